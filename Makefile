@@ -1,0 +1,61 @@
+# Needs Python >= 3.11, make and a package index; `make e2e` also builds real servers.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_OUT ?= demo-out
+DEMO_ARGS ?=
+
+.PHONY: help python setup demo test check format e2e bench lock
+
+help: ## Show the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "make: $(PYTHON) was not found. Install Python 3.11 or later, or name one: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than 3.11. Name a later one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "make: $(PYTHON) has no venv module. On Debian and Ubuntu install python3-venv." >&2; exit 1; }
+
+# A stamp is older than what it was made from, or missing: then the environment is brought up to date.
+$(VENV)/demo.stamp: requirements.lock pyproject.toml | python
+	@echo "==> environment for the demo in $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/demo.stamp
+	@echo "==> test tools in $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/dev.stamp ## Make the environment .venv with everything that tests and checks need
+	@echo "==> $(VENV) is ready"
+
+demo: $(VENV)/demo.stamp ## Run agents, and turn their spans into a verdict and a report
+	@$(BIN)/agentnet-otel demo --out $(DEMO_OUT) $(DEMO_ARGS)
+
+test: $(VENV)/dev.stamp ## Run the tests on every supported Python of this machine
+	@$(BIN)/python tools/run_tests.py
+
+check: $(VENV)/dev.stamp ## Format, lint, types, docstrings, import contracts, locks
+	@echo "==> format"; $(BIN)/ruff format --check .
+	@echo "==> lint"; $(BIN)/ruff check .
+	@echo "==> types"; $(BIN)/mypy
+	@echo "==> docstrings"; $(BIN)/interrogate --quiet tests
+	@echo "==> import contracts"; $(BIN)/lint-imports
+	@echo "==> locks"; $(BIN)/python tools/lock.py --check
+
+format: $(VENV)/dev.stamp ## Format the code and fix what can be fixed
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+e2e: $(VENV)/dev.stamp ## Run the tests against real servers
+	@echo "==> end to end"
+	@$(BIN)/pytest -m e2e || { code=$$?; if [ $$code -eq 5 ]; then echo "there are no end-to-end tests yet"; else exit $$code; fi; }
+
+bench: $(VENV)/dev.stamp ## Measure what the performance claims rest on
+	@for script in benchmarks/bench_*.py; do echo "==> $$script"; $(BIN)/python $$script || exit 1; done
+
+lock: $(VENV)/dev.stamp ## Bring the lock files up to date
+	@$(BIN)/python tools/lock.py

@@ -1,0 +1,52 @@
+"""Reading attribute values that others wrote: numbers may be strings, flags may be words, lists may be JSON."""
+
+import math
+from collections.abc import Mapping
+
+from agentnet_otel.model import AttributeValue
+
+Attributes = Mapping[str, AttributeValue]
+
+
+def text(value: AttributeValue) -> str | None:
+    """A non-empty text, or None; numbers become text."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return str(value)
+
+
+def count(value: AttributeValue) -> int | None:
+    """A whole number of at least 0, or None."""
+    found = number(value)
+    return int(found) if found is not None and found >= 0 and found == int(found) else None
+
+
+def number(value: AttributeValue) -> float | int | None:
+    """A finite number, or None."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value
+
+
+def amount(value: AttributeValue) -> float | None:
+    """A finite number of at least 0 as float, or None."""
+    found = number(value)
+    return None if found is None or found < 0 else float(found)
+
+
+def ratio(value: AttributeValue) -> float | None:
+    """A number from 0 to 1, or None."""
+    found = number(value)
+    return float(found) if found is not None and 0 <= found <= 1 else None
+
+
+def flag(value: AttributeValue) -> bool:
+    """Whether the value says yes."""
+    return value is True or (isinstance(value, str) and value.lower() == "true")

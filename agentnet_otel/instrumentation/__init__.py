@@ -1,0 +1,1 @@
+"""The write side: calls of agents become spans and metrics."""

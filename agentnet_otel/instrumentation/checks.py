@@ -1,0 +1,47 @@
+"""What the manual API accepts. A wrong value is told as misuse and left out; it never raises here."""
+
+import math
+from collections.abc import Callable
+from enum import Enum
+from typing import TypeVar
+
+E = TypeVar("E", bound=Enum)
+
+Tell = Callable[[str], None]
+
+
+def checked_count(value: object, tell: Tell, field: str) -> int | None:
+    """``value`` as a whole number of at least 0, or None after telling."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        tell(f"{field}={value!r} is not a number; it was left out")
+        return None
+    if not math.isfinite(value) or value < 0 or value != int(value):
+        tell(f"{field}={value!r} is not a whole number of at least 0; it was left out")
+        return None
+    return int(value)
+
+
+def checked_amount(value: object, tell: Tell, field: str) -> float | None:
+    """``value`` as a finite amount of at least 0, or None after telling."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        tell(f"{field}={value!r} is not an amount of at least 0; it was left out")
+        return None
+    return float(value)
+
+
+def checked_ratio(value: object, tell: Tell, field: str) -> float | None:
+    """``value`` as a number from 0 to 1, or None after telling."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        tell(f"{field}={value!r} is not between 0 and 1; it was left out")
+        return None
+    return float(value)
+
+
+def checked_member(kind: type[E], value: object, tell: Tell, field: str) -> E | None:
+    """``value`` as a member of ``kind`` (a member or its value), or None after telling what is allowed."""
+    try:
+        return kind(value)
+    except ValueError:
+        allowed = ", ".join(str(member.value) for member in kind)
+        tell(f"{field} {value!r} is unknown; allowed are: {allowed}")
+        return None

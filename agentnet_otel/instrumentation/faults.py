@@ -1,0 +1,106 @@
+"""The guard between agentnet-otel and the application: faults of ours are logged once a site and counted.
+
+Two kinds are told apart. A *fault* is our own mistake: it never reaches the application. *Misuse* is a wrong
+call of the manual API: it is one warning per call site, or a `MisuseError` in strict mode.
+"""
+
+import functools
+import logging
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final, ParamSpec, TypeVar
+
+from agentnet_otel.errors import MisuseError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+logger: Final = logging.getLogger("agentnet_otel")
+
+MAX_SITES: Final = 1000
+"""Sites remembered for "once": beyond it, faults are still counted but no longer logged."""
+
+_PACKAGE: Final = __name__.partition(".")[0] + "."
+
+
+class FaultLog:
+    """Counts faults and misuse of a process, and says each site once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._told: set[tuple[str, ...]] = set()
+        self.faults: dict[str, int] = {}
+        self.misuses = 0
+
+    def reset_lock(self) -> None:
+        """Make a new lock: after a fork the old one may be held by a thread that no longer exists."""
+        self._lock = threading.Lock()
+
+    def contain(self, site: str, error: Exception) -> None:
+        """Count a fault of ours at ``site`` and log it the first time."""
+        with self._lock:
+            if site in self.faults or len(self.faults) < MAX_SITES:
+                self.faults[site] = self.faults.get(site, 0) + 1
+            first = self._first(("fault", site))
+        if first:
+            logger.warning(
+                "agentnet_otel: %s in %s was contained; the application is not affected, telemetry may be "
+                "missing. Further ones at this place are only counted.",
+                type(error).__name__,
+                site,
+                exc_info=error,
+            )
+
+    def misuse(self, text: str, *, strict: bool) -> None:
+        """Tell a wrong use of the manual API, naming the caller's file and line.
+
+        Raises:
+            MisuseError: in strict mode.
+        """
+        where = call_site()
+        with self._lock:
+            self.misuses += 1
+            first = self._first(("misuse", where, text))
+        message = f"{where}: {text}"
+        if strict:
+            raise MisuseError(message)
+        if first:
+            logger.warning("agentnet_otel: %s", message)
+
+    def _first(self, key: tuple[str, ...]) -> bool:
+        if key in self._told or len(self._told) >= MAX_SITES:
+            return False
+        self._told.add(key)
+        return True
+
+
+log: Final = FaultLog()
+
+
+def call_site() -> str:
+    """``file:line`` of the nearest caller outside this package."""
+    frame = sys._getframe(1)  # noqa: SLF001 - the documented way that `warnings` and `logging` use too
+    while frame.f_back is not None:
+        module = frame.f_globals.get("__name__", "")
+        if not (module.startswith((_PACKAGE, "wrapt.", "functools", "contextlib")) or module == "wrapt"):
+            break
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def guarded(method: Callable[P, R], site: str | None = None) -> Callable[P, R | None]:
+    """Make a function of ours safe to call from the application: a fault in it is contained and gives None."""
+    site = site or f"{method.__module__}.{method.__qualname__}"
+
+    @functools.wraps(method)
+    def safe(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        try:
+            return method(*args, **kwargs)
+        except MisuseError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the one place where any fault of ours must stop
+            log.contain(site, error)
+            return None
+
+    return safe

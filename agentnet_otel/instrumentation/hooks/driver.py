@@ -1,0 +1,203 @@
+"""Running a call of the framework inside a span.
+
+A hook says what to open and how to read the result; the driver sees to it that a fault of ours never shows, that
+the framework's own exceptions pass unchanged, and that whatever was opened is ended.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
+from agentnet_otel.instrumentation import context as ctx
+from agentnet_otel.instrumentation import faults
+from agentnet_otel.instrumentation.component_span import ComponentSpan
+from agentnet_otel.instrumentation.open_span import OpenSpan
+from agentnet_otel.instrumentation.runtime import recorder
+from agentnet_otel.instrumentation.stepping import step_async_generator
+from agentnet_otel.instrumentation.turn_span import TurnSpan
+from agentnet_otel.model import LatencyComponent
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: the bound original, its instance, and its arguments."""
+
+    wrapped: Callable[..., Any]
+    instance: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def argument(self, place: int, name: str, default: Any = None) -> Any:
+        """An argument, however it was given."""
+        if name in self.kwargs:
+            return self.kwargs[name]
+        return self.args[place] if place < len(self.args) else default
+
+
+class Hook:
+    """What a kind of call means. Every method may fail: the call goes on, and what was opened is ended."""
+
+    def open(self, call: Call) -> OpenSpan | None:
+        """The span to run the call in, not yet started; None runs it as it is."""
+        del call
+        return None
+
+    def target(self, call: Call, span: OpenSpan | None) -> Callable[..., Any]:
+        """What to call; the original unless the context has to be carried by hand."""
+        del span
+        return call.wrapped
+
+    def returned(self, call: Call, span: OpenSpan | None, result: Any) -> None:
+        """Read the result, before the span ends."""
+
+    def raised(self, call: Call, span: OpenSpan | None, error: BaseException) -> None:
+        """Read what was raised, before the span ends with it."""
+
+
+def sync_wrapper(hook: Hook) -> Callable[..., Any]:
+    """A wrapper for functions."""
+    open_, target, returned, raised = _safe(hook)
+
+    def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        if not is_instrumentation_enabled() or _late():
+            return wrapped(*args, **kwargs)
+        call = Call(wrapped, instance, args, kwargs)
+        span = open_(call)
+        try:
+            result = (target(call, span) or wrapped)(*args, **kwargs)
+        except BaseException as error:
+            raised(call, span, error)
+            _end(span, error)
+            raise
+        returned(call, span, result)
+        _end(span, None)
+        return result
+
+    return wrapper
+
+
+def async_wrapper(hook: Hook) -> Callable[..., Any]:
+    """A wrapper for coroutine functions: the span opens when the coroutine first runs, not when it is made."""
+    open_, target, returned, raised = _safe(hook)
+
+    async def run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        if not is_instrumentation_enabled() or _late():
+            return await wrapped(*args, **kwargs)
+        call = Call(wrapped, instance, args, kwargs)
+        span = open_(call)
+        try:
+            result = await (target(call, span) or wrapped)(*args, **kwargs)
+        except BaseException as error:
+            raised(call, span, error)
+            _end(span, error)
+            raise
+        returned(call, span, result)
+        _end(span, None)
+        return result
+
+    def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        coroutine: Any = run(wrapped, instance, args, kwargs)
+        coroutine.__name__ = getattr(wrapped, "__name__", coroutine.__name__)
+        coroutine.__qualname__ = getattr(wrapped, "__qualname__", coroutine.__qualname__)
+        return coroutine
+
+    return wrapper
+
+
+def stream_wrapper(hook: Hook, on_item: Callable[[OpenSpan, Any], None]) -> Callable[..., Any]:
+    """A wrapper for functions that return an async generator."""
+    open_ = faults.guarded(hook.open)
+
+    def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        generator = wrapped(*args, **kwargs)
+        if not is_instrumentation_enabled() or _late() or not hasattr(generator, "asend"):
+            return generator
+        span = open_(Call(wrapped, instance, args, kwargs))
+        return generator if span is None else step_async_generator(generator, span, faults.guarded(on_item))
+
+    return wrapper
+
+
+def current_component(kind: LatencyComponent) -> ComponentSpan | None:
+    """The innermost open span of ours, if it is a component of that kind."""
+    here = ctx.open_position()
+    return here if isinstance(here, ComponentSpan) and here.component is kind else None
+
+
+def enclosing_turn() -> TurnSpan | None:
+    """The innermost open turn around the running code."""
+    here = ctx.open_position()
+    while here is not None:
+        if isinstance(here, TurnSpan):
+            return here
+        here = here.parent
+    return None
+
+
+def component_here(
+    kind: LatencyComponent,
+    name: str | None = None,
+    *,
+    merge_key: object = None,
+    model: str | None = None,
+    provider: str | None = None,
+    operation: str | None = None,
+    agent: str | None = None,
+) -> ComponentSpan | None:
+    """A component in the turn around the call, or outside any turn.
+
+    None where the innermost open component is the same work, seen by an outer hook (``merge_key`` tells): one piece
+    of work is one component.
+    """
+    here = current_component(kind)
+    if here is not None and merge_key is not None and here.merge_key == merge_key:
+        return None
+    return ComponentSpan(
+        recorder(),
+        kind,
+        name,
+        turn=enclosing_turn(),
+        merge_key=merge_key,
+        model=model,
+        provider=provider,
+        operation=operation,
+        agent=agent,
+    )
+
+
+Steps = tuple[
+    Callable[[Call], OpenSpan | None],
+    Callable[[Call, OpenSpan | None], Callable[..., Any] | None],
+    Callable[[Call, OpenSpan | None, Any], None],
+    Callable[[Call, OpenSpan | None, BaseException], None],
+]
+
+
+def _safe(hook: Hook) -> Steps:
+    """The hook's steps, guarded; opening includes starting."""
+
+    def open_and_start(call: Call) -> OpenSpan | None:
+        span = hook.open(call)
+        return None if span is None else span.start()
+
+    return (
+        faults.guarded(open_and_start, f"{type(hook).__qualname__}.open"),
+        faults.guarded(hook.target, f"{type(hook).__qualname__}.target"),
+        faults.guarded(hook.returned, f"{type(hook).__qualname__}.returned"),
+        faults.guarded(hook.raised, f"{type(hook).__qualname__}.raised"),
+    )
+
+
+def _end(span: OpenSpan | None, error: BaseException | None) -> None:
+    if span is not None:
+        span.end(error)
+
+
+def _late() -> bool:
+    """Whether this is work of a turn that has ended already; it is counted and leaves no span."""
+    if not ctx.is_late():
+        return False
+    faults.guarded(recorder().count_late_work)()
+    return True

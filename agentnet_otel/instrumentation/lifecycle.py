@@ -1,0 +1,92 @@
+"""Fork and exit: which spans are this process's own, and what happens to those still open at its end.
+
+A forked child holds copies of its parent's open turns. They stay the parent's: an epoch that grows with each fork
+tells them apart, so that a child never ends (and exports) a span twice.
+"""
+
+import atexit
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from agentnet_otel.instrumentation import faults
+
+if TYPE_CHECKING:
+    from agentnet_otel.instrumentation.turn_span import TurnSpan
+    from agentnet_otel.instrumentation.workflow_span import WorkflowSpan
+
+MAX_OPEN: Final = 10_000
+"""Open turns that are remembered for the exit; beyond it the oldest is forgotten (it can still end normally)."""
+
+
+class Lifecycle:
+    """Knows the open turns and sessions of this process."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.forgotten = 0
+        self._open: dict[int, TurnSpan | WorkflowSpan] = {}
+        self._lock = threading.Lock()
+        self._before_exit: list[Callable[[], None]] = []
+        self._registered = False
+
+    def opened(self, span: "TurnSpan | WorkflowSpan") -> None:
+        """Remember a span until it ends."""
+        with self._lock:
+            self._open[id(span)] = span
+            if len(self._open) > MAX_OPEN:
+                del self._open[next(iter(self._open))]
+                self.forgotten += 1
+
+    def closed(self, span: "TurnSpan | WorkflowSpan") -> None:
+        """Forget a span that ended."""
+        with self._lock:
+            self._open.pop(id(span), None)
+
+    def open_spans(self) -> Iterator["TurnSpan | WorkflowSpan"]:
+        """The open ones, innermost (newest) first."""
+        with self._lock:
+            spans = list(self._open.values())
+        return reversed(spans)
+
+    def oldest_start_ns(self) -> dict[str, int]:
+        """For each agent with open turns, when the oldest of them began (epoch nanoseconds)."""
+        oldest: dict[str, int] = {}
+        for span in self.open_spans():
+            agent = getattr(span, "agent", None)
+            if agent is not None:
+                oldest[agent] = min(span.start_ns, oldest.get(agent, span.start_ns))
+        return oldest
+
+    def register_exit(self) -> None:
+        """Make `end_all` run before the exit handlers that are registered by now (those of the SDK flush)."""
+        atexit.unregister(self.end_all)
+        atexit.register(self.end_all)
+        self._registered = True
+
+    def unregister_exit(self) -> None:
+        """Undo `register_exit`."""
+        atexit.unregister(self.end_all)
+        self._registered = False
+
+    def end_all(self) -> None:
+        """End what is still open, marked as interrupted."""
+        for span in self.open_spans():
+            try:
+                span.interrupt()
+            except Exception as error:  # noqa: BLE001 - one span must not keep the others from ending
+                faults.log.contain("exit", error)
+
+    def after_fork_in_child(self) -> None:
+        """Start anew in a child process."""
+        self.epoch += 1
+        self._open = {}
+        self._lock = threading.Lock()
+        faults.log.reset_lock()
+
+
+lifecycle: Final = Lifecycle()
+
+if hasattr(os, "register_at_fork"):  # absent on Windows, which has no fork
+    os.register_at_fork(after_in_child=lifecycle.after_fork_in_child)

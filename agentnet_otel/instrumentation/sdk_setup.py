@@ -1,0 +1,153 @@
+"""Setting up the SDK, where the user asks for it and nobody else did.
+
+Only what the SDK leaves to its user is done here: choosing exporters by the standard variables. Samplers, limits,
+resource and batching read their own ``OTEL_*`` variables.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Final
+
+from opentelemetry import metrics, trace
+from opentelemetry._logs import set_logger_provider
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
+
+from agentnet_otel.errors import ConfigurationError
+from agentnet_otel.instrumentation import faults
+from agentnet_otel.instrumentation.file_exporter import FileSpanExporter
+
+FILE_PREFIX: Final = "file:"
+FILE_QUEUE_SIZE: Final = 65_536
+"""Spans that may wait for the file writer (``OTEL_BSP_MAX_QUEUE_SIZE`` goes before it)."""
+
+_OTLP: Final = "otlp"
+_CONSOLE: Final = "console"
+_NONE: Final = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One signal's standard variables and entry points."""
+
+    exporter_variable: str
+    endpoint_variables: tuple[str, ...]
+    protocol_variables: tuple[str, ...]
+    group: str
+
+    @property
+    def requested(self) -> bool:
+        """Whether the environment asks for export."""
+        return bool(list(self.exporter_names()))
+
+    def exporter_names(self) -> Iterator[str]:
+        """Names of the exporters that the environment asks for; ``otlp`` where only an endpoint is given."""
+        named = os.environ.get(self.exporter_variable, "").strip()
+        if not named and any(os.environ.get(name) for name in self.endpoint_variables):
+            named = _OTLP
+        for name in named.split(","):
+            if name.strip() and name.strip() != _NONE:
+                yield name.strip()
+
+    def load(self, name: str) -> Any:
+        """The exporter class (or factory) of that name.
+
+        Raises:
+            ConfigurationError: no such exporter is installed.
+        """
+        wanted = name
+        if name == _OTLP:
+            protocol = next((p for v in self.protocol_variables if (p := os.environ.get(v))), "grpc")
+            wanted = "otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"
+        found = next(iter(entry_points(group=self.group, name=wanted)), None)
+        if found is None:
+            known = ", ".join(sorted(entry_points(group=self.group).names)) or "none"
+            message = f"{self.exporter_variable}: no exporter {name!r} is installed; there are: {known}"
+            raise ConfigurationError(message)
+        return found.load()
+
+
+def _signal(name: str) -> Signal:
+    word = name.upper()
+    return Signal(
+        exporter_variable=f"OTEL_{word}_EXPORTER",
+        endpoint_variables=("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{word}_ENDPOINT"),
+        protocol_variables=(f"OTEL_EXPORTER_OTLP_{word}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+        group=f"opentelemetry_{name}_exporter",
+    )
+
+
+TRACES: Final = _signal("traces")
+METRICS: Final = _signal("metrics")
+LOGS: Final = _signal("logs")
+
+
+def set_up_traces() -> list[SpanProcessor]:
+    """Processors for the exporters that the environment asks for; one that cannot be made is told and left out."""
+    return [
+        BatchSpanProcessor(exporter) if name != _CONSOLE else SimpleSpanProcessor(exporter)
+        for name, exporter in _exporters(TRACES)
+    ]
+
+
+def set_up_metrics() -> MeterProvider | None:
+    """A global meter provider with the exporters that the environment asks for."""
+    readers = [
+        exporter if isinstance(exporter, MetricReader) else PeriodicExportingMetricReader(exporter)
+        for _, exporter in _exporters(METRICS)
+    ]
+    if not readers:
+        return None
+    provider = MeterProvider(readers)
+    metrics.set_meter_provider(provider)
+    return provider
+
+
+def set_up_logs() -> LoggerProvider | None:
+    """A global logger provider with the exporters that the environment asks for."""
+    exporters = [exporter for _, exporter in _exporters(LOGS)]
+    if not exporters:
+        return None
+    provider = LoggerProvider()
+    for exporter in exporters:
+        provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    set_logger_provider(provider)
+    return provider
+
+
+def processor_of(exporter: str) -> SpanProcessor:
+    """The processor for ``exporter=``: ``otlp``, ``console`` or ``file:PATH``.
+
+    Raises:
+        ConfigurationError: it is none of these, or cannot be made.
+    """
+    if exporter.startswith(FILE_PREFIX) and len(exporter) > len(FILE_PREFIX):
+        size = None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else FILE_QUEUE_SIZE
+        return BatchSpanProcessor(FileSpanExporter(exporter.removeprefix(FILE_PREFIX)), max_queue_size=size)
+    if exporter == _CONSOLE:
+        return SimpleSpanProcessor(ConsoleSpanExporter())
+    if exporter == _OTLP:
+        return BatchSpanProcessor(TRACES.load(_OTLP)())
+    message = f"exporter={exporter!r} is unknown; allowed are: otlp, console, file:PATH"
+    raise ConfigurationError(message)
+
+
+def set_up_tracer_provider() -> TracerProvider:
+    """A global tracer provider of the SDK."""
+    provider = TracerProvider()
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def _exporters(signal: Signal) -> Iterator[tuple[str, Any]]:
+    for name in signal.exporter_names():
+        try:
+            yield name, signal.load(name)()
+        except Exception as error:  # noqa: BLE001 - exporters of others; the application goes on without
+            faults.logger.warning("agentnet_otel: %s exporter %r is left out: %s", signal.group, name, error)

@@ -1,0 +1,115 @@
+"""The facts of a turn that ends, as the recorder knows them: the same `Turn` that the bridge rebuilds from spans."""
+
+from collections.abc import Iterable
+
+from agentnet_otel import semconv
+from agentnet_otel.core.efficiency import quality_of, token_efficiency
+from agentnet_otel.core.intervals import ComponentInterval
+from agentnet_otel.instrumentation.breakdown import intervals_of, self_times_of
+from agentnet_otel.instrumentation.component_span import ComponentSpan
+from agentnet_otel.instrumentation.outcomes import Ending
+from agentnet_otel.instrumentation.turn_span import TurnSpan
+from agentnet_otel.model import CostSource, LatencyComponent, Outcome, ToolCall, Turn
+
+
+def facts_of(turn: TurnSpan, ending: Ending | None, end_ns: int) -> Turn:
+    """All facts of ``turn``, which ends at ``end_ns`` (epoch nanoseconds) with ``ending``."""
+    parts = sorted(turn.parts, key=lambda part: (part.start_ns, part.span_id or ""))
+    components = [part for part in parts if isinstance(part, ComponentSpan)]
+    intervals = intervals_of(turn, parts, end_ns)
+    own_ns = self_times_of(turn, intervals, end_ns)
+    tokens = turn.ledger.total
+    quality, quality_source = quality_of(turn.quality, turn.confidence)
+    cost_usd, cost_source = _cost_of(turn)
+    return Turn(
+        turn_id=turn.turn_id or "",
+        trace_id=turn.trace_id or "",
+        span_id=turn.span_id or "",
+        parent_span_id=_parent_id(turn),
+        agent=turn.agent,
+        service_name=_service_name(turn),
+        model=turn.ledger.main_model() or turn.model or next(iter(_models_of(components)), None),
+        models=_models_of(components) or ((turn.model,) if turn.model else ()),
+        session=turn.conversation_id,
+        outcome=Outcome.SUCCESS if ending is None else ending.outcome,
+        error_type=None if ending is None else ending.error_type,
+        start_ns=turn.start_ns,
+        end_ns=end_ns,
+        component_self_ns=own_ns,
+        component_sum_ns=_sums(intervals),
+        component_counts=_counts(intervals),
+        unattributed_ns=max(0, end_ns - turn.start_ns - sum(own_ns.values())),
+        tokens=tokens,
+        tokens_by_category=dict(turn.ledger.by_category),
+        tokens_by_model={model: usage for model, usage in turn.ledger.by_model.items() if model is not None},
+        cost_usd=cost_usd,
+        cost_source=cost_source,
+        confidence=turn.confidence,
+        quality=quality,
+        quality_source=quality_source,
+        efficiency=token_efficiency(tokens=tokens, quality=quality, duration_ns=end_ns - turn.start_ns),
+        prompt_length=turn.prompt_length,
+        response_length=turn.response_length,
+        time_to_first_token_ns=None if turn.first_token_ns is None else turn.first_token_ns - turn.start_ns,
+        inference_attempts=sum(component.attempts for component in components) or None,
+        tool_calls=_tool_calls(components),
+        policy_violations=turn.violation_count,
+        violations=tuple(turn.violations),
+        spans=1 + len(components),
+        estimated=turn.ledger.estimated,
+        fallback=turn.fallback,
+        interrupted=semconv.TURN_INTERRUPTED in turn.attributes,
+        metrics_recorded=True,
+        sampling_probability=turn.sampling_probability,
+    )
+
+
+def _cost_of(turn: TurnSpan) -> tuple[float | None, CostSource | None]:
+    """What the user said of the turn, else the sum of its calls where each that has tokens has a cost."""
+    if turn.user_cost_usd is not None:
+        return turn.user_cost_usd, CostSource.USER
+    cost_usd = turn.ledger.known_cost_usd
+    return cost_usd, None if cost_usd is None else turn.ledger.cost_source
+
+
+def _models_of(components: Iterable[ComponentSpan]) -> tuple[str, ...]:
+    calls = (
+        c.response_model or c.model
+        for c in components
+        if c.component is LatencyComponent.INFERENCE and not c.has_inner_usage
+    )
+    return tuple(dict.fromkeys(model for model in calls if model))
+
+
+def _sums(intervals: Iterable[ComponentInterval]) -> dict[LatencyComponent, int]:
+    sums: dict[LatencyComponent, int] = {}
+    for interval in intervals:
+        sums[interval.component] = sums.get(interval.component, 0) + interval.end_ns - interval.start_ns
+    return sums
+
+
+def _counts(intervals: Iterable[ComponentInterval]) -> dict[LatencyComponent, int]:
+    counts: dict[LatencyComponent, int] = {}
+    for interval in intervals:
+        counts[interval.component] = counts.get(interval.component, 0) + 1
+    return counts
+
+
+def _tool_calls(components: Iterable[ComponentSpan]) -> tuple[ToolCall, ...]:
+    return tuple(
+        ToolCall(name=c.name or semconv.ERROR_TYPE_OTHER, outcome=c.outcome)
+        for c in components
+        if c.component is LatencyComponent.TOOL_EXECUTION
+    )
+
+
+def _parent_id(turn: TurnSpan) -> str | None:
+    """The id of the span around the turn, whoever wrote it (only the SDK's spans tell)."""
+    parent = getattr(turn.span, "parent", None)
+    return None if parent is None else format(parent.span_id, "016x")
+
+
+def _service_name(turn: TurnSpan) -> str:
+    """The service of the provider in use (only the SDK's spans tell)."""
+    resource = getattr(turn.span, "resource", None)
+    return "" if resource is None else str(resource.attributes.get(semconv.SERVICE_NAME, ""))

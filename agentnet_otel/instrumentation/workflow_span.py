@@ -1,0 +1,44 @@
+"""A session while it is open: a conversation of one or more agents, in rounds."""
+
+from typing import TYPE_CHECKING
+
+from agentnet_otel import semconv
+from agentnet_otel.instrumentation.open_span import OpenSpan
+from agentnet_otel.instrumentation.outcomes import Ending
+
+if TYPE_CHECKING:
+    from agentnet_otel.instrumentation.recorder import Recorder
+
+
+class WorkflowSpan(OpenSpan):
+    """A session: a conversation of one or more agents, in rounds. ``mode`` names it."""
+
+    __slots__ = ("_conversation_id", "mode")
+
+    kind_name = "session"
+
+    def __init__(self, recorder: "Recorder", mode: str, conversation_id: str | None = None) -> None:
+        super().__init__(recorder)
+        self.mode = mode
+        self._conversation_id = conversation_id
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation that it belongs to, where one is known."""
+        return self._conversation_id
+
+    def note_conversation(self, conversation_id: str) -> None:
+        """Learn the conversation id, which frameworks often make after the session began."""
+        if self._conversation_id is None:
+            self._conversation_id = conversation_id
+
+    def interrupt(self) -> None:
+        """End it at process exit, marked."""
+        self.attributes[semconv.TURN_INTERRUPTED] = True
+        self._close(None)
+
+    def _open(self) -> None:
+        self.recorder.open_workflow(self)
+
+    def _close(self, ending: Ending | None) -> None:
+        self.recorder.close_workflow(self, ending)

@@ -1,0 +1,30 @@
+"""Frozen values that every layer shares: no behaviour beyond what can be derived from the value itself."""
+
+from agentnet_otel.model.enums import (
+    CostSource,
+    LatencyComponent,
+    Outcome,
+    QualitySource,
+    TokenCategory,
+    TokenType,
+)
+from agentnet_otel.model.span import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
+from agentnet_otel.model.turn import PolicyViolation, TokenUsage, ToolCall, Turn
+
+__all__ = [
+    "AttributeValue",
+    "CostSource",
+    "LatencyComponent",
+    "Outcome",
+    "PolicyViolation",
+    "QualitySource",
+    "SpanEvent",
+    "SpanKind",
+    "SpanRecord",
+    "StatusCode",
+    "TokenCategory",
+    "TokenType",
+    "TokenUsage",
+    "ToolCall",
+    "Turn",
+]

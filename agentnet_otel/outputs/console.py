@@ -1,0 +1,80 @@
+"""Tables and progress on a terminal. The only module that knows the terminal library."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, TextIO
+
+from agentnet_otel.core.thresholds import Verdict
+from agentnet_otel.core.verdicts import Judgement
+from agentnet_otel.errors import MissingExtraError
+from agentnet_otel.outputs.reports.wording import interval_text, label_text, limit_text, value_text, verdict_text
+
+try:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Table
+    from rich.text import Text
+except ImportError as _error:
+    _package = "rich"
+    raise MissingExtraError(_package, "cli") from _error
+
+_PIPE_WIDTH: Final = 200
+"""Columns where the output is no terminal: nothing is folded there."""
+
+_STYLES: Final = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red", Verdict.NO_DATA: "dim"}
+
+
+class Tick:
+    """What long work tells of its progress."""
+
+    def __init__(self, progress: Progress, task: int) -> None:
+        self._progress = progress
+        self._task = task
+
+    def __call__(self, steps: int = 1) -> None:
+        """Some steps further."""
+        self._progress.update(self._task, advance=steps)  # type: ignore[arg-type]
+
+
+def print_verdicts(verdicts: Sequence[Judgement], stream: TextIO | None = None) -> None:
+    """The verdict table."""
+    console = _console(stream or sys.stdout)
+    table = Table("Metric", "Value", "95 % interval", "Recommended", "Critical", "Verdict")
+    for row in verdicts:
+        table.add_row(
+            Text(label_text(row)),
+            value_text(row.value, row.threshold),
+            interval_text(row.interval, row.threshold),
+            limit_text(row.threshold.recommended, row.threshold),
+            limit_text(row.threshold.critical, row.threshold),
+            Text(verdict_text(row), style=_STYLES[row.verdict]),
+        )
+    console.print(table)
+
+
+def print_lines(lines: Sequence[str], stream: TextIO | None = None) -> None:
+    """Plain lines; nothing in them is markup."""
+    console = _console(stream or sys.stdout)
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+
+
+@contextmanager
+def progress(what: str, total: int | None = None, *, quiet: bool = False) -> Iterator[Tick]:
+    """A progress bar on standard error while the body runs; silent where that is no terminal."""
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
+    with bar:
+        yield Tick(bar, bar.add_task(what, total=total))
+
+
+def _console(stream: TextIO) -> Console:
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else _PIPE_WIDTH)

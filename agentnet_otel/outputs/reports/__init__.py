@@ -1,0 +1,1 @@
+"""Reports on turns: one content, a renderer a format."""

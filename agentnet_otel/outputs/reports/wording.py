@@ -1,0 +1,74 @@
+"""How figures are written, the same in every report and on the terminal."""
+
+from agentnet_otel.core.statistics import Interval
+from agentnet_otel.core.thresholds import Metric, Threshold, Verdict
+from agentnet_otel.core.verdicts import Judgement
+
+UNKNOWN = "unknown"
+NOT_AVAILABLE = "n/a"
+INSUFFICIENT = "INSUFFICIENT"
+
+
+def value_text(value: float | None, threshold: Threshold) -> str:
+    """A value of a metric, with its unit."""
+    if value is None:
+        return NOT_AVAILABLE
+    if threshold.metric is Metric.TURN_LATENCY:
+        return f"{value:,.0f} ms"
+    if threshold.metric is Metric.SUCCESS_RATE:
+        return f"{value:.1f} %"
+    return usd(value) if threshold.metric is Metric.COST_PER_TURN else f"{value:.3f}"
+
+
+def limit_text(limit: float, threshold: Threshold) -> str:
+    """A limit, with its unit and the side that is good."""
+    side = ">" if threshold.higher_is_better else "<"
+    number = f"{limit:,g}"
+    if threshold.metric is Metric.COST_PER_TURN:
+        return f"{side} ${number}"
+    return f"{side} {number} {threshold.unit}".rstrip()
+
+
+def interval_text(interval: Interval | None, threshold: Threshold) -> str:
+    """An interval of a metric."""
+    if interval is None:
+        return "-"
+    return f"{value_text(interval.low, threshold)} .. {value_text(interval.high, threshold)}"
+
+
+def verdict_text(row: Judgement) -> str:
+    """The verdict, with INSUFFICIENT beside it, and a word where the interval holds a limit."""
+    parts = [row.verdict.value]
+    if row.verdict is not Verdict.NO_DATA:
+        if not row.sufficient:
+            parts.append(f"{INSUFFICIENT} ({row.n} < {row.needed})")
+        if row.limit_inside:
+            parts.append("limit within interval")
+    return ", ".join(parts)
+
+
+def label_text(row: Judgement) -> str:
+    """What a row is about."""
+    return row.threshold.label if row.agent is None else f"{row.threshold.label}: {row.agent}"
+
+
+def percent(share: float | None) -> str:
+    """A share as percentage."""
+    return NOT_AVAILABLE if share is None else f"{100 * share:.1f} %"
+
+
+def milliseconds(value: float | None) -> str:
+    """A duration."""
+    return NOT_AVAILABLE if value is None else f"{value:,.1f}"
+
+
+def usd(value: float | None) -> str:
+    """An amount; small ones keep their digits."""
+    if value is None:
+        return NOT_AVAILABLE
+    return f"${value:,.2f}" if value >= 1 else f"${value:.6f}".rstrip("0").rstrip(".")
+
+
+def number(value: float | None) -> str:
+    """A count, or n/a."""
+    return NOT_AVAILABLE if value is None else f"{value:,}"

@@ -1,0 +1,117 @@
+"""Thresholds out of a YAML file; an error names the line.
+
+    turn_latency: {recommended: 1500, critical: 4000}      # ms
+    success_rate: {recommended: 95, critical: 90}          # %
+    agents:
+      planner:
+        turn_latency: {critical: 9000}
+
+What is left out keeps the documented limit; an agent's own go before those for all.
+"""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from agentnet_otel.core.thresholds import DOCUMENTED, Metric, Threshold, ThresholdTable, with_limits
+from agentnet_otel.errors import ConfigurationError, MissingExtraError
+
+_AGENTS: Final = "agents"
+_LIMITS: Final = ("recommended", "critical")
+
+
+def read_thresholds(path: str | Path) -> ThresholdTable:
+    """The table in a file.
+
+    Raises:
+        ConfigurationError: the file cannot be read or holds something else; the text names file and line.
+        MissingExtraError: no YAML library is installed.
+    """
+    name = str(path)
+    document = _load(Path(path))
+    if document is None:
+        return ThresholdTable()
+    _require_mapping(document, name, "the file")
+    default = {
+        **DOCUMENTED,
+        **_limits_of({k: v for k, v in document.items() if k != _AGENTS}, document, name, DOCUMENTED),
+    }
+    agents: dict[str, Mapping[Metric, Threshold]] = {}
+    own = document.get(_AGENTS)
+    if own is not None:
+        _require_mapping(own, name, _AGENTS)
+        for agent, limits in own.items():
+            _require_mapping(limits, _place(own, agent, name), f"agent {agent!r}")
+            agents[str(agent)] = _limits_of(limits, limits, name, default)
+    return ThresholdTable(default=default, agents=agents)
+
+
+def _load(path: Path) -> Any:
+    try:
+        yaml = importlib.import_module("ruamel.yaml")
+    except ImportError:
+        package = "ruamel.yaml"
+        raise MissingExtraError(package, "cli") from None
+    try:
+        return yaml.YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        message = f"{path}: cannot be read: {error.strerror}"
+        raise ConfigurationError(message) from None
+    except UnicodeDecodeError as error:
+        message = f"{path}: is not UTF-8 text (byte {error.start})"
+        raise ConfigurationError(message) from None
+    except yaml.error.MarkedYAMLError as error:
+        line = 1 + (error.problem_mark.line if error.problem_mark is not None else 0)
+        message = f"{path}:{line}: not YAML: {error.problem}"
+        raise ConfigurationError(message) from None
+
+
+def _limits_of(
+    entries: Mapping[Any, Any], marked: Any, name: str, base: Mapping[Metric, Threshold]
+) -> dict[Metric, Threshold]:
+    limits: dict[Metric, Threshold] = {}
+    for key, given in entries.items():
+        where = _place(marked, key, name)
+        try:
+            metric = Metric(key)
+        except ValueError:
+            allowed = ", ".join(metric.value for metric in Metric)
+            message = f"{where}: unknown metric {key!r}; allowed are: {allowed}"
+            raise ConfigurationError(message) from None
+        _require_mapping(given, where, key)
+        unknown = set(given) - set(_LIMITS)
+        if unknown:
+            first = min(map(str, unknown))
+            message = f"{where}: unknown key {first!r} in {key}; allowed are: {', '.join(_LIMITS)}"
+            raise ConfigurationError(message)
+        recommended, critical = (_number(given, limit, key, where) for limit in _LIMITS)
+        try:
+            limits[metric] = with_limits(base[metric], recommended, critical)
+        except ValueError as error:
+            message = f"{where}: {key}: {error}"
+            raise ConfigurationError(message) from None
+    return limits
+
+
+def _number(given: Mapping[str, Any], limit: str, key: str, where: str) -> float | None:
+    value = given.get(limit)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        message = f"{where}: {key}.{limit} has to be a number of at least 0, not {value!r}"
+        raise ConfigurationError(message)
+    return float(value)
+
+
+def _require_mapping(value: object, where: str, what: str) -> None:
+    if not isinstance(value, Mapping):
+        message = f"{where}: {what} has to be a mapping, not {type(value).__name__}"
+        raise ConfigurationError(message)
+
+
+def _place(marked: Any, key: object, name: str) -> str:
+    """``file:line`` of a key; the library keeps the positions."""
+    positions = getattr(getattr(marked, "lc", None), "data", None) or {}
+    position = positions.get(key)
+    return name if position is None else f"{name}:{position[0] + 1}"

@@ -1,0 +1,264 @@
+"""`instrument()` and the handle that it returns."""
+
+import multiprocessing.util
+import os
+import threading
+import time
+import weakref
+from collections.abc import Collection
+from typing import Final
+
+from opentelemetry import trace
+from opentelemetry._logs import LoggerProvider
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
+from opentelemetry.trace import TracerProvider
+
+from agentnet_otel import semconv
+from agentnet_otel.core.thresholds import ThresholdTable
+from agentnet_otel.errors import ConfigurationError
+from agentnet_otel.instrumentation import faults, hooks, providers, runtime, sdk_setup
+from agentnet_otel.instrumentation.content import (
+    DEFAULT_CONTENT_LIMIT,
+    CaptureMode,
+    ContentPolicy,
+    Redaction,
+    mode_from_environment,
+)
+from agentnet_otel.instrumentation.lifecycle import lifecycle
+from agentnet_otel.instrumentation.recorder import Recorder
+from agentnet_otel.instrumentation.relay import relay_of
+from agentnet_otel.model import Turn
+from agentnet_otel.performance import LatencyTracker, TokenUtilizationTracker
+from agentnet_otel.sources.live import LiveSource
+from agentnet_otel.wiring.reporting import make_report, render
+
+FLUSH_TIMEOUT_S: Final = 10.0
+
+
+class Handle:
+    """What `instrument()` returns: the turns of this process, and the way to end it."""
+
+    def __init__(self) -> None:
+        self.latency = LatencyTracker()
+        self.tokens = TokenUtilizationTracker()
+        self.live = LiveSource()
+        self._owned: list[SpanProcessor] = []
+        self._meters: MeterProvider | None = None
+        self._logs: LoggerProvider | None = None
+        self._relayed: weakref.WeakSet[TracerProvider] = weakref.WeakSet()
+        self._active = True
+        _handles.add(self)
+
+    def turns(self) -> list[Turn]:
+        """The newest turns of this process, in order of ending, rebuilt from their spans."""
+        return self.live.turns()
+
+    def report(
+        self,
+        format: str = "md",  # noqa: A002 - the word of the documented interface
+        *,
+        thresholds: ThresholdTable | None = None,
+        trace_url: str | None = None,
+    ) -> str:
+        """A report on the turns of this process, as Markdown (``md``) or ``json``.
+
+        Raises:
+            ConfigurationError: the format is unknown.
+        """
+        turns = self.turns()
+        return render(make_report(turns, self.live.counts, thresholds=thresholds, trace_url=trace_url), format)
+
+    def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
+        """Send what waits in the exporters that `instrument()` set up; whether it succeeded in time."""
+        deadline = time.monotonic() + timeout_s
+        results = []
+        for flushable in (*self._owned, self._meters, self._logs):
+            flush = getattr(flushable, "force_flush", None)
+            if flush is not None:
+                left_ms = int(1000 * max(0.0, deadline - time.monotonic()))
+                results.append(bool(flush(left_ms)))
+        return all(results)
+
+    def shutdown(self) -> None:
+        """Take the instrumentation back, flush and close what it set up. The turns stay readable. Repeatable."""
+        if not self._active:
+            return
+        self._active = False
+        _forget(self)
+        hooks.uninstall()
+        runtime.use(None)
+        lifecycle.unregister_exit()
+        for provider in list(self._relayed):
+            self._leave(provider)
+        for processor in self._owned:
+            processor.shutdown()
+        for sdk_provider in (self._meters, self._logs):
+            close = getattr(sdk_provider, "shutdown", None)
+            if close is not None:
+                close()
+
+    def _join(self, provider: TracerProvider) -> None:
+        """Read along on a provider that is used now."""
+        relay = relay_of(provider)
+        if relay is None:
+            faults.logger.info("agentnet_otel: %s is not the SDK's: no live turns", type(provider).__name__)
+            return
+        self._relayed.add(provider)
+        relay.add(self.live)
+
+    def _export_through(self, provider: TracerProvider, processors: Collection[SpanProcessor]) -> None:
+        relay = relay_of(provider)
+        if relay is None:
+            kind = type(provider).__name__
+            message = f"exporter= needs a TracerProvider of the SDK, and {kind} is none; add an exporter to it yourself"
+            raise ConfigurationError(message)
+        self._relayed.add(provider)
+        for processor in processors:
+            self._owned.append(processor)
+            relay.add(processor)
+
+    def _leave(self, provider: TracerProvider) -> None:
+        relay = relay_of(provider)
+        if relay is not None:
+            for processor in (self.live, *self._owned):
+                relay.remove(processor)
+
+    def _take(self, turn: Turn) -> None:
+        self.latency.record_turn(turn)
+        self.tokens.record_turn(turn)
+
+    def _set_up(
+        self, tracer_provider: TracerProvider | None, exporter: str | None, *, with_logs: bool
+    ) -> TracerProvider | None:
+        """The provider to use; None follows the global one. Sets up the SDK where asked for and nobody else did."""
+        wanted = None if exporter is None else [sdk_setup.processor_of(exporter)]
+        if tracer_provider is not None or providers.is_configured(trace.get_tracer_provider()):
+            provider = tracer_provider or trace.get_tracer_provider()
+            if wanted:
+                self._export_through(provider, wanted)
+            return tracer_provider
+        if wanted is None and not sdk_setup.TRACES.requested:
+            faults.logger.info(
+                "agentnet_otel: no exporter is configured, turns stay in this process. To export them, set "
+                "OTEL_EXPORTER_OTLP_ENDPOINT or call instrument(exporter='otlp' | 'console' | 'file:PATH')."
+            )
+            return None
+        provider = sdk_setup.set_up_tracer_provider()
+        self._export_through(provider, sdk_setup.set_up_traces() if wanted is None else wanted)
+        self._meters = sdk_setup.set_up_metrics()
+        self._logs = sdk_setup.set_up_logs() if with_logs else None
+        return None
+
+
+_handles: Final[weakref.WeakSet[Handle]] = weakref.WeakSet()
+
+
+class _Current:
+    """The handle in use."""
+
+    handle: Handle | None = None
+    lock = threading.Lock()
+
+
+def instrument(
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+    exporter: str | None = None,
+    capture_content: str | CaptureMode | None = None,
+    redact: Redaction | None = None,
+    content_limit: int = DEFAULT_CONTENT_LIMIT,
+    strict: bool | None = None,
+) -> Handle:
+    """Make each turn of AgentNet, and of the manual API, a span with its latency components, and count it.
+
+    Args:
+        tracer_provider: used instead of the global one.
+        meter_provider: as ``tracer_provider``, for metrics.
+        logger_provider: as ``tracer_provider``, for events that carry content.
+        exporter: ``otlp``, ``console`` or ``file:PATH`` (OTLP JSON lines, whole after `Handle.shutdown`). Where no
+            provider is configured the SDK is set up from this or from the ``OTEL_*`` exporter variables.
+        capture_content: a capture mode; without it ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` counts.
+        redact: gets each text before it is recorded and returns what may be; None records nothing of it.
+        content_limit: characters of one recorded text.
+        strict: wrong use of the manual API raises instead of being told once (default: ``AGENTNET_OTEL_STRICT``).
+
+    Returns:
+        The handle. A second call returns the same one and changes nothing, until `uninstrument`.
+
+    Raises:
+        ConfigurationError: an argument is wrong.
+    """
+    with _Current.lock:
+        if _Current.handle is not None:
+            return _Current.handle
+        content = ContentPolicy(mode=_capture_mode(capture_content), redact=redact, limit=content_limit)
+        handle = Handle()
+        if providers.sdk_disabled() or providers.instrumentation_disabled():
+            faults.logger.info("agentnet_otel: switched off by the environment; nothing is instrumented")
+            handle._active = False  # noqa: SLF001 - made here
+            return handle
+        provider = handle._set_up(tracer_provider, exporter, with_logs=content.on_event)  # noqa: SLF001 - made here
+        recorder = Recorder(
+            providers.TracerChoice(provider, SdkTracerProvider, handle._join),  # noqa: SLF001 - made here
+            runtime.MetricsChoice(meter_provider),
+            content=content,
+            loggers=lambda: providers.logger_provider_of(logger_provider),
+            strict=_strict(strict),
+            listener=handle._take,  # noqa: SLF001 - made here
+        )
+        runtime.use(recorder)
+        hooks.install()
+        lifecycle.register_exit()
+        multiprocessing.util.register_after_fork(handle, _flush_at_child_exit)
+        _Current.handle = handle
+        return handle
+
+
+def uninstrument() -> None:
+    """Undo `instrument`: every wrapped attribute is the original again, what was set up is flushed and closed."""
+    handle = _Current.handle
+    if handle is not None:
+        handle.shutdown()
+
+
+def _forget(handle: Handle) -> None:
+    with _Current.lock:
+        if _Current.handle is handle:
+            _Current.handle = None
+
+
+def _capture_mode(asked: str | CaptureMode | None) -> CaptureMode:
+    if asked is None:
+        return mode_from_environment()
+    return asked if isinstance(asked, CaptureMode) else CaptureMode.from_text(asked)
+
+
+def _strict(asked: bool | None) -> bool:
+    return os.environ.get(semconv.ENV_STRICT, "").lower() in {"1", "true"} if asked is None else asked
+
+
+def _flush_at_child_exit(handle: Handle) -> None:
+    """A child of multiprocessing leaves without running exit handlers, but runs finalizers."""
+    multiprocessing.util.Finalize(None, _end_and_flush, (weakref.ref(handle),), exitpriority=100)
+
+
+def _end_and_flush(handle: "weakref.ref[Handle]") -> None:
+    lifecycle.end_all()
+    alive = handle()
+    if alive is not None:
+        alive.flush()
+
+
+def _after_fork_in_child() -> None:
+    _Current.lock = threading.Lock()
+    for handle in list(_handles):
+        handle.latency.reset_after_fork()
+        handle.tokens.reset_after_fork()
+
+
+if hasattr(os, "register_at_fork"):  # absent on Windows, which has no fork
+    os.register_at_fork(after_in_child=_after_fork_in_child)

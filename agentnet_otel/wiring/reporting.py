@@ -1,0 +1,95 @@
+"""From turns, and what is known of how they were read, to reports."""
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from typing import Final
+
+from agentnet_otel._version import __version__
+from agentnet_otel.core.assembler import Counts
+from agentnet_otel.core.thresholds import ThresholdTable
+from agentnet_otel.errors import ConfigurationError
+from agentnet_otel.model import Turn
+from agentnet_otel.outputs.reports.content import DataQuality, ReportContent, report_on
+from agentnet_otel.outputs.reports.json_report import render_json
+from agentnet_otel.outputs.reports.markdown import render_markdown
+from agentnet_otel.sources.read_report import ReadReport
+
+RENDERERS: Final[Mapping[str, Callable[[ReportContent], str]]] = {"md": render_markdown, "json": render_json}
+"""Report formats."""
+_PACKAGES: Final = ("opentelemetry-sdk", "opentelemetry-api", "wrapt", "msgspec")
+
+
+def make_report(
+    turns: Sequence[Turn],
+    counts: Counts,
+    *,
+    read: ReadReport | None = None,
+    thresholds: ThresholdTable | None = None,
+    trace_url: str | None = None,
+) -> ReportContent:
+    """The report on turns, with what ``counts`` and ``read`` tell of the data."""
+    return report_on(
+        turns,
+        thresholds=thresholds or ThresholdTable(),
+        generated_ns=time.time_ns(),
+        version=__version__,
+        trace_url=trace_url,
+        environment=environment(),
+        quality=_quality(turns, counts, read or ReadReport()),
+    )
+
+
+def render(report: ReportContent, form: str) -> str:
+    """The report as text.
+
+    Raises:
+        ConfigurationError: the format is unknown.
+    """
+    if form not in RENDERERS:
+        message = f"report format {form!r} is unknown; allowed are: {', '.join(RENDERERS)}"
+        raise ConfigurationError(message)
+    return RENDERERS[form](report)
+
+
+def _quality(turns: Sequence[Turn], counts: Counts, read: ReadReport) -> DataQuality:
+    unknown = sum(turn.sampling_probability is None for turn in turns)
+    sampled = sum(turn.sampling_probability is not None and turn.sampling_probability < 1 for turn in turns)
+    notes = []
+    if unknown or sampled:
+        notes.append("Totals may be those of a sample: not every turn tells that all turns were sampled.")
+    if read.summary is not None:
+        notes.append(f"Input that was {read.summary}.")
+    return DataQuality(
+        spans=counts.spans,
+        duplicates=counts.duplicates,
+        late_spans=counts.late,
+        dropped_spans=counts.without_ids + read.bad_spans,
+        calls_outside_turns=counts.outside,
+        clipped_spans=counts.clipped,
+        incomplete_turns=counts.incomplete,
+        revised_turns=sum(turn.revision > 1 for turn in turns),
+        estimated_turns=sum(turn.estimated for turn in turns),
+        turns_of_unknown_sampling=unknown,
+        notes=tuple(notes),
+    )
+
+
+def environment() -> Mapping[str, str]:
+    """What the figures of a report depend on."""
+    found = {
+        "agentnet-otel": __version__,
+        "Python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+        "CPUs": str(os.cpu_count()),
+    }
+    for name in _PACKAGES:
+        try:
+            found[name] = installed_version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

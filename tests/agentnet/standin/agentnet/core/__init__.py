@@ -1,0 +1,1 @@
+"""Agent core of the stand-in."""

@@ -1,0 +1,1 @@
+"""Cost records of the stand-in."""

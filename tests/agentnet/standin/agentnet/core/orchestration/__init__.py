@@ -1,0 +1,1 @@
+"""Turn sessions and task graphs of the stand-in."""

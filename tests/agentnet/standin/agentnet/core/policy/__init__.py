@@ -1,0 +1,1 @@
+"""Policy evaluation of the stand-in."""

@@ -1,0 +1,1 @@
+"""Answer monitors of the stand-in."""

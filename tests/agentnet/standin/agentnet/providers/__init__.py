@@ -1,0 +1,1 @@
+"""Model engines of the stand-in."""

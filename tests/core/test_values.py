@@ -1,0 +1,47 @@
+"""Attribute values that others wrote."""
+
+import pytest
+
+from agentnet_otel.core import values
+from agentnet_otel.core.efficiency import quality_of, token_efficiency
+from agentnet_otel.model import QualitySource, TokenUsage
+
+
+@pytest.mark.parametrize(
+    ("read", "given", "expected"),
+    [
+        (values.text, 5, "5"),
+        (values.text, True, None),
+        (values.text, "", None),
+        (values.count, 3.0, 3),
+        (values.count, 3.5, None),
+        (values.number, "1e3", 1000.0),
+        (values.number, "x", None),
+        (values.number, float("inf"), None),
+        (values.amount, -1, None),
+        (values.ratio, 1, 1.0),
+        (values.ratio, 1.1, None),
+        (values.flag, "TRUE", True),
+        (values.flag, 1, False),
+    ],
+)
+def test_values(read, given, expected):
+    """Each reader takes what makes sense and nothing else."""
+    assert read(given) == expected
+
+
+def test_efficiency_is_the_documented_formula():
+    """.5 effective/total + .3 quality + .2 speed, the speed capped at 100 tokens a second."""
+    tokens = TokenUsage(input=100, output=100)
+    assert token_efficiency(tokens=tokens, quality=0.8, duration_ns=10**9) == pytest.approx(0.5 * 0.4 + 0.24 + 0.2)
+    assert token_efficiency(tokens=tokens, quality=0.8, duration_ns=10**10) == pytest.approx(0.2 + 0.24 + 0.04)
+    assert token_efficiency(tokens=tokens, quality=1.0, duration_ns=0) == pytest.approx(0.55)
+    assert token_efficiency(tokens=TokenUsage(), quality=1.0, duration_ns=1) is None
+    assert token_efficiency(tokens=TokenUsage(input=0), quality=1.0, duration_ns=1) is None
+
+
+def test_quality_is_evaluated_else_confidence_else_assumed():
+    """The best source that there is."""
+    assert quality_of(0.4, 0.9) == (0.4, QualitySource.EVALUATED)
+    assert quality_of(None, 0.9) == (0.9, QualitySource.CONFIDENCE)
+    assert quality_of(None, None) == (0.8, QualitySource.ASSUMED)

@@ -1,0 +1,55 @@
+"""Write the lock files, or with ``--check`` tell whether they are current.
+
+``requirements.lock`` holds what the demo needs, ``requirements-dev.lock`` all the rest. Both carry hashes and no
+address of an index.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMON = [
+    "--universal",
+    "--generate-hashes",
+    "--no-emit-index-url",
+    "--no-annotate",
+    "--quiet",
+    "--python-version=3.11",
+    "--custom-compile-command=make lock",
+]
+LOCKS = {
+    "requirements.lock": ["--extra=cli", "--extra=zstd", "--group=build"],
+    "requirements-dev.lock": ["--all-extras", "--group=dev", "--constraint=requirements.lock"],
+}
+
+
+def compile_locks(folder: Path) -> None:
+    """Resolve in ``folder``, keeping the versions of the locks that lie there."""
+    uv = Path(sys.executable).with_name("uv")
+    for name, options in LOCKS.items():
+        subprocess.run(
+            [uv, "pip", "compile", "pyproject.toml", *COMMON, *options, f"--output-file={name}"], cwd=folder, check=True
+        )
+
+
+def main() -> int:
+    """Write or check."""
+    if "--check" not in sys.argv[1:]:
+        compile_locks(ROOT)
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("pyproject.toml", *LOCKS):
+            shutil.copy(ROOT / name, folder)
+        compile_locks(Path(folder))
+        stale = [name for name in LOCKS if (ROOT / name).read_text() != (Path(folder) / name).read_text()]
+    if stale:
+        print(f"not current: {', '.join(stale)}. Run `make lock` and commit the result.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
