@@ -77,11 +77,9 @@ class Assembler:
         """Spans held now."""
         return self._held
 
-    def started(self, span: SpanRecord) -> list[Turn]:
-        """Learn, in process, that a span began (its end time means nothing yet); returns turns told to make room."""
-        tree = self._tree(span.trace_id)
-        is_turn = read_facts(span).role is Role.TURN
-        tree.open[span.span_id] = OpenSpan(parent_span_id=span.parent_span_id, is_turn=is_turn)
+    def started(self, trace_id: str, span_id: str, parent_span_id: str | None, *, is_turn: bool) -> list[Turn]:
+        """Learn, in process, that a span began, and whether it is a turn's; returns turns told to make room."""
+        self._tree(trace_id).open[span_id] = OpenSpan(parent_span_id=parent_span_id, is_turn=is_turn)
         self._held += 1
         return self._evict()
 

@@ -28,6 +28,7 @@ class ComponentSpan(OpenSpan):
     __slots__ = (
         "agent",
         "answered",
+        "attempt",
         "attempts",
         "component",
         "cost_source",
@@ -77,6 +78,7 @@ class ComponentSpan(OpenSpan):
         self.response_text_length: int | None = None
         self.cost_usd: float | None = None
         self.cost_source: CostSource | None = None
+        self.attempt: object = None
         self.attempts = 0
         self.first_chunk_ns: int | None = None
         self.outcome: str | None = None

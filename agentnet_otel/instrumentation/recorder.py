@@ -97,6 +97,7 @@ class Recorder:
         lifecycle.closed(workflow)
         if workflow.conversation_id:
             workflow.attributes[semconv.CONVERSATION_ID] = workflow.conversation_id
+        workflow.owner = None
         self._finish(workflow, ending, {})
 
     # --- turns ---------------------------------------------------------------------------------------

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 class WorkflowSpan(OpenSpan):
     """A session: a conversation of one or more agents, in rounds. ``mode`` names it."""
 
-    __slots__ = ("_conversation_id", "mode")
+    __slots__ = ("_conversation_id", "mode", "owner")
 
     kind_name = "session"
 
-    def __init__(self, recorder: "Recorder", mode: str, conversation_id: str | None = None) -> None:
+    def __init__(
+        self, recorder: "Recorder", mode: str, conversation_id: str | None = None, *, owner: object = None
+    ) -> None:
         super().__init__(recorder)
+        self.owner = owner
         self.mode = mode
         self._conversation_id = conversation_id
 

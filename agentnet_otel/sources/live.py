@@ -41,9 +41,17 @@ class LiveSource(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Learn that a span began."""
         del parent_context
-        record = to_record(span)
+        context, parent, attributes = span.context, span.parent, span.attributes or {}
+        if context is None:
+            return
+        is_turn = attributes.get(semconv.OPERATION_NAME) == semconv.OP_INVOKE_AGENT
+        parent_id = None if parent is None else format(parent.span_id, "016x")
         with self._lock:
-            self._keep(self._assembler.started(record))
+            self._keep(
+                self._assembler.started(
+                    format(context.trace_id, "032x"), format(context.span_id, "016x"), parent_id, is_turn=is_turn
+                )
+            )
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take an ended span."""

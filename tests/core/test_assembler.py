@@ -24,6 +24,12 @@ def assembled(spans, **options):
     return newest_revisions([*told, *assembler.drain()]), assembler.counts
 
 
+def begin(assembler, span):
+    """Tell an assembler in process that a span began."""
+    is_turn = span.name.startswith("invoke_agent")
+    return assembler.started(span.trace_id, span.span_id, span.parent_span_id, is_turn=is_turn)
+
+
 def session_spans():
     """A session with two turns; the first has a tool that asks a model, and a nested turn."""
     usage = {semconv.USAGE_INPUT_TOKENS: 100, semconv.USAGE_OUTPUT_TOKENS: 50, semconv.COST_USD: 0.01}
@@ -201,13 +207,13 @@ def test_in_process_a_turn_is_complete_when_nothing_below_is_open():
     """No waiting: the last end tells."""
     assembler = Assembler(in_process=True)
     turn, tool = turn_record(2), component_record(3, TOOL, parent=2)
-    assembler.started(turn)
-    assembler.started(tool)
+    begin(assembler, turn)
+    begin(assembler, tool)
     assert assembler.feed(turn) == []
     (told,) = assembler.feed(tool)
     assert told.spans == 2
     late = component_record(4, MEMORY, parent=2)
-    assembler.started(late)
+    begin(assembler, late)
     (revision,) = assembler.feed(late)
     assert (revision.revision, revision.spans) == (2, 3)
     assert assembler.counts.outside == 0
@@ -217,8 +223,8 @@ def test_in_process_a_leaked_span_does_not_hold_a_turn_for_ever():
     """After the quiet period the turn is told without the span that never ends."""
     assembler = Assembler(in_process=True)
     turn, tool = turn_record(2), component_record(3, TOOL, parent=2)
-    assembler.started(turn)
-    assembler.started(tool)
+    begin(assembler, turn)
+    begin(assembler, tool)
     assert assembler.feed(turn) == []
     assert [t.spans for t in assembler.flush(EPOCH_NS + 2 * QUIET_NS)] == [1]
     assert [t.spans for t in assembler.feed(tool)] == [2]
@@ -228,13 +234,13 @@ def test_in_process_memory_does_not_grow():
     """Ended turns leave the window; what stands outside any turn is not kept; one endless session is no leak."""
     assembler = Assembler(in_process=True, ended_turns=10)
     session = span_record(1, attributes={semconv.OPERATION_NAME: "invoke_workflow"}, scope_name=semconv.SCOPE_NAME)
-    assembler.started(session)
+    begin(assembler, session)
     for number in range(500):
         turn = turn_record(10 * number + 2, parent=1)
         tool = component_record(10 * number + 3, TOOL, parent=10 * number + 2)
         outside = component_record(10 * number + 4, TOOL, parent=1)
         for span in (turn, tool, outside):
-            assembler.started(span)
+            begin(assembler, span)
         for span in (tool, turn, outside):
             assembler.feed(span)
     assert assembler.counts.outside == 500
@@ -257,14 +263,14 @@ def test_memory_of_a_stream_is_bounded():
     told += assembler.drain()
     assert len(told) == 100
     assert assembler.counts.evicted_traces > 80
-    assert Assembler(in_process=True, max_spans=1).started(turn_record(2)) == []
+    assert begin(Assembler(in_process=True, max_spans=1), turn_record(2)) == []
 
 
 def test_eviction_while_spans_start():
     """Spans that start and never end are bounded too."""
     assembler = Assembler(in_process=True, max_spans=5)
     for number in range(50):
-        assembler.started(turn_record(number + 1, trace_id=format(number + 1, "032x")))
+        begin(assembler, turn_record(number + 1, trace_id=format(number + 1, "032x")))
     assert assembler.held_spans <= 5
 
 
@@ -297,7 +303,7 @@ def test_a_workflow_is_a_turn_only_if_no_agent_is_below():
     assert turn.agent == "a"
     live = Assembler(in_process=True)
     for span in (span_record(1, attributes=flow), span_record(2, parent=1, attributes=chat)):
-        live.started(span)
+        begin(live, span)
     live.feed(span_record(2, parent=1, attributes=chat))
     (turn,) = live.feed(span_record(1, attributes=flow))
     assert turn.agent == "flow"

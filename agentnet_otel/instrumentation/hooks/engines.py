@@ -1,10 +1,20 @@
 """Engines and provider adapters: inference components, their tokens, model, cost, attempts and first token."""
 
+import inspect
 from typing import Any, Final
 
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.hooks.answers import Answer, read_answer
-from agentnet_otel.instrumentation.hooks.driver import Call, Hook, component_here, current_component, enclosing_turn
+from agentnet_otel.instrumentation.hooks.driver import (
+    Call,
+    Hook,
+    async_wrapper,
+    component_here,
+    current_component,
+    enclosing_turn,
+    sync_wrapper,
+)
+from agentnet_otel.instrumentation.hooks.patching import late_patches
 from agentnet_otel.instrumentation.open_span import OpenSpan
 from agentnet_otel.model import LatencyComponent
 
@@ -43,6 +53,20 @@ def inference_on(engine: Any, agent: str | None = None) -> ComponentSpan | None:
         provider=provider_of(engine),
         agent=agent,
     )
+
+
+AGENT_STEP: Final = "_engine_infer_sync"
+"""The agent's step around its engine. Where a version lacks it, the engine's own method is hooked."""
+
+
+def adopt_engine(agent: Any) -> None:
+    """Hook the engine of an agent that has no step of its own around it (versions before October 2025)."""
+    engine = getattr(agent, "engine", None)
+    if engine is None or hasattr(type(agent), AGENT_STEP):
+        return
+    coroutine = inspect.iscoroutinefunction(getattr(engine, "infer", None))
+    hook = EngineCall()
+    late_patches.wrap(type(engine), "infer", async_wrapper(hook) if coroutine else sync_wrapper(hook))
 
 
 class AgentInference(Hook):
@@ -86,13 +110,32 @@ class EngineCall(Hook):
 
 
 class Attempt(Hook):
-    """One try of a call that is retried: counted on the call, no component of its own."""
+    """One try of a call that is retried: counted on the call, no component of its own.
+
+    An adapter's ``_infer`` may call that of its base class, which is hooked as well: the same try.
+    """
 
     def open(self, call: Call) -> OpenSpan | None:
-        component = current_component(LatencyComponent.INFERENCE)
-        if component is not None and component.merge_key == id(call.instance):
+        component = self._component(call)
+        if component is not None and component.attempt is None:
+            component.attempt = call
             component.record_attempt()
         return None
+
+    def returned(self, call: Call, span: OpenSpan | None, result: Any) -> None:
+        self._ended(call)
+
+    def raised(self, call: Call, span: OpenSpan | None, error: BaseException) -> None:
+        self._ended(call)
+
+    def _ended(self, call: Call) -> None:
+        component = self._component(call)
+        if component is not None and component.attempt is call:
+            component.attempt = None
+
+    def _component(self, call: Call) -> ComponentSpan | None:
+        component = current_component(LatencyComponent.INFERENCE)
+        return component if component is not None and component.merge_key == id(call.instance) else None
 
 
 class Streaming(Hook):

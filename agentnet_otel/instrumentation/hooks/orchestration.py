@@ -30,8 +30,12 @@ class Session(Hook):
         self._mode = mode
 
     def open(self, call: Call) -> OpenSpan | None:
+        here = ctx.open_position()
+        if isinstance(here, WorkflowSpan) and here.owner is call.instance:
+            return None  # one entry point calls the other
         asked = call.kwargs.get("mode") or next((a for a in call.args if type(a).__name__ == "TurnMode"), None)
-        return WorkflowSpan(recorder(), str(getattr(asked, "value", asked)) if asked is not None else self._mode)
+        mode = self._mode if asked is None else str(getattr(asked, "value", asked))
+        return WorkflowSpan(recorder(), mode, owner=call.instance)
 
     def returned(self, call: Call, span: OpenSpan | None, result: Any) -> None:
         if not isinstance(span, WorkflowSpan):

@@ -109,21 +109,23 @@ class Patches:
         if not isinstance(owner, type):
             return "skipped"
         if not target.subclasses:
-            return "hooked" if self._wrap(owner, target) else "skipped"
+            return "hooked" if self.wrap(owner, target.name, target.wrapper) else "skipped"
         for cls in _family(owner):
-            self._wrap(cls, target)
+            self.wrap(cls, target.name, target.wrapper)
         self._watch_subclasses(owner)
         return "hooked" if hasattr(owner, target.name) else "skipped"
 
-    def _wrap(self, owner: type, target: Target) -> bool:
-        original = owner.__dict__.get(target.name, _MISSING)
+    def wrap(self, owner: type, name: str, wrapper: Wrapper) -> bool:
+        """Wrap what ``owner`` itself defines under ``name``, once; False where it defines nothing to wrap."""
+        original = owner.__dict__.get(name, _MISSING)
         if original is _MISSING or getattr(original, "__isabstractmethod__", False):
             return False
-        if any(p.owner is owner and p.name == target.name and p.wrapper is original for p in self._patches):
-            return True
-        wrapper = wrapt.FunctionWrapper(original, self._when_active(target.wrapper))
-        setattr(owner, target.name, wrapper)
-        self._patches.append(_Patch(owner=owner, name=target.name, original=original, wrapper=wrapper))
+        with self._lock:
+            if any(p.wrapper is original for p in self._patches):
+                return True
+            wrapped = wrapt.FunctionWrapper(original, self._when_active(wrapper))
+            setattr(owner, name, wrapped)
+            self._patches.append(_Patch(owner=owner, name=name, original=original, wrapper=wrapped))
         return True
 
     def _when_active(self, wrapper: Wrapper) -> Wrapper:
@@ -155,7 +157,11 @@ class Patches:
             for target in self._targets:
                 base = getattr(sys.modules.get(target.module), target.owner, None)
                 if target.subclasses and isinstance(base, type) and issubclass(cls, base):
-                    self._wrap(cls, target)
+                    self.wrap(cls, target.name, target.wrapper)
+
+
+late_patches: Final = Patches(())
+"""Wraps that are only made when a call shows what there is."""
 
 
 def _family(base: type) -> Iterator[type]:

@@ -9,6 +9,7 @@ import wrapt
 
 from agentnet_otel.instrumentation import context as ctx
 from agentnet_otel.instrumentation.hooks.driver import Call, Hook, component_here
+from agentnet_otel.instrumentation.hooks.engines import adopt_engine
 from agentnet_otel.instrumentation.open_span import OpenSpan
 from agentnet_otel.instrumentation.outcomes import ending_of
 from agentnet_otel.instrumentation.runtime import recorder
@@ -48,6 +49,7 @@ class Reasoning(Hook):
     def open(self, call: Call) -> OpenSpan | None:
         if own_turn(call.instance) is not None:
             return None
+        adopt_engine(call.instance)
         return turn_of(call.instance, call.argument(0, "task"))
 
     def returned(self, call: Call, span: OpenSpan | None, result: Any) -> None:

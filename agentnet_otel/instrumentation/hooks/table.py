@@ -13,7 +13,7 @@ from agentnet_otel.instrumentation.hooks.engines import (
     take_item,
 )
 from agentnet_otel.instrumentation.hooks.orchestration import EngineTurn, GraphTask, Round, Session
-from agentnet_otel.instrumentation.hooks.patching import Patches, Target, TargetStatus, Wrapper
+from agentnet_otel.instrumentation.hooks.patching import Patches, Target, TargetStatus, Wrapper, late_patches
 from agentnet_otel.instrumentation.hooks.policies import MonitorRun, PolicyEvaluation
 from agentnet_otel.instrumentation.hooks.reasoning import AdvancedReasoning, AsyncReasoning, Reasoning, Step
 from agentnet_otel.instrumentation.hooks.tools_and_memory import MemoryCall, ToolCall
@@ -105,11 +105,13 @@ _patches: Final = Patches((*_agent_targets(), *_provider_targets(), *_other_targ
 def install() -> None:
     """Wrap AgentNet, now or when it is imported."""
     _patches.install()
+    late_patches.install()
 
 
 def uninstall() -> None:
     """Take every wrap back."""
     _patches.uninstall()
+    late_patches.uninstall()
 
 
 def status() -> list[TargetStatus]:
