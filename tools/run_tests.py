@@ -64,7 +64,8 @@ def test_there(version: str, python: Path) -> int:
     install = (uv, "pip", "install", "--quiet", "--python", inside)
     code = run(*install, "--require-hashes", "-r", "requirements-dev.lock")
     code = code or run(*install, "--no-deps", "--no-build-isolation", "-e", ".")
-    return code or run(inside, "-m", "pytest", "-q", "-p", "no:cacheprovider", *sys.argv[1:])
+    selected = ("-m", "not e2e and not slow", *sys.argv[1:])
+    return code or run(inside, "-m", "pytest", "-q", "-p", "no:cacheprovider", *selected)
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from agentnet_otel.instrumentation import faults
 from agentnet_otel.instrumentation.checks import checked_amount, checked_count
 from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.instrumentation.open_span import OpenSpan, text_of
-from agentnet_otel.instrumentation.outcomes import Ending
+from agentnet_otel.instrumentation.outcomes import Ending, error_name
 from agentnet_otel.instrumentation.usage import TokenCount
 from agentnet_otel.model import CostSource, LatencyComponent, Outcome, PolicyViolation, TokenCategory
 
@@ -208,7 +208,7 @@ class ComponentSpan(OpenSpan):
     def set_error(self, error_type: str) -> None:
         """Mark this part as failed without an exception; ``error_type`` is a name, not a message."""
         if self._usable("set_error"):
-            self.ending = Ending(Outcome.ERROR, str(error_type))
+            self.ending = Ending(Outcome.ERROR, error_name(error_type))
 
     # --- for the recorder and the hooks --------------------------------------------------------------
 

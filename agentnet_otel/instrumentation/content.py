@@ -7,6 +7,7 @@ redaction first and the size cap after it, so that a cap never cuts a secret in 
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -32,19 +33,19 @@ class CaptureMode(Enum):
     SPAN_AND_EVENT = "SPAN_AND_EVENT"
 
     @classmethod
-    def from_text(cls, text: str) -> "CaptureMode":
+    def from_text(cls, text: object) -> "CaptureMode":
         """The mode named by ``text`` (case does not matter; ``true`` and ``false`` are former spellings).
 
         Raises:
             ConfigurationError: the text names no mode.
         """
-        name = text.strip().upper()
+        name = str(text).strip().upper()
         former = {"": "NO_CONTENT", "FALSE": "NO_CONTENT", "TRUE": "SPAN_AND_EVENT"}
         try:
             return cls(former.get(name, name))
         except ValueError:
             allowed = ", ".join(mode.value for mode in cls)
-            message = f"{semconv.ENV_CAPTURE_CONTENT}={text!r} is not a capture mode. Allowed are: {allowed}"
+            message = f"{text!r} is not a capture mode ({semconv.ENV_CAPTURE_CONTENT}). Allowed are: {allowed}"
             raise ConfigurationError(message) from None
 
 
@@ -64,6 +65,19 @@ class ContentPolicy:
     mode: CaptureMode = CaptureMode.NO_CONTENT
     redact: Redaction | None = None
     limit: int = DEFAULT_CONTENT_LIMIT
+
+    def __post_init__(self) -> None:
+        """Check what a user gave.
+
+        Raises:
+            ConfigurationError: ``redact`` cannot be called, or ``limit`` is no number of characters.
+        """
+        if self.redact is not None and not callable(self.redact):
+            message = f"redact={self.redact!r} cannot be called; give a function from text to text or None"
+            raise ConfigurationError(message)
+        if isinstance(self.limit, bool) or not isinstance(self.limit, int) or self.limit < 0:
+            message = f"content_limit={self.limit!r} is not a number of characters of at least 0"
+            raise ConfigurationError(message)
 
     @property
     def on_span(self) -> bool:
@@ -89,7 +103,7 @@ class ContentPolicy:
             try:
                 redacted = self.redact(text)
             except Exception as error:  # noqa: BLE001 - the user's code; nothing unredacted may follow
-                faults.log.contain("redaction", error)
+                faults.log.contain("redaction", error, quotes_content=True)
                 return None
             if not isinstance(redacted, str):
                 return None
@@ -109,5 +123,6 @@ class ContentPolicy:
 def _as_json(raw: object) -> str:
     """A readable form of arguments and results, whatever they hold."""
     if isinstance(raw, Mapping | list | tuple):
-        return json.dumps(raw, default=repr, ensure_ascii=False)
+        with suppress(TypeError, ValueError, RecursionError):  # keys that JSON does not have, circles
+            return json.dumps(raw, default=repr, ensure_ascii=False)
     return str(raw)

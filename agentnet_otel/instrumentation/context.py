@@ -6,23 +6,30 @@ rule, and the OpenTelemetry API then logs an error with a traceback. `Attachment
 where that cannot be reset, the context was a foreign one that has nothing of ours to undo.
 """
 
+import sys
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
+from agentnet_otel.model import TokenUsage
+
 if TYPE_CHECKING:
     from agentnet_otel.instrumentation.open_span import OpenSpan
     from agentnet_otel.instrumentation.turn_span import TurnSpan
 
 _POSITION: Final = otel_context.create_key("agentnet-otel-position")
+_OUR_CLAIM: Final = otel_context.create_key("agentnet-otel-claim")
 _HANDED_OVER: Final = otel_context.create_key("agentnet-otel-handed-over")
 
 # Keys by which instrumentations tell each other "this model call is already being told". The first is that of
 # opentelemetry-util-genai, the second that of OpenLLMetry.
 _GENAI_INFERENCE: Final = "opentelemetry.genai.client.inference.context"
+_GENAI_MODULE: Final = "opentelemetry.util.genai.invocation"
 _OPENLLMETRY_SUPPRESS: Final = "suppress_language_model_instrumentation"
+
+_CLAIM_PARTS: Final = ("input", "output", "cache_read_input", "reasoning_output")
 
 _mark: ContextVar[object] = ContextVar("agentnet_otel_attachment")
 
@@ -81,21 +88,33 @@ def is_late() -> bool:
 def with_inference_claimed(context: Context) -> Context:
     """``context`` in which other GenAI instrumentations know that this model call has its span already."""
     claimed = otel_context.set_value(_OPENLLMETRY_SUPPRESS, True, context)  # noqa: FBT003 - a value, not a flag
-    return otel_context.set_value(_GENAI_INFERENCE, _CLAIM, claimed)
+    claim = _new_claim()
+    return otel_context.set_value(_GENAI_INFERENCE, claim, otel_context.set_value(_OUR_CLAIM, claim, claimed))
+
+
+def told_by_inner_call(context: Context | None) -> TokenUsage:
+    """Tokens that an inner instrumentation, which kept quiet because of our claim, put into it."""
+    claim = otel_context.get_value(_OUR_CLAIM, context)
+    told = (getattr(claim, f"usage_{part}_tokens", None) for part in _CLAIM_PARTS)
+    counts = [count if isinstance(count, int) and count >= 0 else None for count in told]
+    return TokenUsage(input=counts[0], output=counts[1], cached=counts[2], reasoning=counts[3])
 
 
 def inference_claimed_by_others() -> bool:
     """Whether another instrumentation has a span open for this model call."""
     claim = otel_context.get_value(_GENAI_INFERENCE)
     if claim is not None:
-        return claim is not _CLAIM
+        return claim is not otel_context.get_value(_OUR_CLAIM)
     return bool(otel_context.get_value(_OPENLLMETRY_SUPPRESS))
 
 
 class _Claim:
-    """What stands under the key of util-genai while the call is ours; not one of its own data holders."""
+    """What stands under the key of util-genai while the call is ours and that library is not loaded."""
 
     __slots__ = ()
 
 
-_CLAIM: Final = _Claim()
+def _new_claim() -> object:
+    """Where util-genai is loaded it looks for a holder of its own, into which an inner call then puts its data."""
+    holder = getattr(sys.modules.get(_GENAI_MODULE), "InferenceData", None)
+    return _Claim() if holder is None else holder()

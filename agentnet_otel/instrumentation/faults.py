@@ -37,8 +37,8 @@ class FaultLog:
         """Make a new lock: after a fork the old one may be held by a thread that no longer exists."""
         self._lock = threading.Lock()
 
-    def contain(self, site: str, error: Exception) -> None:
-        """Count a fault of ours at ``site`` and log it the first time."""
+    def contain(self, site: str, error: Exception, *, quotes_content: bool = False) -> None:
+        """Count a fault at ``site`` and log it the first time; without its text where that may quote content."""
         with self._lock:
             if site in self.faults or len(self.faults) < MAX_SITES:
                 self.faults[site] = self.faults.get(site, 0) + 1
@@ -49,7 +49,7 @@ class FaultLog:
                 "missing. Further ones at this place are only counted.",
                 type(error).__name__,
                 site,
-                exc_info=error,
+                exc_info=None if quotes_content else error,
             )
 
     def misuse(self, text: str, *, strict: bool) -> None:

@@ -27,14 +27,14 @@ class LabelCap:
         self._lock = threading.Lock()
         self.folded = 0
 
-    def value(self, key: str, raw: str | None) -> str:
+    def value(self, key: str, raw: object) -> str:
         """``raw`` if it is among the values known or still admitted, `UNKNOWN` for None, else `OTHER`."""
         if raw is None:
             return UNKNOWN
         seen = self._seen.get(key)
         if seen is not None and raw in seen:
             return raw
-        return self._admit(key, raw[:MAX_VALUE_LENGTH])
+        return self._admit(key, str(raw)[:MAX_VALUE_LENGTH])
 
     def reset_lock(self) -> None:
         """Make a new lock, in a forked child."""

@@ -18,6 +18,12 @@ class Ending:
 _CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 
 
+def error_name(value: object) -> str:
+    """``value`` as an ``error.type``; of an exception the name of its class, for its message may quote a prompt."""
+    kind = value if isinstance(value, type) else type(value)
+    return kind.__qualname__ if issubclass(kind, BaseException) else str(getattr(value, "value", value))
+
+
 def ending_of(error: BaseException | None) -> Ending | None:
     """The ending that a raised exception means; None for a normal end.
 

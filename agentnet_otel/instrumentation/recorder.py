@@ -35,7 +35,7 @@ from agentnet_otel.instrumentation.outcomes import Ending
 from agentnet_otel.instrumentation.sampling import probability_of
 from agentnet_otel.instrumentation.turn_facts import facts_of
 from agentnet_otel.instrumentation.turn_span import TurnSpan
-from agentnet_otel.instrumentation.usage import sum_usage
+from agentnet_otel.instrumentation.usage import TokenCount, sum_usage
 from agentnet_otel.instrumentation.workflow_span import WorkflowSpan
 from agentnet_otel.model import (
     LatencyComponent,
@@ -187,6 +187,9 @@ class Recorder:
             turn.components.pop(id(component), None)
         ending = component.ending or ending
         component.ending = ending
+        told = ctx.told_by_inner_call(component.context)
+        if told.known and not component.tokens and not component.has_inner_usage:
+            component.note_tokens(TokenCount(usage=told))
         usage = sum_usage(count.usage for count in component.tokens)
         if kind is LatencyComponent.TOOL_EXECUTION:
             component.outcome = component.outcome or (Outcome.SUCCESS if ending is None else ending.outcome).value
@@ -232,12 +235,13 @@ class Recorder:
         attributes: dict[str, Any] = {semconv.POLICY_RULE: violation.rule}
         if violation.severity is not None:
             attributes[semconv.POLICY_SEVERITY] = violation.severity
-        if self.content.on_span:
-            text = self.content.text(rationale)
-            if text is not None:
-                attributes[semconv.POLICY_RATIONALE] = text
+        text = self.content.text(rationale)
+        with_text = attributes if text is None else {**attributes, semconv.POLICY_RATIONALE: text}
         if where.span is not None and where.span.is_recording():
-            where.span.add_event(semconv.POLICY_VIOLATION_EVENT, attributes, where.now_ns())
+            on_span = with_text if self.content.on_span else attributes
+            where.span.add_event(semconv.POLICY_VIOLATION_EVENT, on_span, where.now_ns())
+        if text is not None and self.content.on_event:
+            self._emit(where, semconv.POLICY_VIOLATION_EVENT, with_text)
         self._metrics().violation_found(where.agent, violation, where.context)
 
     def tell_content(self, where: TurnSpan | ComponentSpan, key: str, role: str | None, raw: object) -> None:

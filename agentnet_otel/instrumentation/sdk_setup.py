@@ -127,7 +127,7 @@ def processor_of(exporter: str) -> SpanProcessor:
     Raises:
         ConfigurationError: it is none of these, or cannot be made.
     """
-    if exporter.startswith(FILE_PREFIX) and len(exporter) > len(FILE_PREFIX):
+    if isinstance(exporter, str) and exporter.startswith(FILE_PREFIX) and len(exporter) > len(FILE_PREFIX):
         size = None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else FILE_QUEUE_SIZE
         return BatchSpanProcessor(FileSpanExporter(exporter.removeprefix(FILE_PREFIX)), max_queue_size=size)
     if exporter == _CONSOLE:

@@ -8,7 +8,7 @@ from agentnet_otel.instrumentation import faults
 from agentnet_otel.instrumentation.checks import checked_amount, checked_member, checked_ratio
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.open_span import OpenSpan, text_of
-from agentnet_otel.instrumentation.outcomes import Ending
+from agentnet_otel.instrumentation.outcomes import Ending, error_name
 from agentnet_otel.instrumentation.usage import TokenCount, UsageLedger
 from agentnet_otel.model import LatencyComponent, Outcome, PolicyViolation, TokenCategory
 
@@ -192,7 +192,8 @@ class TurnSpan(OpenSpan):
         if self._usable("set_outcome"):
             checked = checked_member(Outcome, outcome, self._misuse, "outcome")
             if checked is not None:
-                self.outcome, self.error_type = checked, error_type
+                self.outcome = checked
+                self.error_type = None if error_type is None else error_name(error_type)
 
     @faults.guarded
     def record_first_token(self) -> None:

@@ -3,6 +3,7 @@
 import inspect
 from typing import Any, Final
 
+from agentnet_otel.instrumentation import context as ctx
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.hooks.answers import Answer, read_answer
 from agentnet_otel.instrumentation.hooks.driver import (
@@ -45,7 +46,9 @@ def model_of(engine: Any) -> str | None:
 
 
 def inference_on(engine: Any, agent: str | None = None) -> ComponentSpan | None:
-    """The component of a call of ``engine``; None where an outer hook has it open."""
+    """The component of a call of ``engine``; None where an outer hook, or another instrumentation, has it open."""
+    if ctx.inference_claimed_by_others():
+        return None
     return component_here(
         LatencyComponent.INFERENCE,
         merge_key=id(engine),
