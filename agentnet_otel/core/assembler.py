@@ -28,7 +28,7 @@ ENDED_TURNS: Final = 1000
 """Turns that were told and can still be revised."""
 MAX_SPANS: Final = 1_000_000
 """Spans held at once."""
-FORGOTTEN_SPANS: Final = 100_000
+FORGOTTEN_SPANS: Final = 20_000
 """Ids of forgotten spans that are remembered, to tell late spans from those of a lost turn."""
 
 _ZERO_IDS: Final = frozenset({"", "0" * 16, "0" * 32})

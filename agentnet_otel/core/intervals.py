@@ -38,8 +38,12 @@ def self_times(intervals: Sequence[ComponentInterval], within: Stretch) -> dict[
 
     Every component that occurs is in the result, be it with 0. Order n log n times the depth of the tree.
     """
-    forest = _Forest(intervals, within)
     totals = dict.fromkeys((interval.component for interval in intervals), 0)
+    if _in_sequence(intervals, within):
+        for interval in intervals:
+            totals[interval.component] += interval.end_ns - interval.start_ns
+        return totals
+    forest = _Forest(intervals, within)
     pending: list[tuple[str, list[Stretch]]] = [("", [within])]
     while pending:
         node_id, own = pending.pop()
@@ -50,6 +54,16 @@ def self_times(intervals: Sequence[ComponentInterval], within: Stretch) -> dict[
             totals[component] += sum(end - start for start, end in own) - taken
         pending.extend(given)
     return totals
+
+
+def _in_sequence(intervals: Sequence[ComponentInterval], within: Stretch) -> bool:
+    """Whether nothing overlaps and nothing leaves the turn: the common case, and the quick one."""
+    now = within[0]
+    for start_ns, end_ns in sorted((interval.start_ns, interval.end_ns) for interval in intervals):
+        if start_ns < now or end_ns < start_ns:
+            return False
+        now = end_ns
+    return now <= within[1]
 
 
 class _Forest:

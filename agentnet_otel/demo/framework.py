@@ -1,7 +1,9 @@
 """The workload on the real AgentNet: sessions of its turn engine, its tools, memory, monitors and providers."""
 
 import asyncio
+import importlib
 import importlib.util
+import itertools
 import logging
 import os
 import random
@@ -10,12 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from agentnet_otel.demo.plan import LARGE_MODEL, SMALL_MODEL
+from agentnet_otel.demo.plan import LARGE_MODEL, SLOW_AGENT, SMALL_MODEL, usd_of
 
-_WAVE: Final = 8
+_WAVE: Final = 16
 """Sessions that run at the same time."""
 _ROUNDS: Final = 3
 _TIMEOUT_S: Final = 2.9
+_ERROR_EVERY: Final = 67
+_HANG_EVERY: Final = 89
+_OFFSET: Final = 11
+"""Every so many calls of engines, counted over the whole run from this one, one fails or hangs."""
 _NEVER: Final = 1.1
 """A consensus that no confidence reaches, so that sessions run all their rounds."""
 _STYLE: Final = {"logic": 0.8, "creativity": 0.4, "analytical": 0.6}
@@ -37,36 +43,46 @@ class DemoEngine:
 
     provider_name = "demo"
 
-    def __init__(self, model: str, seed: int, *, slow: bool = False) -> None:
-        self.model = model
+    def __init__(self, name: str, seed: int, calls: Iterator[int]) -> None:
+        self.model = LARGE_MODEL if name in {"planner", "critic"} else SMALL_MODEL
         self.agent: Any = None
         self._draw = random.Random(seed)  # noqa: S311 - a reproducible workload, not cryptography
-        self._slow = slow
-        self._calls = 0
+        self._slow = name == SLOW_AGENT and seed % 4 != 0
+        self._streams = name == "writer"
+        self._calls = calls
 
     async def infer(self, prompt: str, agent_name: str = "") -> dict[str, Any]:
         """Answer after a while; now and then fail, hang, or use a tool first."""
-        self._calls += 1
-        if self._calls % 19 == 7:  # noqa: PLR2004 - now and then
+        number = next(self._calls)
+        if number % _ERROR_EVERY == _OFFSET:
             message = "the engine is overloaded"
             raise ConnectionError(message)
-        if self._calls % 23 == 11:  # noqa: PLR2004 - now and then
+        if number % _HANG_EVERY == _OFFSET:
             await asyncio.sleep(2 * _TIMEOUT_S)
         if self.agent is not None and self.agent.tool_executor is not None:
             await self.agent.execute_tool("search", {"query": "risks"})
-        slow = self._slow and self._calls % 4 == 1
+        if self._streams:
+            await self._stream(prompt)
+        slow, self._slow = self._slow, False
         await asyncio.sleep(self._draw.uniform(2.05, 2.5) if slow else self._draw.lognormvariate(-3.2, 0.5))
         tokens_in, tokens_out = self._draw.randint(200, 900), self._draw.randint(120, 600)
         return {
             "content": f"{agent_name} considers {len(prompt)} characters.",
             "confidence": round(self._draw.uniform(0.55, 0.75), 2),
             "usage": {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "model": self.model},
+            "cost_usd": usd_of(self.model, tokens_in, tokens_out),
         }
+
+    async def _stream(self, prompt: str) -> None:
+        """A streamed answer of the framework's own example provider."""
+        example = importlib.import_module("agentnet.providers.example")
+        async for _item in example.ExampleEngine({"model": self.model}).stream_infer(prompt):
+            await asyncio.sleep(0)
 
 
 def run_framework(turns: int, seed: int, tick: Callable[[], None]) -> None:
     """Run ``turns`` turns on AgentNet, in a folder of its own, for it writes where it runs."""
-    logging.getLogger("agentnet").setLevel(logging.ERROR)
+    logging.getLogger("agentnet").setLevel(logging.CRITICAL)
     with _own_folder():
         asyncio.run(_Workload(turns, seed, tick).run())
 
@@ -77,6 +93,7 @@ class _Workload:
         self._seed = seed
         self._tick = tick
         self._started = 0
+        self._calls = itertools.count()
 
     async def run(self) -> None:
         """Waves of sessions, then single turns up to the number asked for."""
@@ -118,8 +135,7 @@ class _Workload:
         agent_module = importlib.import_module("agentnet.core.agent")
         team = []
         for number, name in enumerate(("planner", "researcher", "critic", "writer")):
-            model = LARGE_MODEL if name in {"planner", "critic"} else SMALL_MODEL
-            engine = DemoEngine(model, self._seed * 1000 + place * 10 + number, slow=name == "critic")
+            engine = DemoEngine(name, self._seed * 1000 + place * 10 + number, self._calls)
             agent = agent_module.AgentNet(
                 name,
                 _STYLE,

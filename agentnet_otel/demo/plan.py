@@ -16,6 +16,12 @@ _SLOW_EVERY: Final = 4
 """Every so many of the slow agent's turns is slow."""
 
 
+def usd_of(model: str, input_tokens: int, output_tokens: int) -> float:
+    """What a call of one of the demo's models costs."""
+    price_in, price_out = _USD_PER_1K[model]
+    return (input_tokens * price_in + output_tokens * price_out) / 1000
+
+
 class Trouble(Enum):
     """What goes wrong in a turn."""
 
@@ -58,8 +64,7 @@ class TurnPlan:
     @property
     def cost_usd(self) -> float:
         """What the tokens cost."""
-        price_in, price_out = _USD_PER_1K[self.model]
-        return (self.input_tokens * price_in + self.output_tokens * price_out) / 1000
+        return usd_of(self.model, self.input_tokens, self.output_tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,14 @@ def checked_ratio(value: object, tell: Tell, field: str) -> float | None:
     return float(value)
 
 
+def checked_text(value: object, tell: Tell, field: str) -> str | None:
+    """``value`` if it is text, or None after telling."""
+    if isinstance(value, str):
+        return value
+    tell(f"{field} has to be text, not {type(value).__name__}; it was left out")
+    return None
+
+
 def checked_member(kind: type[E], value: object, tell: Tell, field: str) -> E | None:
     """``value`` as a member of ``kind`` (a member or its value), or None after telling what is allowed."""
     try:

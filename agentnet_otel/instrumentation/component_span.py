@@ -1,10 +1,11 @@
 """A component while it is open: a named part of a turn's latency, or the same work outside any turn."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from agentnet_otel import semconv
 from agentnet_otel.instrumentation import faults
-from agentnet_otel.instrumentation.checks import checked_amount, checked_count
+from agentnet_otel.instrumentation.checks import checked_amount, checked_count, checked_text
 from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.instrumentation.open_span import OpenSpan, text_of
 from agentnet_otel.instrumentation.outcomes import Ending, error_name
@@ -135,7 +136,7 @@ class ComponentSpan(OpenSpan):
         self,
         model: str | None = None,
         response_id: str | None = None,
-        finish_reasons: list[str] | None = None,
+        finish_reasons: Sequence[str] | None = None,
         text: str | None = None,
     ) -> None:
         """Record what came back from a model: the model that answered, ids, and the text under the capture mode."""
@@ -144,10 +145,12 @@ class ComponentSpan(OpenSpan):
             if response_id is not None:
                 self.attributes[semconv.RESPONSE_ID] = str(response_id)
             if finish_reasons:
-                self.attributes[semconv.RESPONSE_FINISH_REASONS] = tuple(str(r) for r in finish_reasons)
-            if text is not None:
-                self.response_text_length = len(text)
-                self.recorder.tell_content(self, semconv.OUTPUT_MESSAGES, "assistant", text)
+                reasons = [finish_reasons] if isinstance(finish_reasons, str) else finish_reasons
+                self.attributes[semconv.RESPONSE_FINISH_REASONS] = tuple(str(r) for r in reasons)
+            checked = None if text is None else checked_text(text, self._misuse, "text")
+            if checked is not None:
+                self.response_text_length = len(checked)
+                self.recorder.tell_content(self, semconv.OUTPUT_MESSAGES, "assistant", checked)
 
     @faults.guarded
     def record_attempt(self) -> None:

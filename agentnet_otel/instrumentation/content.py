@@ -72,11 +72,13 @@ class ContentPolicy:
         Raises:
             ConfigurationError: ``redact`` cannot be called, or ``limit`` is no number of characters.
         """
-        if self.redact is not None and not callable(self.redact):
-            message = f"redact={self.redact!r} cannot be called; give a function from text to text or None"
+        redact: object = self.redact
+        if redact is not None and not callable(redact):
+            message = f"redact={redact!r} cannot be called; give a function from text to text or None"
             raise ConfigurationError(message)
-        if isinstance(self.limit, bool) or not isinstance(self.limit, int) or self.limit < 0:
-            message = f"content_limit={self.limit!r} is not a number of characters of at least 0"
+        limit: object = self.limit
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+            message = f"content_limit={limit!r} is not a number of characters of at least 0"
             raise ConfigurationError(message)
 
     @property

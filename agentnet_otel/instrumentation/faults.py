@@ -19,7 +19,8 @@ R = TypeVar("R")
 logger: Final = logging.getLogger("agentnet_otel")
 
 MAX_SITES: Final = 1000
-"""Sites remembered for "once": beyond it, faults are still counted but no longer logged."""
+"""Sites remembered for "once": beyond it, faults are still counted, together, but no longer logged."""
+OTHER_SITES: Final = "other"
 
 _PACKAGE: Final = __name__.partition(".")[0] + "."
 
@@ -37,11 +38,16 @@ class FaultLog:
         """Make a new lock: after a fork the old one may be held by a thread that no longer exists."""
         self._lock = threading.Lock()
 
+    def fault_count(self) -> int:
+        """Faults of all sites."""
+        with self._lock:
+            return sum(self.faults.values())
+
     def contain(self, site: str, error: Exception, *, quotes_content: bool = False) -> None:
         """Count a fault at ``site`` and log it the first time; without its text where that may quote content."""
         with self._lock:
-            if site in self.faults or len(self.faults) < MAX_SITES:
-                self.faults[site] = self.faults.get(site, 0) + 1
+            counted = site if site in self.faults or len(self.faults) < MAX_SITES else OTHER_SITES
+            self.faults[counted] = self.faults.get(counted, 0) + 1
             first = self._first(("fault", site))
         if first:
             logger.warning(

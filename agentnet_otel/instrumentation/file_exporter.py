@@ -4,6 +4,7 @@ A batch is one write to a file opened for appending, so that lines of several pr
 """
 
 import base64
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -42,6 +43,7 @@ class FileSpanExporter(SpanExporter):
             message = f"cannot write spans to {self._path}: {error.strerror}. Name another file: exporter='file:PATH'"
             raise ConfigurationError(message) from error
         self._closed = False
+        self._torn = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write one line."""
@@ -49,14 +51,19 @@ class FileSpanExporter(SpanExporter):
             return SpanExportResult.FAILURE
         if not spans:
             return SpanExportResult.SUCCESS
-        line = msgspec.json.encode({"resourceSpans": encode_spans(spans)}) + b"\n"
         try:
-            while line:
-                line = line[os.write(self._descriptor, line) :]
+            self._write(_json({"resourceSpans": encode_spans(spans)}) + b"\n")
         except OSError as error:
             faults.log.contain(f"file exporter ({self._path})", error)
             return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS
+
+    def _write(self, line: bytes) -> None:
+        """Write a line; what a full disk cut off before costs itself, not this one."""
+        rest = b"\n" + line if self._torn else line
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+            self._torn = bool(rest)
 
     def shutdown(self) -> None:
         """Close the file."""
@@ -68,6 +75,13 @@ class FileSpanExporter(SpanExporter):
         """Nothing waits here."""
         del timeout_millis
         return True
+
+
+def _json(document: Json) -> bytes:
+    try:
+        return msgspec.json.encode(document)
+    except UnicodeEncodeError:  # half of a surrogate pair, as broken texts have: no byte of UTF-8 stands for it
+        return json.dumps(document, ensure_ascii=False).encode(errors="replace")
 
 
 def encode_spans(spans: Iterable[ReadableSpan]) -> list[Json]:

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Mapping
 from typing import Final
 
+from agentnet_otel.instrumentation.lifecycle import lifecycle
+
 MAX_VALUES: Final = 200
 """Values of one label; further ones become `OTHER` and are counted."""
 
@@ -26,6 +28,7 @@ class LabelCap:
         self._seen: dict[str, set[str]] = {}
         self._lock = threading.Lock()
         self.folded = 0
+        lifecycle.renew_lock_after_fork(self)
 
     def value(self, key: str, raw: object) -> str:
         """``raw`` if it is among the values known or still admitted, `UNKNOWN` for None, else `OTHER`."""

@@ -7,8 +7,9 @@ tells them apart, so that a child never ends (and exports) a span twice.
 import atexit
 import os
 import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+import weakref
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, Protocol
 
 from agentnet_otel.instrumentation import faults
 
@@ -20,6 +21,13 @@ MAX_OPEN: Final = 10_000
 """Open turns that are remembered for the exit; beyond it the oldest is forgotten (it can still end normally)."""
 
 
+class LockOwner(Protocol):
+    """What has a lock and lives across a fork."""
+
+    def reset_lock(self) -> None:
+        """Make a new lock."""
+
+
 class Lifecycle:
     """Knows the open turns and sessions of this process."""
 
@@ -28,8 +36,7 @@ class Lifecycle:
         self.forgotten = 0
         self._open: dict[int, TurnSpan | WorkflowSpan] = {}
         self._lock = threading.Lock()
-        self._before_exit: list[Callable[[], None]] = []
-        self._registered = False
+        self._lock_owners: weakref.WeakSet[LockOwner] = weakref.WeakSet()
 
     def opened(self, span: "TurnSpan | WorkflowSpan") -> None:
         """Remember a span until it ends."""
@@ -63,12 +70,10 @@ class Lifecycle:
         """Make `end_all` run before the exit handlers that are registered by now (those of the SDK flush)."""
         atexit.unregister(self.end_all)
         atexit.register(self.end_all)
-        self._registered = True
 
     def unregister_exit(self) -> None:
         """Undo `register_exit`."""
         atexit.unregister(self.end_all)
-        self._registered = False
 
     def end_all(self) -> None:
         """End what is still open, marked as interrupted."""
@@ -78,12 +83,18 @@ class Lifecycle:
             except Exception as error:  # noqa: BLE001 - one span must not keep the others from ending
                 faults.log.contain("exit", error)
 
+    def renew_lock_after_fork(self, owner: "LockOwner") -> None:
+        """Have ``owner`` make a new lock in each child: a thread that only the parent has may hold the old one."""
+        self._lock_owners.add(owner)
+
     def after_fork_in_child(self) -> None:
         """Start anew in a child process."""
         self.epoch += 1
         self._open = {}
         self._lock = threading.Lock()
         faults.log.reset_lock()
+        for owner in list(self._lock_owners):
+            owner.reset_lock()
 
 
 lifecycle: Final = Lifecycle()

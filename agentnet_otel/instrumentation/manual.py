@@ -9,10 +9,10 @@ import wrapt
 
 from agentnet_otel.instrumentation import context as ctx
 from agentnet_otel.instrumentation import faults
-from agentnet_otel.instrumentation.checks import checked_member
+from agentnet_otel.instrumentation.checks import checked_member, checked_text
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.labels import UNKNOWN
-from agentnet_otel.instrumentation.open_span import OpenSpan
+from agentnet_otel.instrumentation.open_span import OpenSpan, text_of
 from agentnet_otel.instrumentation.runtime import recorder
 from agentnet_otel.instrumentation.stepping import step_async_generator, step_generator
 from agentnet_otel.instrumentation.turn_span import TurnSpan
@@ -43,9 +43,9 @@ def turn(
         recorder(),
         _agent_name(agent),
         prompt=_prompt_text(prompt),
-        model=model,
-        conversation_id=conversation_id,
-        turn_id=turn_id,
+        model=text_of(model),
+        conversation_id=text_of(conversation_id),
+        turn_id=text_of(turn_id),
     )
 
 
@@ -57,15 +57,12 @@ def _agent_name(agent: object) -> str:
 
 
 def _prompt_text(prompt: object) -> str | None:
-    if prompt is None or isinstance(prompt, str):
-        return prompt
-    _tell_misuse(f"prompt has to be text, not {type(prompt).__name__}; it was left out")
-    return None
+    return None if prompt is None else checked_text(prompt, _tell_misuse, "prompt")
 
 
 def session(mode: str, conversation_id: str | None = None) -> WorkflowSpan:
     """A conversation of one or more agents, to be used around their turns as ``with`` or ``async with``."""
-    return WorkflowSpan(recorder(), mode, conversation_id)
+    return WorkflowSpan(recorder(), str(text_of(mode)), text_of(conversation_id))
 
 
 def current_turn() -> TurnSpan | None:
@@ -120,7 +117,7 @@ def traced_component(
         if around is not None:
             return around.component(component, label, model)
         checked = checked_member(LatencyComponent, component, _tell_misuse, "component")
-        return ComponentSpan(recorder(), checked, label, model=model)
+        return ComponentSpan(recorder(), checked, text_of(label), model=text_of(model))
 
     return _traced(start)
 

@@ -105,7 +105,7 @@ class TurnMetrics:
             semconv.METRIC_TURN_ACTIVE_AGE, [self._observe_age], semconv.UNIT_SECONDS, "Age of the oldest open turn."
         )
         for name, unit, read in (
-            (semconv.METRIC_SELF_HOOK_FAULTS, semconv.UNIT_FAULT, lambda: sum(faults.log.faults.values())),
+            (semconv.METRIC_SELF_HOOK_FAULTS, semconv.UNIT_FAULT, faults.log.fault_count),
             (semconv.METRIC_SELF_MISUSE, semconv.UNIT_CALL, lambda: faults.log.misuses),
             (semconv.METRIC_SELF_LABELS_FOLDED, semconv.UNIT_VALUE, lambda: self._cap.folded),
         ):

@@ -33,6 +33,7 @@ class OpenSpan(ABC):
         "context",
         "end_ns",
         "epoch",
+        "is_root",
         "parent",
         "recorder",
         "span",
@@ -51,6 +52,7 @@ class OpenSpan(ABC):
         self.start_ns = 0
         self.end_ns = 0
         self.epoch = -1
+        self.is_root = False
         self._attachment: ctx.Attachment | None = None
 
     @property

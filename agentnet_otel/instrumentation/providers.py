@@ -13,10 +13,11 @@ from typing import Final
 from opentelemetry import metrics, trace
 from opentelemetry._logs import LoggerProvider, get_logger_provider
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import ProxyTracerProvider, Tracer, TracerProvider
+from opentelemetry.trace import Tracer, TracerProvider
 
 from agentnet_otel import semconv
 from agentnet_otel._version import __version__
+from agentnet_otel.instrumentation.lifecycle import lifecycle
 
 SCOPE_ATTRIBUTES: Final = {semconv.SCOPE_CONTRACT_VERSION: semconv.CONTRACT_VERSION}
 
@@ -32,9 +33,10 @@ def instrumentation_disabled() -> bool:
     return bool({name.strip() for name in names} & {"agentnet", "*"})
 
 
-def is_configured(provider: TracerProvider) -> bool:
-    """Whether a real provider stands behind the global one."""
-    return not isinstance(provider, ProxyTracerProvider)
+def is_configured(provider: TracerProvider | MeterProvider | LoggerProvider) -> bool:
+    """Whether a real provider stands behind the global one: the API's placeholders are named proxies, two privately."""
+    kind = type(provider)
+    return not (kind.__module__.startswith("opentelemetry.") and kind.__name__.lstrip("_").startswith("Proxy"))
 
 
 class TracerChoice:
@@ -56,6 +58,7 @@ class TracerChoice:
         self._on_change = on_change
         self._current: tuple[TracerProvider, Tracer] | None = None
         self._lock = threading.Lock()
+        lifecycle.renew_lock_after_fork(self)
 
     def __call__(self) -> tuple[TracerProvider, Tracer]:
         """The provider and our tracer of it."""
@@ -78,9 +81,10 @@ class TracerChoice:
         provider = trace.get_tracer_provider()
         if is_configured(provider) or self._fallback is None:
             return provider
-        if self._fallback_provider is None:
-            self._fallback_provider = self._fallback()
-        return self._fallback_provider
+        with self._lock:
+            if self._fallback_provider is None:
+                self._fallback_provider = self._fallback()
+            return self._fallback_provider
 
     def reset_lock(self) -> None:
         """Make a new lock, in a forked child."""

@@ -107,8 +107,8 @@ class Recorder:
         turn.turn_id = turn.turn_id or f"turn_{secrets.token_hex(8)}"
         turn.parent = ctx.open_position()
         name = semconv.span_name(semconv.OP_INVOKE_AGENT, turn.agent)
-        provider, is_root = self._start(turn, name, SpanKind.INTERNAL, turn_start_attributes(turn))
-        turn.sampling_probability = self._probability(turn, provider, is_root=is_root)
+        provider = self._start(turn, name, SpanKind.INTERNAL, turn_start_attributes(turn))
+        turn.sampling_probability = self._probability(turn, provider)
         lifecycle.opened(turn)
         self._metrics().turn_started(turn.agent, turn.context)
 
@@ -298,8 +298,8 @@ class Recorder:
         kind: SpanKind,
         attributes: Attributes,
         parent_context: Context | None = None,
-    ) -> tuple[TracerProvider, bool]:
-        """Start the OpenTelemetry span; returns its provider and whether it is the root of its trace."""
+    ) -> TracerProvider:
+        """Start the OpenTelemetry span; returns its provider."""
         if opened.parent is None:
             opened.parent = ctx.open_position()
         around = parent_context if parent_context is not None else otel_context.get_current()
@@ -318,8 +318,9 @@ class Recorder:
             set_status_on_exception=False,
         )
         opened.context = ctx.with_position(opened, trace.set_span_in_context(opened.span, around))
+        opened.is_root = not trace.get_current_span(around).get_span_context().is_valid
         opened.start_ns = start_ns
-        return provider, not trace.get_current_span(around).get_span_context().is_valid
+        return provider
 
     def _finish(
         self,
@@ -344,19 +345,15 @@ class Recorder:
         finally:
             span.end(opened.end_ns)
 
-    def _probability(self, turn: TurnSpan, provider: TracerProvider, *, is_root: bool) -> float | None:
+    def _probability(self, turn: TurnSpan, provider: TracerProvider) -> float | None:
+        is_root = turn.is_root
         around: OpenSpan | None = turn.parent
         while around is not None:
             if isinstance(around, TurnSpan):
                 return around.sampling_probability
-            is_root = is_root or (around.parent is None and _is_root(around))
+            is_root = is_root or around.is_root
             around = around.parent
         return None if turn.span is None else probability_of(provider, turn.span, is_root=is_root)
-
-
-def _is_root(opened: OpenSpan) -> bool:
-    """Whether the span has no parent at all (only the SDK's spans tell)."""
-    return getattr(opened.span, "parent", opened) is None
 
 
 def _turn_of(opened: OpenSpan) -> TurnSpan | None:

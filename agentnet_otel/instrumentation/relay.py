@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 from opentelemetry.trace import TracerProvider as ApiTracerProvider
 
 from agentnet_otel.instrumentation import faults
+from agentnet_otel.instrumentation.lifecycle import lifecycle
 
 
 class Relay(SpanProcessor):
@@ -19,6 +20,11 @@ class Relay(SpanProcessor):
 
     def __init__(self) -> None:
         self._processors: tuple[SpanProcessor, ...] = ()
+        self._lock = threading.Lock()
+        lifecycle.renew_lock_after_fork(self)
+
+    def reset_lock(self) -> None:
+        """Make a new lock, in a forked child."""
         self._lock = threading.Lock()
 
     def add(self, processor: SpanProcessor) -> None:
@@ -51,11 +57,14 @@ class Relay(SpanProcessor):
     def shutdown(self) -> None:
         """Shut all down: the provider ends."""
         for processor in self._processors:
-            processor.shutdown()
+            faults.guarded(processor.shutdown, f"{type(processor).__name__}.shutdown")()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Flush all; True if each did."""
-        flushed = [processor.force_flush(timeout_millis) for processor in self._processors]
+        flushed = [
+            faults.guarded(processor.force_flush, f"{type(processor).__name__}.force_flush")(timeout_millis)
+            for processor in self._processors
+        ]
         return all(flushed)
 
 

@@ -7,6 +7,7 @@ from opentelemetry.metrics import MeterProvider
 from agentnet_otel.instrumentation.clock import SystemClock
 from agentnet_otel.instrumentation.content import ContentPolicy, mode_from_environment
 from agentnet_otel.instrumentation.labels import LabelCap
+from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.instrumentation.metrics import TurnMetrics, meter_of
 from agentnet_otel.instrumentation.providers import TracerChoice, logger_provider_of, meter_provider_of
 from agentnet_otel.instrumentation.recorder import Recorder
@@ -38,6 +39,11 @@ class _Runtime:
     def __init__(self) -> None:
         self.recorder: Recorder | None = None
         self.lock = threading.Lock()
+        lifecycle.renew_lock_after_fork(self)
+
+    def reset_lock(self) -> None:
+        """Make a new lock, in a forked child."""
+        self.lock = threading.Lock()
 
 
 _runtime = _Runtime()
@@ -57,7 +63,7 @@ def _default() -> Recorder:
     with _runtime.lock:
         if _runtime.recorder is None:
             _runtime.recorder = Recorder(
-                TracerChoice(),
+                TracerChoice(on_change=lambda _provider: lifecycle.register_exit()),
                 MetricsChoice(),
                 content=ContentPolicy(mode=mode_from_environment()),
                 loggers=lambda: logger_provider_of(None),

@@ -36,4 +36,4 @@ def _rate(description: str) -> float | None:
     if description == "AlwaysOnSampler":
         return 1.0
     ratio = _RATIO.fullmatch(description)
-    return float(ratio["rate"]) if ratio else None
+    return (float(ratio["rate"]) or None) if ratio else None

@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from typing import Any, Final
 
 from opentelemetry import metrics, trace
-from opentelemetry._logs import set_logger_provider
+from opentelemetry._logs import get_logger_provider, set_logger_provider
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.instrumentation import faults
 from agentnet_otel.instrumentation.file_exporter import FileSpanExporter
+from agentnet_otel.instrumentation.providers import is_configured
 
 FILE_PREFIX: Final = "file:"
 FILE_QUEUE_SIZE: Final = 65_536
@@ -97,7 +98,9 @@ def set_up_traces() -> list[SpanProcessor]:
 
 
 def set_up_metrics() -> MeterProvider | None:
-    """A global meter provider with the exporters that the environment asks for."""
+    """A global meter provider with the exporters that the environment asks for; None where there is one already."""
+    if is_configured(metrics.get_meter_provider()):
+        return None
     readers = [
         exporter if isinstance(exporter, MetricReader) else PeriodicExportingMetricReader(exporter)
         for _, exporter in _exporters(METRICS)
@@ -110,7 +113,9 @@ def set_up_metrics() -> MeterProvider | None:
 
 
 def set_up_logs() -> LoggerProvider | None:
-    """A global logger provider with the exporters that the environment asks for."""
+    """A global logger provider with the exporters that the environment asks for; None where there is one already."""
+    if is_configured(get_logger_provider()):
+        return None
     exporters = [exporter for _, exporter in _exporters(LOGS)]
     if not exporters:
         return None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from agentnet_otel import semconv
 from agentnet_otel.instrumentation import faults
-from agentnet_otel.instrumentation.checks import checked_amount, checked_member, checked_ratio
+from agentnet_otel.instrumentation.checks import checked_amount, checked_member, checked_ratio, checked_text
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.open_span import OpenSpan, text_of
 from agentnet_otel.instrumentation.outcomes import Ending, error_name
@@ -121,7 +121,9 @@ class TurnSpan(OpenSpan):
         if kind is LatencyComponent.TOTAL:
             self._misuse("component total is the turn itself and cannot be opened as a part of it")
             kind = None
-        return ComponentSpan(self.recorder, kind, name, turn=self, model=model, provider=provider)
+        return ComponentSpan(
+            self.recorder, kind, text_of(name), turn=self, model=text_of(model), provider=text_of(provider)
+        )
 
     @faults.guarded
     def record_tokens(
@@ -178,13 +180,17 @@ class TurnSpan(OpenSpan):
     def set_prompt(self, text: str) -> None:
         """Set the prompt: its length is recorded, the text only under the capture mode."""
         if self._usable("set_prompt"):
-            self.prompt, self.prompt_length = text, len(text)
+            checked = checked_text(text, self._misuse, "prompt")
+            if checked is not None:
+                self.prompt, self.prompt_length = checked, len(checked)
 
     @faults.guarded
     def set_response(self, text: str) -> None:
         """Set the response: its length is recorded, the text only under the capture mode."""
         if self._usable("set_response"):
-            self.response, self.response_length = text, len(text)
+            checked = checked_text(text, self._misuse, "response")
+            if checked is not None:
+                self.response, self.response_length = checked, len(checked)
 
     @faults.guarded
     def set_outcome(self, outcome: Outcome | str, error_type: str | None = None) -> None:

@@ -71,14 +71,20 @@ class Handle:
         return render(make_report(turns, self.live.counts, thresholds=thresholds, trace_url=trace_url), format)
 
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
-        """Send what waits in the exporters that `instrument()` set up; whether it succeeded in time."""
+        """Send what waits in the exporters that `instrument()` set up; whether it succeeded in time.
+
+        After `shutdown` nothing waits.
+        """
+        if not self._active:
+            return True
         deadline = time.monotonic() + timeout_s
         results = []
         for flushable in (*self._owned, self._meters, self._logs):
             flush = getattr(flushable, "force_flush", None)
             if flush is not None:
                 left_ms = int(1000 * max(0.0, deadline - time.monotonic()))
-                results.append(bool(flush(left_ms)))
+                site = f"{type(flushable).__name__}.force_flush"
+                results.append(bool(faults.guarded(flush, site)(left_ms)))
         return all(results)
 
     def shutdown(self) -> None:
@@ -92,15 +98,14 @@ class Handle:
         lifecycle.unregister_exit()
         for provider in list(self._relayed):
             self._leave(provider)
-        for processor in self._owned:
-            processor.shutdown()
-        for sdk_provider in (self._meters, self._logs):
-            close = getattr(sdk_provider, "shutdown", None)
+        for closable in (*self._owned, self._meters, self._logs):
+            close = getattr(closable, "shutdown", None)
             if close is not None:
-                close()
+                faults.guarded(close, f"{type(closable).__name__}.shutdown")()
 
     def _join(self, provider: TracerProvider) -> None:
-        """Read along on a provider that is used now."""
+        """Read along on a provider that is used now; at exit it flushes after the open turns have ended."""
+        lifecycle.register_exit()
         relay = relay_of(provider)
         if relay is None:
             faults.logger.info("agentnet_otel: %s is not the SDK's: no live turns", type(provider).__name__)
@@ -111,6 +116,8 @@ class Handle:
     def _export_through(self, provider: TracerProvider, processors: Collection[SpanProcessor]) -> None:
         relay = relay_of(provider)
         if relay is None:
+            for processor in processors:
+                processor.shutdown()
             kind = type(provider).__name__
             message = f"exporter= needs a TracerProvider of the SDK, and {kind} is none; add an exporter to it yourself"
             raise ConfigurationError(message)
@@ -130,7 +137,7 @@ class Handle:
         self.tokens.record_turn(turn)
 
     def _set_up(
-        self, tracer_provider: TracerProvider | None, exporter: str | None, *, with_logs: bool
+        self, tracer_provider: TracerProvider | None, exporter: str | None, *, with_metrics: bool, with_logs: bool
     ) -> TracerProvider | None:
         """The provider to use; None follows the global one. Sets up the SDK where asked for and nobody else did."""
         wanted = None if exporter is None else [sdk_setup.processor_of(exporter)]
@@ -139,6 +146,8 @@ class Handle:
             if wanted:
                 self._export_through(provider, wanted)
             return tracer_provider
+        self._meters = sdk_setup.set_up_metrics() if with_metrics else None
+        self._logs = sdk_setup.set_up_logs() if with_logs else None
         if wanted is None and not sdk_setup.TRACES.requested:
             faults.logger.info(
                 "agentnet_otel: no exporter is configured, turns stay in this process. To export them, set "
@@ -147,8 +156,6 @@ class Handle:
             return None
         provider = sdk_setup.set_up_tracer_provider()
         self._export_through(provider, sdk_setup.set_up_traces() if wanted is None else wanted)
-        self._meters = sdk_setup.set_up_metrics()
-        self._logs = sdk_setup.set_up_logs() if with_logs else None
         return None
 
 
@@ -201,9 +208,14 @@ def instrument(
             faults.logger.info("agentnet_otel: switched off by the environment; nothing is instrumented")
             handle._active = False  # noqa: SLF001 - made here
             return handle
-        provider = handle._set_up(tracer_provider, exporter, with_logs=content.on_event)  # noqa: SLF001 - made here
+        provider = handle._set_up(  # noqa: SLF001 - made here
+            tracer_provider,
+            exporter,
+            with_metrics=meter_provider is None,
+            with_logs=logger_provider is None and content.on_event,
+        )
         recorder = Recorder(
-            providers.TracerChoice(provider, SdkTracerProvider, handle._join),  # noqa: SLF001 - made here
+            providers.TracerChoice(provider, _private_provider, handle._join),  # noqa: SLF001 - made here
             runtime.MetricsChoice(meter_provider),
             content=content,
             loggers=lambda: providers.logger_provider_of(logger_provider),
@@ -223,6 +235,11 @@ def uninstrument() -> None:
     handle = _Current.handle
     if handle is not None:
         handle.shutdown()
+
+
+def _private_provider() -> TracerProvider:
+    """A provider that nobody else sees: it has nothing to flush at exit."""
+    return SdkTracerProvider(shutdown_on_exit=False)
 
 
 def _forget(handle: Handle) -> None:

@@ -364,6 +364,7 @@ def test_t21_the_double_of_the_provider_base(telemetry, handle):
         Doubled({"model": "m"}).infer("hi")
     (call,) = telemetry.spans("chat m")
     assert call.attributes["error.type"] == type(caught.value).__qualname__
+    assert (call.attributes["gen_ai.usage.input_tokens"], call.attributes["gen_ai.usage.output_tokens"]) == (3, 4)
 
 
 def test_t22_wrapped_engines_keep_their_kind(handle, agent):

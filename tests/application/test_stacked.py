@@ -6,6 +6,7 @@ from opentelemetry.util.genai.handler import TelemetryHandler
 
 import agentnet_otel
 from agentnet_otel import LatencyComponent
+from agentnet_otel.instrumentation.hooks.driver import Hook, sync_wrapper
 
 
 @pytest.fixture
@@ -50,8 +51,6 @@ def test_outside_our_inference_the_client_tells_itself(telemetry, handle, client
 
 def test_suppressed_instrumentation_is_suppressed(telemetry, handle):
     """Hooks do nothing where the application switched instrumentation off."""
-    from agentnet_otel.instrumentation.hooks.driver import Hook, sync_wrapper
-
     class Never(Hook):
         def open(self, call):
             raise AssertionError

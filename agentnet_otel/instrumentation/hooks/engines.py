@@ -126,6 +126,9 @@ class Attempt(Hook):
         return None
 
     def returned(self, call: Call, span: OpenSpan | None, result: Any) -> None:
+        component = self._component(call)
+        if component is not None:
+            take_answer(component, read_answer(result))  # paid for, even if what follows fails
         self._ended(call)
 
     def raised(self, call: Call, span: OpenSpan | None, error: BaseException) -> None:
@@ -171,9 +174,6 @@ def take_answer(component: ComponentSpan, answer: Answer) -> None:
         component.set_error(answer.error_type)
         if turn is not None:
             turn.answer_error = answer.error_type
-    if component.answered:
-        return
-    component.answered = True
     if answer.has_tokens and not component.tokens:
         component.record_tokens(
             input=answer.input_tokens,
@@ -188,5 +188,6 @@ def take_answer(component: ComponentSpan, answer: Answer) -> None:
         model=answer.model,
         response_id=answer.response_id,
         finish_reasons=[answer.finish_reason] if answer.finish_reason else None,
-        text=answer.text,
+        text=None if component.answered else answer.text,
     )
+    component.answered = component.answered or answer.text is not None

@@ -24,3 +24,8 @@ class ProviderAdapter(ABC):
     def infer(self, prompt, **kwargs):
         """Do the same on a new loop."""
         return asyncio.run(self.async_infer(prompt, **kwargs))
+
+    async def stream_infer(self, prompt, **kwargs):
+        """Stream an answer; not offered here."""
+        raise NotImplementedError(f"{type(self).__name__} does not stream")
+        yield {}

@@ -1,0 +1,310 @@
+"""The hooks themselves: they go on and come off without a trace, and a fault in them harms nobody."""
+
+import asyncio
+import gc
+import importlib
+import subprocess
+import sys
+import traceback
+import weakref
+
+import agentnet.core.agent
+import agentnet.core.orchestration.turn_engine
+import pytest
+from agentnet.core.orchestration.turn_engine import TurnEngine, TurnMode
+from agentnet.core.policy.engine import PolicyEngine
+from agentnet.providers.example import ExampleEngine
+from engines import ANSWER, CallingEngine, CoroutineEngine, DictEngine, RaisingEngine
+
+import agentnet_otel
+from agentnet_otel.instrumentation import faults, hooks
+from agentnet_otel.instrumentation.component_span import ComponentSpan
+from agentnet_otel.instrumentation.hooks import engines as engine_hooks
+from agentnet_otel.instrumentation.hooks import orchestration, patching, policies, reasoning, table, tools_and_memory
+from agentnet_otel.instrumentation.hooks.driver import Hook
+from agentnet_otel.instrumentation.lifecycle import lifecycle
+from agentnet_otel.instrumentation.recorder import Recorder
+
+MEMORY = {"memory": {}}
+
+
+def attributes_of_the_framework():
+    """Every entry of every class of the framework, by identity."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        if name.startswith("agentnet."):
+            for cls in [value for value in vars(module).values() if isinstance(value, type)]:
+                for key, value in list(vars(cls).items()):
+                    if key not in {"__abstractmethods__", "_abc_impl"}:
+                        found[(name, cls.__qualname__, key)] = value
+    return found
+
+
+def test_on_and_off_100_times(telemetry):
+    """After each `uninstrument` every attribute of every class is the very object that it was."""
+    before = attributes_of_the_framework()
+    for _ in range(100):
+        handle = agentnet_otel.instrument(tracer_provider=telemetry.tracer_provider)
+        assert agentnet_otel.instrument() is handle
+        during = attributes_of_the_framework()
+        assert during != before
+        agentnet_otel.uninstrument()
+        after = attributes_of_the_framework()
+        assert after.keys() == before.keys()
+        assert all(after[key] is before[key] for key in before)
+
+
+def test_every_target_is_hooked(handle, real):
+    """On the newest version nothing is skipped (the stand-in has all of it, too)."""
+    for target in hooks.status():
+        importlib.import_module(target.path.rsplit(".", 2)[0])
+    states = {target.path: target.state for target in hooks.status()}
+    assert set(states.values()) == {"hooked"}, states
+
+
+ORDER = """
+import os, sys, tempfile, warnings
+warnings.simplefilter("ignore")
+os.chdir(tempfile.mkdtemp())
+sys.path[:0] = [{tree!r}, {here!r}]
+import agentnet_otel
+from agentnet_otel.testing import InMemoryTelemetry
+telemetry = InMemoryTelemetry()
+steps = {steps!r}
+for step in steps:
+    if step == "import":
+        import agentnet.core.agent
+    elif step == "instrument":
+        agentnet_otel.instrument(tracer_provider=telemetry.tracer_provider)
+    else:
+        agentnet_otel.uninstrument()
+from engines import DictEngine
+agentnet.core.agent.AgentNet("ag", {{"logic": 0.8}}, engine=DictEngine()).generate_reasoning_tree("hi")
+print(len(telemetry.spans("invoke_agent")), len(telemetry.spans("chat")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (["import", "instrument"], "1 1"),
+        (["instrument", "import"], "1 1"),
+        (["instrument", "uninstrument", "import"], "0 0"),
+        (["instrument", "uninstrument", "import", "instrument"], "1 1"),
+    ],
+)
+def test_the_order_of_import_does_not_matter(tmp_path, steps, expected):
+    """Whichever of `import agentnet` and `instrument()` comes first."""
+    tree, here = agentnet.__path__[0].rsplit("/", 1)[0], __file__.rsplit("/", 1)[0]
+    script = tmp_path / "order.py"
+    script.write_text(ORDER.format(tree=tree, here=here, steps=steps))
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.stdout.strip().endswith(expected), done.stderr
+
+
+def run_everything(agent):
+    """A bit of everything that is hooked; returns what the application saw."""
+    seen = []
+
+    def note(result):
+        seen.append(result if isinstance(result, str | bool) else type(result).__name__)
+
+    made = agent(ExampleEngine({"model": "m"}), memory_config=MEMORY, monitors=[lambda a, t, r: None])
+    note(made.generate_reasoning_tree("hi")["result"]["content"][:5])
+    note(made.generate_reasoning_tree_enhanced("hi")["agent"])
+    note(asyncio.run(made.async_generate_reasoning_tree("hi"))["agent"])
+    note(asyncio.run(agent(CoroutineEngine()).async_generate_reasoning_tree("hi"))["result"]["content"])
+    note(made.advanced_reason("hi"))
+    note(made.hybrid_reasoning("hi", ["deductive"]))
+    note(made.store_memory("x"))
+    note(made.retrieve_memory("x"))
+    policy = PolicyEngine(rules=[], name="rules")
+    engine = TurnEngine(max_turns=2, max_rounds=1, policy_engine=policy)
+    note(asyncio.run(engine.execute_single_agent_session(agent(DictEngine()), "hi")).session_id[:7])
+    team = [agent(DictEngine(), name=n) for n in ("a", "b")]
+    note(asyncio.run(engine.execute_multi_agent_session(team, "hi", mode=TurnMode.DEBATE)).session_id[:6])
+    adapter = ExampleEngine({"model": "m"})
+    note(adapter.infer("hi").model_name)
+
+    async def consume():
+        return [item async for item in adapter.stream_infer("a b")]
+
+    note(str(len(asyncio.run(consume())) > 0))
+    note(agent(RaisingEngine()).generate_reasoning_tree("hi")["result"]["error"])
+    return seen
+
+
+HOOKS = [
+    hook
+    for module in (engine_hooks, orchestration, policies, reasoning, tools_and_memory)
+    for hook in vars(module).values()
+    if isinstance(hook, type) and issubclass(hook, Hook) and hook is not Hook
+]
+STEPS = [(hook, step) for hook in HOOKS for step in ("open", "target", "returned", "raised") if step in vars(hook)]
+WRITERS = ["open_turn", "close_turn", "open_component", "close_component", "open_workflow", "close_workflow"]
+
+
+def broken(*args, **kwargs):
+    """What a fault of ours looks like."""
+    raise RuntimeError("a fault of ours")
+
+
+@pytest.mark.parametrize(("hook", "step"), STEPS, ids=lambda v: v if isinstance(v, str) else v.__name__)
+def test_a_fault_in_any_hook_never_reaches_the_application(telemetry, agent, monkeypatch, caplog, hook, step):
+    """Results are those without instrumentation; the fault is counted and told once."""
+    expected = run_everything(agent)
+    monkeypatch.setattr(hook, step, broken)
+    targets = (*table._agent_targets(), *table._provider_targets(), *table._other_targets())
+    patches = patching.Patches(targets)
+    monkeypatch.setattr(table, "_patches", patches)
+    handle = agentnet_otel.instrument(tracer_provider=telemetry.tracer_provider)
+    try:
+        assert run_everything(agent) == expected
+    finally:
+        handle.shutdown()
+    told = [record.getMessage() for record in caplog.records if record.name == "agentnet_otel"]
+    assert len(set(told)) == len(told)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_fault_in_the_recorder_never_reaches_the_application(telemetry, handle, agent, monkeypatch, writer):
+    """The same for what the hooks call."""
+    handle.shutdown()
+    expected = run_everything(agent)
+    again = agentnet_otel.instrument(tracer_provider=telemetry.tracer_provider)
+    monkeypatch.setattr(Recorder, writer, broken)
+    assert run_everything(agent) == expected
+    assert faults.log.faults
+    monkeypatch.undo()
+    again.shutdown()
+    lifecycle._open.clear()
+
+
+def test_the_applications_exceptions_pass_unchanged(telemetry, handle, agent):
+    """Identical object, type, message, and the same end of the traceback as without instrumentation."""
+
+    class BoomError(Exception):
+        """The application's own."""
+
+    def fail():
+        raise BoomError("message")
+
+    adapter = ExampleEngine({"model": "m"})
+    adapter._calculate_cost = lambda *args: fail()
+    policy = PolicyEngine(rules=[], name="rules")
+    cases = [
+        lambda: asyncio.run(adapter.async_infer("hi")),
+        lambda: agent(DictEngine()).generate_reasoning_tree(5),
+        lambda: agent(DictEngine()).generate_reasoning_tree("hi", metadata=5),
+        lambda: policy.evaluate(None, tags=fail),
+        lambda: asyncio.run(TurnEngine().execute_multi_agent_session([agent(DictEngine())], "x")),
+    ]
+
+    def ends(case):
+        try:
+            case()
+        except Exception as error:
+            frames = traceback.extract_tb(error.__traceback__)
+            ours = "agentnet_otel"
+            theirs = [(f.filename, f.lineno) for f in frames if ours not in f.filename and "wrapt" not in f.filename]
+            return type(error), str(error), theirs[-1], frames[-1].filename, error.__cause__, error.__context__
+        return None
+
+    with_us = [ends(case) for case in cases]
+    handle.shutdown()
+    assert [ends(case) for case in cases] == with_us
+    assert sum(end is not None for end in with_us) >= 3
+
+
+def test_results_are_the_very_objects(telemetry, handle, agent):
+    """Nothing is copied or replaced on the way."""
+    result = dict(ANSWER)
+
+    class Engine:
+        def infer(self, prompt, agent_name=None):
+            return result
+
+    made = agent(Engine())
+    assert made._normalize_engine_result(result) is agent()._normalize_engine_result(result)
+    assert made.generate_reasoning_tree("hi")["result"]["content"] == "hello"
+
+
+def test_agents_and_engines_are_not_kept_alive(telemetry, handle, agent):
+    """An ended turn holds neither its agent nor its prompt."""
+
+    class Engine(DictEngine):
+        """One that can be referred to weakly."""
+
+    made = agent(Engine())
+    alive = weakref.ref(made), weakref.ref(made.engine)
+    made.generate_reasoning_tree("hi")
+    del made
+    gc.collect()
+    assert [ref() for ref in alive] == [None, None]
+
+
+def test_an_agent_without_its_own_step_has_its_engine_hooked(telemetry, handle, agent, monkeypatch):
+    """Older versions call the engine straight: then the engine's own method is the inference."""
+    monkeypatch.setattr(engine_hooks, "AGENT_STEP", "_no_such_step")
+    original = vars(CallingEngine)["infer"]
+    engine = CallingEngine(lambda: None)
+    agent(engine).generate_reasoning_tree("hi")
+    assert vars(CallingEngine)["infer"] is not original
+    assert engine.infer("x")["content"] == "hello"
+    assert len(telemetry.spans("chat")) == 2
+    agent(CoroutineEngine()).generate_reasoning_tree  # noqa: B018 - made, not called
+    asyncio.run(agent(CoroutineEngine()).async_generate_reasoning_tree("hi"))
+    agent(None).generate_reasoning_tree("hi")
+    agentnet_otel.uninstrument()
+    assert vars(CallingEngine)["infer"] is original
+
+
+def test_classes_that_are_defined_later_are_hooked(telemetry, handle):
+    """A subclass of a provider, defined while instrumented, and its own `__init_subclass__` hook."""
+
+    class Later(ExampleEngine):
+        def __init_subclass__(cls, **kwargs):
+            super().__init_subclass__(**kwargs)
+            cls.seen = True
+
+        async def _infer(self, prompt, **kwargs):
+            return await super()._infer(prompt, **kwargs)
+
+    class Last(Later):
+        """Hooked by inheritance."""
+
+    assert Last.seen
+    Last({"model": "m"}).infer("hi")
+    (call,) = telemetry.spans("chat m")
+    assert call.attributes["agentnet.inference.attempts"] == 1
+
+
+def test_a_wrapper_over_ours_is_left_alone(telemetry, handle, agent):
+    """Where others wrapped our wrapper it stays, and does nothing after `uninstrument`."""
+    cls = agentnet.core.agent.AgentNet
+    ours = vars(cls)["generate_reasoning_tree"]
+    original = ours.__wrapped__
+
+    def theirs(self, *args, **kwargs):
+        return ours.__get__(self, cls)(*args, **kwargs)
+
+    cls.generate_reasoning_tree = theirs
+    try:
+        agent(DictEngine()).generate_reasoning_tree("hi")
+        agentnet_otel.uninstrument()
+        agent(DictEngine()).generate_reasoning_tree("hi")
+        assert vars(cls)["generate_reasoning_tree"] is theirs
+        assert len(telemetry.spans("invoke_agent")) == 1
+    finally:
+        cls.generate_reasoning_tree = original
+
+
+def test_components_stand_below_their_turn_everywhere(telemetry, handle, agent):
+    """One turn, one span; every other span of ours is its descendant."""
+    asyncio.run(agent(DictEngine(), memory_config=MEMORY).async_generate_reasoning_tree("hi"))
+    (turn,) = telemetry.spans("invoke_agent")
+    for span in telemetry.spans():
+        if span is not turn:
+            assert isinstance(span.parent.span_id, int)
+            assert span.attributes["agentnet.turn.id"] == turn.attributes["agentnet.turn.id"]
+    assert ComponentSpan.kind_name == "component"
