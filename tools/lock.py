@@ -1,7 +1,7 @@
 """Write the lock files, or with ``--check`` tell whether they are current.
 
-``requirements.lock`` holds what the demo needs, ``requirements-dev.lock`` all the rest. Both carry hashes and no
-address of an index.
+``requirements.lock`` holds what the demo needs, ``requirements-dev.lock`` all the rest, ``requirements-agentnet.lock``
+what the real AgentNet imports. All carry hashes and no address of an index.
 """
 
 import shutil
@@ -21,8 +21,9 @@ COMMON = [
     "--custom-compile-command=make lock",
 ]
 LOCKS = {
-    "requirements.lock": ["--extra=cli", "--extra=zstd", "--group=build"],
-    "requirements-dev.lock": ["--all-extras", "--group=dev", "--constraint=requirements.lock"],
+    "requirements.lock": ["pyproject.toml", "--extra=cli", "--extra=zstd", "--group=build"],
+    "requirements-dev.lock": ["pyproject.toml", "--all-extras", "--group=dev", "--constraint=requirements.lock"],
+    "requirements-agentnet.lock": ["--group=pyproject.toml:agentnet", "--constraint=requirements-dev.lock"],
 }
 
 
@@ -30,9 +31,7 @@ def compile_locks(folder: Path) -> None:
     """Resolve in ``folder``, keeping the versions of the locks that lie there."""
     uv = Path(sys.executable).with_name("uv")
     for name, options in LOCKS.items():
-        subprocess.run(
-            [uv, "pip", "compile", "pyproject.toml", *COMMON, *options, f"--output-file={name}"], cwd=folder, check=True
-        )
+        subprocess.run([uv, "pip", "compile", *COMMON, *options, f"--output-file={name}"], cwd=folder, check=True)
 
 
 def main() -> int:

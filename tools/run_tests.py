@@ -13,6 +13,10 @@ LIMITS = (("agentnet_otel/core/*,agentnet_otel/model/*", 95), ("agentnet_otel/*"
 """Branch coverage in per cent, by part of the package."""
 
 
+STANDIN = {"AGENTNET_SRC": ""}
+"""Runs on the stand-in of AgentNet."""
+
+
 def run(*command: str | Path, **environment: str) -> int:
     """Run a command in the checkout."""
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False).returncode
@@ -43,7 +47,7 @@ def test_here() -> int:
     for old in ROOT.glob(".coverage*"):
         old.unlink()
     python = Path(sys.executable)
-    code = run(python, "-m", "coverage", "run", "-m", "pytest", "-q", *sys.argv[1:])
+    code = run(python, "-m", "coverage", "run", "-m", "pytest", "-q", *sys.argv[1:], **STANDIN)
     if code:
         return code
     run(python, "-m", "coverage", "combine", "--quiet")
@@ -56,21 +60,40 @@ def test_here() -> int:
 def test_there(version: str, python: Path) -> int:
     """The tests on another Python, in an environment of its own."""
     print(f"==> tests on Python {version}", flush=True)
-    folder = ROOT / ".venvs" / version
-    uv = Path(sys.executable).with_name("uv")
-    if not (folder / "bin" / "python").exists() and run(python, "-m", "venv", "--without-pip", folder):
-        return 1
-    inside = folder / "bin" / "python"
-    install = (uv, "pip", "install", "--quiet", "--python", inside)
-    code = run(*install, "--require-hashes", "-r", "requirements-dev.lock")
-    code = code or run(*install, "--no-deps", "--no-build-isolation", "-e", ".")
+    inside, code = environment(version, python, "requirements-dev.lock")
     selected = ("-m", "not e2e and not slow", *sys.argv[1:])
-    return code or run(inside, "-m", "pytest", "-q", "-p", "no:cacheprovider", *selected)
+    return code or run(inside, "-m", "pytest", "-q", "-p", "no:cacheprovider", *selected, **STANDIN)
+
+
+def test_real(source: str) -> int:
+    """The tests of the hooks on the real AgentNet, whose packages are in an environment of their own."""
+    print(f"==> tests on the real AgentNet in {source}", flush=True)
+    inside, code = environment("agentnet", Path(sys.executable), "requirements-dev.lock", "requirements-agentnet.lock")
+    selected = ("-p", "no:cacheprovider", "tests/agentnet")
+    return code or run(inside, "-m", "pytest", "-q", *selected, AGENTNET_SRC=str(Path(source).resolve()))
+
+
+def environment(name: str, python: Path, *locks: str) -> tuple[Path, int]:
+    """The interpreter of an environment with what the locks hold, and whether making it failed."""
+    folder = ROOT / ".venvs" / name
+    inside = folder / "bin" / "python"
+    if not inside.exists() and run(python, "-m", "venv", "--without-pip", folder):
+        return inside, 1
+    install = (Path(sys.executable).with_name("uv"), "pip", "install", "--quiet", "--python", inside)
+    code = 0
+    for lock in locks:
+        code = code or run(*install, "--require-hashes", "-r", lock)
+    return inside, code or run(*install, "--no-deps", "--no-build-isolation", "-e", ".")
 
 
 def main() -> int:
-    """Here with coverage, then the others; the first failure ends it."""
+    """Here with coverage, on the real AgentNet where there is one, then the others; the first failure ends it."""
     code = test_here()
+    source = os.environ.get("AGENTNET_SRC")
+    if source:
+        code = code or test_real(source)
+    else:
+        print("==> AGENTNET_SRC names no tree of the real AgentNet: its tests ran on the stand-in", flush=True)
     for version, python in others().items():
         code = code or test_there(version, python)
     return code

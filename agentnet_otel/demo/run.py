@@ -10,7 +10,7 @@ from typing import Final
 from agentnet_otel.demo.builtin import run_builtin
 from agentnet_otel.demo.framework import framework_available, run_framework
 from agentnet_otel.demo.plan import make_plan
-from agentnet_otel.errors import BackendError, ConfigurationError
+from agentnet_otel.errors import BackendError
 from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.sources.rebuild import rebuild
 from agentnet_otel.wiring import instrument
@@ -41,8 +41,7 @@ def run_demo(source: DemoSource, turns: int, seed: int, folder: Path, tick: Call
     """Run about ``turns`` turns and write spans and reports into ``folder``.
 
     Raises:
-        ConfigurationError: AgentNet was asked for and cannot be imported.
-        BackendError: the folder cannot be written, or no span arrived.
+        BackendError: AgentNet was asked for and cannot be imported, the folder cannot be written, or no span arrived.
     """
     used = _used(source)
     spans = _fresh_file(folder)
@@ -72,7 +71,7 @@ def _used(source: DemoSource) -> DemoSource:
             "install its packages (tenacity pyjwt jsonschema networkx numpy pydantic pyyaml); then set PYTHONPATH to "
             "the clone. Or run: agentnet-otel demo --source builtin"
         )
-        raise ConfigurationError(message)
+        raise BackendError(message)
     return DemoSource.AGENTNET
 
 

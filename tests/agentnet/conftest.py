@@ -10,7 +10,7 @@ import pytest
 
 STANDIN = Path(__file__).parent / "standin"
 SOURCE = os.environ.get("AGENTNET_SRC")
-REAL = SOURCE is not None
+REAL = bool(SOURCE)
 
 sys.path.insert(0, SOURCE or str(STANDIN))
 sys.path.insert(0, str(Path(__file__).parent))

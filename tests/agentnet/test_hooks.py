@@ -308,3 +308,18 @@ def test_components_stand_below_their_turn_everywhere(telemetry, handle, agent):
             assert isinstance(span.parent.span_id, int)
             assert span.attributes["agentnet.turn.id"] == turn.attributes["agentnet.turn.id"]
     assert ComponentSpan.kind_name == "component"
+
+
+def test_monitors_of_versions_without_a_common_step(telemetry, handle, agent, monkeypatch):
+    """Older versions run their monitors in two steps: each is a policy check."""
+    monkeypatch.setattr(policies, "COMMON_STEP", "_no_such_step")
+
+    def watch(agent, task, result):
+        """A monitor that has nothing to say."""
+
+    made = agent(DictEngine(), monitors=[watch])
+    made._run_pre_monitors("hi", {})
+    made._run_post_monitors("hi", {"content": "x"})
+    names = [s.name for s in telemetry.spans("policy_check")]
+    assert names.count("policy_check watch") == 2
+    assert {s.attributes["agentnet.policy.stage"] for s in telemetry.spans("policy_check")} == {"post"}

@@ -391,6 +391,14 @@ def test_t23_reasoning_that_is_not_available(telemetry, handle, agent):
     assert not telemetry.spans("chat")
 
 
+def test_an_agent_without_an_engine_is_no_inference_of_zero_tokens(telemetry, handle, agent):
+    """Outcome success, marked as fallback, without an inference; alone and in a session."""
+    agent().generate_reasoning_tree("hi")
+    asyncio.run(TurnEngine(max_turns=1).execute_single_agent_session(agent(), "hi"))
+    assert [(t.outcome, t.fallback, t.tokens.known) for t in handle.turns()] == [("success", True, False)] * 2
+    assert not telemetry.spans("chat")
+
+
 def test_t24_an_async_dialogue_runs_sync_turns_on_the_loop(telemetry, handle, agent, recwarn):
     """The turns that fail there are told as failed, in the dialogue's span."""
     agents = [agent(ExampleEngine({"model": "m"}), name=n) for n in ("a", "b")]

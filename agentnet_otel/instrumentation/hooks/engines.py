@@ -62,14 +62,19 @@ AGENT_STEP: Final = "_engine_infer_sync"
 """The agent's step around its engine. Where a version lacks it, the engine's own method is hooked."""
 
 
-def adopt_engine(agent: Any) -> None:
-    """Hook the engine of an agent that has no step of its own around it (versions before October 2025)."""
+def adopt_engine(agent: Any) -> bool:
+    """Hook the engine of an agent that has no step of its own around it (versions before October 2025).
+
+    Returns:
+        Whether the agent has an engine.
+    """
     engine = getattr(agent, "engine", None)
     if engine is None or hasattr(type(agent), AGENT_STEP):
-        return
+        return engine is not None
     coroutine = inspect.iscoroutinefunction(getattr(engine, "infer", None))
     hook = EngineCall()
     late_patches.wrap(type(engine), "infer", async_wrapper(hook) if coroutine else sync_wrapper(hook))
+    return True
 
 
 class AgentInference(Hook):
@@ -77,12 +82,7 @@ class AgentInference(Hook):
 
     def open(self, call: Call) -> OpenSpan | None:
         engine = getattr(call.instance, "engine", None)
-        if engine is None:
-            turn = enclosing_turn()
-            if turn is not None:
-                turn.fallback = True
-            return None
-        return inference_on(engine)
+        return None if engine is None else inference_on(engine)
 
     def raised(self, call: Call, span: OpenSpan | None, error: BaseException) -> None:
         turn = enclosing_turn()

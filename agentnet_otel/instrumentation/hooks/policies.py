@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from agentnet_otel import semconv
 from agentnet_otel.instrumentation.component_span import ComponentSpan
@@ -12,13 +12,22 @@ from agentnet_otel.instrumentation.hooks.reasoning import COGNITIVE_FAULT
 from agentnet_otel.instrumentation.open_span import OpenSpan
 from agentnet_otel.model import LatencyComponent, Outcome
 
+COMMON_STEP: Final = "_exec_monitors"
+
 
 class MonitorRun(Hook):
     """A run of the agent's monitors. A fault is a violation and ends the turn, whatever the returned tree says."""
 
+    def monitors(self, call: Call) -> Sequence[Any]:
+        """The monitors that run."""
+        return call.argument(0, "monitors") or ()
+
+    def stage(self, call: Call) -> str:
+        """``pre`` or ``post``."""
+        return str(call.argument(1, "stage", ""))
+
     def open(self, call: Call) -> OpenSpan | None:
-        monitors = call.argument(0, "monitors") or ()
-        stage = str(call.argument(1, "stage", ""))
+        monitors, stage = self.monitors(call), self.stage(call)
         names = [_name_of(monitor) for monitor in monitors]
         name = names[0] if len(names) == 1 else f"{stage}_monitors".lstrip("_")
         component = component_here(LatencyComponent.POLICY_CHECK, name)
@@ -30,7 +39,7 @@ class MonitorRun(Hook):
     def raised(self, call: Call, span: OpenSpan | None, error: BaseException) -> None:
         if not isinstance(span, ComponentSpan) or type(error).__name__ != COGNITIVE_FAULT:
             return
-        monitor = _raising_monitor(call.argument(0, "monitors") or (), error.__traceback__)
+        monitor = _raising_monitor(self.monitors(call), error.__traceback__)
         rules = _rules_of(error, monitor or span.name or semconv.ERROR_TYPE_OTHER)
         for rule, severity in rules:
             span.record_policy_violation(rule, severity, str(error))
@@ -38,6 +47,28 @@ class MonitorRun(Hook):
         if turn is not None:
             turn.set_outcome(Outcome.FAULT, COGNITIVE_FAULT)
             turn.note_fault_text(str(error))
+
+
+class MonitorStage(MonitorRun):
+    """The same in versions whose agent has no common step for its monitors (before October 2025)."""
+
+    def __init__(self, stage: str, attribute: str) -> None:
+        self._stage = stage
+        self._attribute = attribute
+
+    def monitors(self, call: Call) -> Sequence[Any]:
+        """The agent's own list."""
+        return getattr(call.instance, self._attribute, None) or ()
+
+    def stage(self, call: Call) -> str:
+        """As the hook was made for."""
+        del call
+        return self._stage
+
+    def open(self, call: Call) -> OpenSpan | None:
+        if hasattr(type(call.instance), COMMON_STEP) or not self.monitors(call):
+            return None
+        return super().open(call)
 
 
 def _name_of(monitor: Any) -> str:

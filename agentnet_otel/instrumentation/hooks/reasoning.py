@@ -47,10 +47,10 @@ class Reasoning(Hook):
     """An entry point of the agent's reasoning."""
 
     def open(self, call: Call) -> OpenSpan | None:
-        if own_turn(call.instance) is not None:
-            return None
-        adopt_engine(call.instance)
-        return turn_of(call.instance, call.argument(0, "task"))
+        around = own_turn(call.instance)
+        turn = around or turn_of(call.instance, call.argument(0, "task"))
+        turn.fallback = not adopt_engine(call.instance)
+        return None if around is not None else turn
 
     def returned(self, call: Call, span: OpenSpan | None, result: Any) -> None:
         turn = own_turn(call.instance)

@@ -14,7 +14,7 @@ from agentnet_otel.instrumentation.hooks.engines import (
 )
 from agentnet_otel.instrumentation.hooks.orchestration import EngineTurn, GraphTask, Round, Session
 from agentnet_otel.instrumentation.hooks.patching import Patches, Target, TargetStatus, Wrapper, late_patches
-from agentnet_otel.instrumentation.hooks.policies import MonitorRun, PolicyEvaluation
+from agentnet_otel.instrumentation.hooks.policies import MonitorRun, MonitorStage, PolicyEvaluation
 from agentnet_otel.instrumentation.hooks.reasoning import AdvancedReasoning, AsyncReasoning, Reasoning, Step
 from agentnet_otel.instrumentation.hooks.tools_and_memory import MemoryCall, ToolCall
 from agentnet_otel.model import LatencyComponent
@@ -42,6 +42,8 @@ def _agent_targets() -> tuple[Target, ...]:
         _agent("_engine_infer_async", async_wrapper(AgentInference())),
         _agent("_normalize_engine_result", sync_wrapper(RawAnswer())),
         _agent("_exec_monitors", sync_wrapper(MonitorRun())),
+        _agent("_run_pre_monitors", sync_wrapper(MonitorStage("pre", "pre_monitors"))),
+        _agent("_run_post_monitors", sync_wrapper(MonitorStage("post", "monitors"))),
         _agent("_apply_style_influence", _step(processing, "style_influence")),
         _agent("_maybe_record_cost", _step(processing, "record_cost")),
         _agent("retrieve_memory", sync_wrapper(MemoryCall(semconv.OP_SEARCH_MEMORY, "memory_manager"))),
