@@ -22,6 +22,9 @@ except ImportError as _error:
 _PIPE_WIDTH: Final = 200
 """Columns where the output is no terminal: nothing is folded there."""
 
+_TABLE_WIDTH: Final = 122
+"""Columns that the table needs."""
+
 _STYLES: Final = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red", Verdict.NO_DATA: "dim"}
 
 
@@ -38,8 +41,11 @@ class Tick:
 
 
 def print_verdicts(verdicts: Sequence[Judgement], stream: TextIO | None = None) -> None:
-    """The verdict table."""
+    """The verdict table; on a narrow terminal a list, so that no figure is cut."""
     console = _console(stream or sys.stdout)
+    if console.width < _TABLE_WIDTH:
+        _print_list(console, verdicts)
+        return
     table = Table("Metric", "Value", "95 % interval", "Recommended", "Critical", "Verdict")
     for row in verdicts:
         table.add_row(
@@ -51,6 +57,16 @@ def print_verdicts(verdicts: Sequence[Judgement], stream: TextIO | None = None) 
             Text(verdict_text(row), style=_STYLES[row.verdict]),
         )
     console.print(table)
+
+
+def _print_list(console: Console, verdicts: Sequence[Judgement]) -> None:
+    for row in verdicts:
+        threshold = row.threshold
+        head = Text(f"{label_text(row)}: {value_text(row.value, threshold)}  ")
+        console.print(head.append(verdict_text(row), style=_STYLES[row.verdict]))
+        console.print(Text(f"  95 % interval {interval_text(row.interval, threshold)}"))
+        recommended, critical = (limit_text(v, threshold) for v in (threshold.recommended, threshold.critical))
+        console.print(Text(f"  recommended {recommended}, critical {critical}"))
 
 
 def print_lines(lines: Sequence[str], stream: TextIO | None = None) -> None:
