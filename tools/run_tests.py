@@ -82,7 +82,7 @@ def environment(name: str, python: Path, *locks: str) -> tuple[Path, int]:
     install = (Path(sys.executable).with_name("uv"), "pip", "install", "--quiet", "--python", inside)
     code = 0
     for lock in locks:
-        code = code or run(*install, "--require-hashes", "-r", lock)
+        code = code or run(*install, "--no-deps", "--require-hashes", "-r", lock)
     return inside, code or run(*install, "--no-deps", "--no-build-isolation", "-e", ".")
 
 

@@ -5,9 +5,11 @@ stand. Rows are asked in order; the first that recognises a span reads it. A fur
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, TypeVar
+
+import msgspec
 
 from agentnet_otel import semconv
 from agentnet_otel.core import values
@@ -38,8 +40,10 @@ class Role(Enum):
     """No fact of ours: its time belongs to what is around it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpanFacts:
+_NO_USAGE: Final = TokenUsage()
+
+
+class SpanFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one span says, in our words. None: not said."""
 
     role: Role = Role.OTHER
@@ -51,7 +55,7 @@ class SpanFacts:
     session: str | None = None
     request_model: str | None = None
     response_model: str | None = None
-    usage: TokenUsage = field(default_factory=TokenUsage)
+    usage: TokenUsage = _NO_USAGE
     category: TokenCategory | None = None
     estimated: bool = False
     cost_usd: float | None = None
@@ -232,21 +236,16 @@ def _facts(dialect: Dialect, span: SpanRecord) -> SpanFacts:
         session=_first_text(attributes, dialect.session),
         request_model=_first_text(attributes, dialect.request_model),
         response_model=_first_text(attributes, dialect.response_model),
-        usage=TokenUsage(
-            input=values.count(_first(attributes, dialect.input_tokens)),
-            output=values.count(_first(attributes, dialect.output_tokens)),
-            cached=values.count(_first(attributes, dialect.cached_tokens)),
-            reasoning=values.count(_first(attributes, dialect.reasoning_tokens)),
-        ),
+        usage=_usage(dialect, attributes),
         category=_member(TokenCategory, attributes.get(semconv.TOKEN_CATEGORY)),
         estimated=values.flag(attributes.get(semconv.TOKENS_ESTIMATED)),
         cost_usd=cost_usd,
         cost_source=None
         if cost_usd is None
         else _member(CostSource, attributes.get(semconv.COST_SOURCE)) or CostSource.SPAN,
-        attempts=values.count(attributes.get(semconv.INFERENCE_ATTEMPTS)),
+        attempts=_first_count(attributes, (semconv.INFERENCE_ATTEMPTS,)),
         tool_outcome=_tool_outcome(span) if component is LatencyComponent.TOOL_EXECUTION else None,
-        violations=_violations(span),
+        violations=_violations(span) if span.events else (),
     )
 
 
@@ -278,14 +277,36 @@ def _violations(span: SpanRecord) -> tuple[PolicyViolation, ...]:
 
 
 def _first(attributes: values.Attributes, keys: tuple[str, ...]) -> AttributeValue:
-    return next((attributes[key] for key in keys if attributes.get(key) is not None), None)
+    for key in keys:
+        value = attributes.get(key)
+        if value is not None:
+            return value
+    return None
 
 
 def _first_text(attributes: values.Attributes, keys: tuple[str, ...]) -> str | None:
-    return values.text(_first(attributes, keys))
+    value = _first(attributes, keys)
+    return value or None if isinstance(value, str) else values.text(value)
+
+
+def _first_count(attributes: values.Attributes, keys: tuple[str, ...]) -> int | None:
+    value = _first(attributes, keys)
+    return None if value is None else values.count(value)
+
+
+def _usage(dialect: Dialect, attributes: values.Attributes) -> TokenUsage:
+    usage = TokenUsage(
+        input=_first_count(attributes, dialect.input_tokens),
+        output=_first_count(attributes, dialect.output_tokens),
+        cached=_first_count(attributes, dialect.cached_tokens),
+        reasoning=_first_count(attributes, dialect.reasoning_tokens),
+    )
+    return usage if usage.known else _NO_USAGE
 
 
 def _member(kind: type[E], value: object) -> E | None:
+    if value is None:
+        return None
     try:
         return kind(value)
     except ValueError:

@@ -1,7 +1,9 @@
 """The spans of one trace as far as they came, and which turn each belongs to."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+import msgspec
 
 from agentnet_otel.core.dialects import Role, SpanFacts
 from agentnet_otel.core.reconstruction import Member
@@ -172,7 +174,7 @@ class TraceTree:
             if span_id in self.members and not self._turn_below(span_id) and self._outermost(span_id):
                 member = self.members[span_id]
                 agent = member.facts.agent or member.facts.subject or member.span.name
-                facts = replace(member.facts, role=Role.TURN, agent=agent)
+                facts = msgspec.structs.replace(member.facts, role=Role.TURN, agent=agent)
                 self.members[span_id] = Member(span=member.span, facts=facts)
                 self.pending[span_id] = None
                 del self.workflows[span_id]
@@ -239,7 +241,9 @@ class TraceTree:
             caller = self._remote_caller(turn_id)
             if caller is not None:
                 member = self.members[caller]
-                facts = replace(member.facts, role=Role.COMPONENT, component=LatencyComponent.ORCHESTRATION)
+                facts = msgspec.structs.replace(
+                    member.facts, role=Role.COMPONENT, component=LatencyComponent.ORCHESTRATION
+                )
                 self.members[caller] = Member(span=member.span, facts=facts)
                 self.pending.pop(caller, None)
                 self._callers.discard(caller)

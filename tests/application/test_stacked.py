@@ -51,6 +51,7 @@ def test_outside_our_inference_the_client_tells_itself(telemetry, handle, client
 
 def test_suppressed_instrumentation_is_suppressed(telemetry, handle):
     """Hooks do nothing where the application switched instrumentation off."""
+
     class Never(Hook):
         def open(self, call):
             raise AssertionError
