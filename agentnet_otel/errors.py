@@ -2,6 +2,7 @@
 
     AgentNetOtelError
     ├── InputError            something that was read is wrong: a file, a line, a span
+    │   └── TruncatedError    its end is missing: its writer was stopped, or still writes
     ├── BackendError          a server or device that we talk to failed
     ├── ConfigurationError    a setting, argument or environment variable is wrong
     │   └── MissingExtraError an optional package is not installed; the text has the pip line
@@ -17,6 +18,10 @@ class AgentNetOtelError(Exception):
 
 class InputError(AgentNetOtelError):
     """Something that was read is wrong."""
+
+
+class TruncatedError(InputError):
+    """The end of something that was read is missing."""
 
 
 class BackendError(AgentNetOtelError):

@@ -1,15 +1,19 @@
-"""Opening a file whatever it is compressed with: told apart by its first bytes, not by its name."""
+"""Opening what is compressed: told apart by its first bytes, not by a name."""
 
 import gzip
 import importlib
 import io
 import zlib
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 from agentnet_otel.errors import InputError, MissingExtraError
 
-_GZIP: Final = b"\x1f\x8b"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+GZIP_MAGIC: Final = b"\x1f\x8b"
+ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+DAMAGE: Final = (EOFError, zlib.error, OSError)
+"""What reading a damaged or truncated gzip stream, or a failing device, raises."""
+
+_BUFFER_BYTES: Final = 1 << 20
 
 
 def decompressed(stream: BinaryIO) -> BinaryIO:
@@ -18,13 +22,54 @@ def decompressed(stream: BinaryIO) -> BinaryIO:
     Raises:
         MissingExtraError: it is zstd and no decoder is installed.
     """
-    buffered = io.BufferedReader(cast("io.RawIOBase", stream)) if not hasattr(stream, "peek") else stream
-    head = buffered.peek(len(_ZSTD))
-    if head.startswith(_GZIP):
-        return cast("BinaryIO", gzip.GzipFile(fileobj=buffered))
-    if head.startswith(_ZSTD):
-        return cast("BinaryIO", _zstd_reader(buffered))
-    return buffered
+    head, whole = peeked(stream, len(ZSTD_MAGIC))
+    if head.startswith(GZIP_MAGIC):
+        return cast("BinaryIO", gzip.GzipFile(fileobj=whole))
+    if head.startswith(ZSTD_MAGIC):
+        return cast("BinaryIO", io.BufferedReader(_ZstdStream(whole), _BUFFER_BYTES))
+    return whole
+
+
+def unpacked(data: bytes, max_bytes: int) -> bytes:
+    """The content of one zstd frame.
+
+    Raises:
+        MissingExtraError: no decoder is installed.
+        InputError: it is damaged, or its content has more than ``max_bytes``.
+    """
+    content = io.BufferedReader(_ZstdStream(io.BytesIO(data)), _BUFFER_BYTES).read(max_bytes + 1)
+    if len(content) > max_bytes:
+        message = f"compressed data that unpacks to more than {max_bytes:,} bytes is not read"
+        raise InputError(message)
+    return content
+
+
+def peeked(stream: BinaryIO, size: int) -> tuple[bytes, BinaryIO]:
+    """The first ``size`` bytes (fewer at the end only, however slowly a pipe brings them), and the whole stream."""
+    head = b""
+    while len(head) < size and (more := stream.read(size - len(head))):
+        head += more
+    return head, cast("BinaryIO", io.BufferedReader(_Whole(head, stream), _BUFFER_BYTES))
+
+
+class _Whole(io.RawIOBase):
+    """A stream whose first bytes were read already."""
+
+    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+        self._head = memoryview(head)
+        self._stream = stream
+        self._read_some = getattr(stream, "read1", stream.read)
+
+    def readable(self) -> bool:
+        """It is for reading."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer as far as bytes are there; returns their number."""
+        some = bytes(self._head[: len(buffer)]) or self._read_some(len(buffer))
+        self._head = self._head[len(some) :]
+        buffer[: len(some)] = some
+        return len(some)
 
 
 class _ZstdStream(io.RawIOBase):
@@ -43,18 +88,10 @@ class _ZstdStream(io.RawIOBase):
         """It is for reading."""
         return True
 
-    def readinto(self, buffer: object) -> int:
+    def readinto(self, buffer: Any) -> int:
         """Fill the buffer; returns the number of bytes."""
         try:
             return int(self._reader.readinto(buffer))
         except self._damage as error:
             message = f"damaged zstd data: {error}"
             raise InputError(message) from None
-
-
-def _zstd_reader(stream: BinaryIO) -> io.BufferedReader:
-    return io.BufferedReader(_ZstdStream(stream), 1 << 20)
-
-
-DAMAGE: Final = (EOFError, zlib.error, OSError)
-"""What reading a damaged or truncated gzip stream, or a failing device, raises."""

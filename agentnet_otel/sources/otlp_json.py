@@ -1,27 +1,35 @@
 """OTLP in JSON, as the Collector's file exporter and OTLP/HTTP write it: one request to `SpanRecord`s.
 
 Field names and number forms are those of the OTLP specification: ids in hex, 64-bit integers as text or number,
-enums as number (their names are accepted too). Each span is decoded on its own, so that a bad one costs only itself.
+enums as number (their names are accepted too).
+
+A request is decoded at once into typed structs, its attributes left encoded for the `AttributeCache`. Where that
+fails, each span is decoded on its own, so that a bad one costs only itself.
 """
 
 import base64
 import binascii
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
 from agentnet_otel import semconv
-from agentnet_otel.errors import InputError
+from agentnet_otel.errors import InputError, TruncatedError
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
+from agentnet_otel.sources.attribute_cache import Attribute, AttributeCache
 
 Number = int | float | str
 TellBadSpan = Callable[[str], None]
+S = TypeVar("S")
 
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
 _TRACE_ID_DIGITS: Final = 32
 _SPAN_ID_DIGITS: Final = 16
+_HEX: Final = "0123456789abcdef"
+_TRUNCATED: Final = "Input data was truncated"
+"""What msgspec says where the end is missing; it has no class for it."""
 
 
 class _ArrayValue(msgspec.Struct):
@@ -47,18 +55,21 @@ class _KeyValue(msgspec.Struct):
     value: _AnyValue | None = None
 
 
-class _Event(msgspec.Struct, rename="camel"):
+class _Event(msgspec.Struct, rename="camel", gc=False):
     time_unix_nano: Number = 0
     name: str = ""
-    attributes: list[_KeyValue] = []
+    attributes: list[msgspec.Raw] = []
 
 
-class _Status(msgspec.Struct):
+class _Status(msgspec.Struct, gc=False):
     code: int | str = 0
     message: str = ""
 
 
-class _Span(msgspec.Struct, rename="camel"):
+_UNSET: Final = _Status()
+
+
+class _Span(msgspec.Struct, rename="camel", gc=False):
     trace_id: str = ""
     span_id: str = ""
     parent_span_id: str = ""
@@ -67,119 +78,161 @@ class _Span(msgspec.Struct, rename="camel"):
     kind: int | str = 0
     start_time_unix_nano: Number = 0
     end_time_unix_nano: Number = 0
-    attributes: list[_KeyValue] = []
+    attributes: list[msgspec.Raw] = []
     events: list[_Event] = []
     status: _Status | None = None
     flags: Number = 0
 
 
-class _Scope(msgspec.Struct):
+class _Scope(msgspec.Struct, gc=False):
     name: str = ""
     version: str = ""
 
 
-class _ScopeSpans(msgspec.Struct, rename="camel"):
+class _ScopeSpans(msgspec.Struct, Generic[S], rename="camel", gc=False):
     scope: _Scope | None = None
-    spans: list[msgspec.Raw] = []
+    spans: list[S] = []
 
 
-class _Resource(msgspec.Struct):
-    attributes: list[_KeyValue] = []
+class _Resource(msgspec.Struct, gc=False):
+    attributes: list[msgspec.Raw] = []
 
 
-class _ResourceSpans(msgspec.Struct, rename="camel"):
+class _ResourceSpans(msgspec.Struct, Generic[S], rename="camel", gc=False):
     resource: _Resource | None = None
-    scope_spans: list[_ScopeSpans] = []
+    scope_spans: list[_ScopeSpans[S]] = []
 
 
-class _Request(msgspec.Struct, rename="camel"):
-    resource_spans: list[_ResourceSpans] | None = None
+class _Request(msgspec.Struct, Generic[S], rename="camel", gc=False):
+    resource_spans: list[_ResourceSpans[S]] | None = None
     resource_metrics: msgspec.Raw | None = None
     resource_logs: msgspec.Raw | None = None
     resource_profiles: msgspec.Raw | None = None
 
 
-_request_decoder: Final = msgspec.json.Decoder(_Request)
+_typed_decoder: Final = msgspec.json.Decoder(_Request[_Span])
+_raw_decoder: Final = msgspec.json.Decoder(_Request[msgspec.Raw])
 _span_decoder: Final = msgspec.json.Decoder(_Span)
+_attribute_decoder: Final = msgspec.json.Decoder(_KeyValue)
 
 
-def decode_request(data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecord]:
-    """The spans of one request; requests of other signals have none. A bad span is told and left out.
+class JsonDecoder:
+    """Decodes requests; one a reader, for it remembers attributes."""
 
-    Raises:
-        InputError: it is no JSON, or no OTLP request.
-    """
-    try:
-        request = _request_decoder.decode(data)
-    except msgspec.ValidationError as error:
-        message = f"not an OTLP request: {error}"
-        raise InputError(message) from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        message = f"not JSON: {error}"
-        raise InputError(message) from None
-    if request.resource_spans is None:
-        _check_other_signal(request, data)
-        return
-    for resource_spans in request.resource_spans:
-        resource = {} if resource_spans.resource is None else _attributes(resource_spans.resource.attributes)
-        service_name = str(resource.get(semconv.SERVICE_NAME, ""))
-        for scope_spans in resource_spans.scope_spans:
-            scope = scope_spans.scope or _Scope()
-            for raw in scope_spans.spans:
-                record = _decode_span(raw, service_name, scope, tell_bad_span)
-                if record is not None:
-                    yield record
+    def __init__(self) -> None:
+        self._attributes = AttributeCache(_decode_attribute)
+
+    def decode(self, data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecord]:
+        """The spans of one request; requests of other signals have none. A bad span is told and left out.
+
+        Raises:
+            InputError: it is no JSON, or no OTLP request.
+        """
+        try:
+            request = _typed_decoder.decode(data)
+        except msgspec.ValidationError:
+            yield from self._decode_one_by_one(data, tell_bad_span)
+            return
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise _not_json(error) from None
+        if request.resource_spans is None:
+            _check_other_signal(request, data)
+            return
+        for resource_spans in request.resource_spans:
+            service_name = self._service_name(resource_spans.resource)
+            for scope_spans in resource_spans.scope_spans:
+                scope = scope_spans.scope or _Scope()
+                for span in scope_spans.spans:
+                    try:
+                        record = self._record(span, service_name, scope)
+                    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
+                        tell_bad_span(f"a span was left out: {error}")
+                    else:
+                        yield record
+
+    def _decode_one_by_one(self, data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecord]:
+        """The slow way, for a request that holds something wrong."""
+        try:
+            request = _raw_decoder.decode(data)
+        except msgspec.ValidationError as error:
+            message = f"not an OTLP request: {error}"
+            raise InputError(message) from None
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise _not_json(error) from None
+        for resource_spans in request.resource_spans or ():
+            service_name = self._service_name(resource_spans.resource)
+            for scope_spans in resource_spans.scope_spans:
+                for raw in scope_spans.spans:
+                    try:
+                        span = _span_decoder.decode(raw)
+                        record = self._record(span, service_name, scope_spans.scope or _Scope())
+                    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
+                        tell_bad_span(f"a span was left out: {error}")
+                    else:
+                        yield record
+
+    def _service_name(self, resource: _Resource | None) -> str:
+        if resource is None:
+            return ""
+        try:
+            found = self._attributes.mapping(resource.attributes)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            message = f"not an OTLP request: a resource has a bad attribute: {error}"
+            raise InputError(message) from None
+        return str(found.get(semconv.SERVICE_NAME, ""))
+
+    def _record(self, span: _Span, service_name: str, scope: _Scope) -> SpanRecord:
+        flags = _integer(span.flags)
+        status = span.status or _UNSET
+        return SpanRecord(
+            trace_id=_hex_id(span.trace_id, _TRACE_ID_DIGITS, "traceId"),
+            span_id=_hex_id(span.span_id, _SPAN_ID_DIGITS, "spanId"),
+            parent_span_id=_parent_id(span.parent_span_id),
+            parent_is_remote=bool(flags & _IS_REMOTE) if flags & _HAS_IS_REMOTE else None,
+            name=span.name,
+            kind=_KINDS.get(span.kind, SpanKind.UNSPECIFIED),  # what a newer specification may add is unspecified here
+            start_ns=_integer(span.start_time_unix_nano),
+            end_ns=_integer(span.end_time_unix_nano),
+            status=_STATUSES.get(status.code, StatusCode.UNSET),
+            status_description=status.message,
+            trace_state=span.trace_state,
+            attributes=self._attributes.mapping(span.attributes),
+            events=tuple(map(self._event, span.events)) if span.events else (),
+            service_name=service_name,
+            scope_name=scope.name,
+            scope_version=scope.version,
+        )
+
+    def _event(self, event: _Event) -> SpanEvent:
+        return SpanEvent(
+            name=event.name,
+            time_ns=_integer(event.time_unix_nano),
+            attributes=self._attributes.mapping(event.attributes),
+        )
 
 
-def _check_other_signal(request: _Request, data: bytes) -> None:
+def _not_json(error: Exception) -> InputError:
+    kind = TruncatedError if str(error) == _TRUNCATED else InputError
+    return kind(f"not JSON: {error}")
+
+
+def _check_other_signal(request: _Request[_Span], data: bytes) -> None:
     others = (request.resource_metrics, request.resource_logs, request.resource_profiles)
     if all(other is None for other in others) and data.strip() != b"{}":
         message = "not an OTLP request: it has no resourceSpans"
         raise InputError(message)
 
 
-def _decode_span(raw: msgspec.Raw, service_name: str, scope: _Scope, tell_bad_span: TellBadSpan) -> SpanRecord | None:
-    try:
-        span = _span_decoder.decode(raw)
-        return _record(span, service_name, scope)
-    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
-        tell_bad_span(f"a span was left out: {error}")
+def _parent_id(text: str) -> str | None:
+    """The id of the parent; none where it is empty or all zero."""
+    if not text or text.strip("0") == "":
         return None
-
-
-def _record(span: _Span, service_name: str, scope: _Scope) -> SpanRecord:
-    flags = _integer(span.flags)
-    status = span.status or _Status()
-    return SpanRecord(
-        trace_id=_hex_id(span.trace_id, _TRACE_ID_DIGITS, "traceId"),
-        span_id=_hex_id(span.span_id, _SPAN_ID_DIGITS, "spanId"),
-        parent_span_id=_hex_id(span.parent_span_id, _SPAN_ID_DIGITS, "parentSpanId") if _is_set(span) else None,
-        parent_is_remote=bool(flags & _IS_REMOTE) if flags & _HAS_IS_REMOTE else None,
-        name=span.name,
-        kind=_kind(span.kind),
-        start_ns=_integer(span.start_time_unix_nano),
-        end_ns=_integer(span.end_time_unix_nano),
-        status=_status(status.code),
-        status_description=status.message,
-        trace_state=span.trace_state,
-        attributes=_attributes(span.attributes),
-        events=tuple(
-            SpanEvent(name=e.name, time_ns=_integer(e.time_unix_nano), attributes=_attributes(e.attributes))
-            for e in span.events
-        ),
-        service_name=service_name,
-        scope_name=scope.name,
-        scope_version=scope.version,
-    )
-
-
-def _is_set(span: _Span) -> bool:
-    return span.parent_span_id.strip("0") != ""
+    return _hex_id(text, _SPAN_ID_DIGITS, "parentSpanId")
 
 
 def _hex_id(text: str, digits: int, field: str) -> str:
     lowered = text.lower()
-    if len(lowered) != digits or lowered.strip("0123456789abcdef") or not lowered.strip("0"):
+    if len(lowered) != digits or lowered.strip(_HEX) or lowered == "0" * digits:
         message = f"{field} {text!r} is not {digits} hex digits that are not all zero"
         raise ValueError(message)
     return lowered
@@ -193,23 +246,17 @@ def _integer(value: Number) -> int:
     return number
 
 
-_KINDS: Final = {f"SPAN_KIND_{kind.name}": kind for kind in SpanKind} | {str(kind.value): kind for kind in SpanKind}
-_STATUSES: Final = {f"STATUS_CODE_{code.name}": code for code in StatusCode} | {
-    str(code.value): code for code in StatusCode
+_KINDS: Final[Mapping[int | str, SpanKind]] = {
+    name: kind for kind in SpanKind for name in (kind.value, str(kind.value), f"SPAN_KIND_{kind.name}")
+}
+_STATUSES: Final[Mapping[int | str, StatusCode]] = {
+    name: code for code in StatusCode for name in (code.value, str(code.value), f"STATUS_CODE_{code.name}")
 }
 
 
-def _kind(value: int | str) -> SpanKind:
-    """The kind; what a newer specification may add is unspecified here."""
-    return _KINDS.get(str(value), SpanKind.UNSPECIFIED)
-
-
-def _status(value: int | str) -> StatusCode:
-    return _STATUSES.get(str(value), StatusCode.UNSET)
-
-
-def _attributes(pairs: list[_KeyValue]) -> Mapping[str, AttributeValue]:
-    return {pair.key: _value(pair.value) for pair in pairs}
+def _decode_attribute(encoded: bytes) -> Attribute:
+    pair = _attribute_decoder.decode(encoded)
+    return pair.key, _value(pair.value)
 
 
 def _value(value: _AnyValue | None) -> AttributeValue:
@@ -218,7 +265,7 @@ def _value(value: _AnyValue | None) -> AttributeValue:
     if value.array_value is not None:
         return tuple(_value(item) for item in value.array_value.values)
     if value.kvlist_value is not None:
-        return _attributes(value.kvlist_value.values)
+        return {pair.key: _value(pair.value) for pair in value.kvlist_value.values}
     return _scalar(value)
 
 

@@ -9,14 +9,19 @@ MAX_PROBLEMS: Final = 20
 
 @dataclass(slots=True, kw_only=True)
 class ReadReport:
-    """Counts of one reading. ``problems``: texts with file and line, the first `MAX_PROBLEMS` of them."""
+    """Counts of one reading. ``problems``: texts with file and line, the first `MAX_PROBLEMS` of them.
+
+    ``lines`` are lines, or messages where a file holds such.
+    """
 
     spans: int = 0
     lines: int = 0
     bad_lines: int = 0
     bad_spans: int = 0
     skipped_lines: int = 0
-    """Lines longer than the limit, skipped unread."""
+    """Lines or messages longer than the limit, skipped unread."""
+    cut_off_ends: int = 0
+    """Files whose last line or message is not whole: their writer was killed, or still writes."""
     sources: int = 0
     unreadable_sources: int = 0
     problems: list[str] = field(default_factory=list)
@@ -29,6 +34,16 @@ class ReadReport:
         else:
             self.untold += 1
 
+    def skip(self, where: str, what: str) -> None:
+        """Count and note something that is too long."""
+        self.skipped_lines += 1
+        self.tell(where, what)
+
+    def cut_off(self, where: str, what: str) -> None:
+        """Count and note an end that is not whole."""
+        self.cut_off_ends += 1
+        self.tell(where, f"{what}; its writer was stopped, or still writes")
+
     @property
     def summary(self) -> str | None:
         """One sentence on what was lost, or None where nothing was."""
@@ -38,6 +53,7 @@ class ReadReport:
                 (self.unreadable_sources, "unreadable source"),
                 (self.bad_lines, "bad line"),
                 (self.skipped_lines, "oversized line"),
+                (self.cut_off_ends, "cut-off end"),
                 (self.bad_spans, "bad span"),
             )
             if count

@@ -1,0 +1,201 @@
+"""Jaeger's JSON: an answer of its query API, a download of its UI, or a single trace, to `SpanRecord`s.
+
+Jaeger keeps what OTLP has as tags (kind, status, scope, trace state) and as logs (events); here they become again
+what they were. Times are microseconds there: what is smaller is lost. Lists come back as JSON text, as Jaeger has no
+lists.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from agentnet_otel import semconv
+from agentnet_otel.errors import InputError
+from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
+from agentnet_otel.sources.otlp_json import TellBadSpan
+
+_NANOS_PER_MICRO: Final = 1000
+_TRACE_ID_DIGITS: Final = 32
+_SPAN_ID_DIGITS: Final = 16
+_HEX: Final = "0123456789abcdef"
+_CHILD_OF: Final = "CHILD_OF"
+_KINDS: Final = {kind.name.lower(): kind for kind in SpanKind}
+_STATUSES: Final = {code.name: code for code in StatusCode}
+
+Scalar = str | bool | int | float | None
+
+
+class _Tag(msgspec.Struct):
+    key: str
+    value: Scalar = None
+
+
+class _Log(msgspec.Struct):
+    timestamp: int = 0
+    fields: list[_Tag] | None = None
+
+
+class _Reference(msgspec.Struct, rename={"ref_type": "refType", "trace_id": "traceID", "span_id": "spanID"}):
+    ref_type: str = ""
+    trace_id: str = ""
+    span_id: str = ""
+
+
+class _Process(msgspec.Struct, rename="camel"):
+    service_name: str = ""
+
+
+class _Span(
+    msgspec.Struct,
+    rename={
+        "trace_id": "traceID",
+        "span_id": "spanID",
+        "parent_span_id": "parentSpanID",
+        "operation_name": "operationName",
+        "start_time": "startTime",
+        "process_id": "processID",
+    },
+):
+    trace_id: str
+    span_id: str
+    operation_name: str = ""
+    references: list[_Reference] | None = None
+    parent_span_id: str = ""
+    start_time: int = 0
+    duration: int = 0
+    tags: list[_Tag] | None = None
+    logs: list[_Log] | None = None
+    process_id: str = ""
+    process: _Process | None = None
+
+
+class _Trace(msgspec.Struct):
+    spans: list[msgspec.Raw]
+    processes: dict[str, _Process] | None = None
+
+
+class _Problem(msgspec.Struct):
+    msg: str = ""
+
+
+class _Answer(msgspec.Struct):
+    data: list[_Trace] | None = None
+    errors: list[_Problem] | None = None
+
+
+_answer_decoder: Final = msgspec.json.Decoder(_Answer)
+_traces_decoder: Final = msgspec.json.Decoder(list[_Trace])
+_trace_decoder: Final = msgspec.json.Decoder(_Trace)
+_span_decoder: Final = msgspec.json.Decoder(_Span)
+
+
+def decode_jaeger(data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecord]:
+    """The spans of an answer, a list of traces, or one trace. A bad span is told and left out.
+
+    Raises:
+        InputError: it is no such JSON, or an answer that tells an error of the server.
+    """
+    for trace in _traces(data):
+        for raw in trace.spans:
+            try:
+                span = _span_decoder.decode(raw)
+                record = _record(span, trace.processes or {})
+            except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
+                tell_bad_span(f"a span was left out: {error}")
+            else:
+                yield record
+
+
+def _traces(data: bytes) -> list[_Trace]:
+    try:
+        if data.lstrip()[:1] == b"[":
+            return _traces_decoder.decode(data)
+        answer = _answer_decoder.decode(data)
+        if answer.data is None and not answer.errors:
+            return [_trace_decoder.decode(data)]
+    except (msgspec.DecodeError, RecursionError) as error:
+        message = f"not JSON of Jaeger: {error}"
+        raise InputError(message) from None
+    if answer.data is None and answer.errors:
+        message = f"Jaeger answered with an error: {answer.errors[0].msg}"
+        raise InputError(message)
+    return answer.data or []
+
+
+def _record(span: _Span, processes: Mapping[str, _Process]) -> SpanRecord:
+    tags: dict[str, AttributeValue] = {tag.key: tag.value for tag in span.tags or ()}
+    process = span.process or processes.get(span.process_id) or _Process()
+    start_ns = _at_least_zero(span.start_time, "startTime") * _NANOS_PER_MICRO
+    scope_name, scope_version = _scope(tags)
+    return SpanRecord(
+        trace_id=_hex_id(span.trace_id, _TRACE_ID_DIGITS, "traceID"),
+        span_id=_hex_id(span.span_id, _SPAN_ID_DIGITS, "spanID"),
+        parent_span_id=_parent_id(span),
+        name=span.operation_name,
+        kind=_KINDS.get(str(tags.pop(semconv.JAEGER_SPAN_KIND, "")), SpanKind.UNSPECIFIED),
+        start_ns=start_ns,
+        end_ns=start_ns + _at_least_zero(span.duration, "duration") * _NANOS_PER_MICRO,
+        status=_status(tags),
+        status_description=str(tags.pop(semconv.JAEGER_STATUS_DESCRIPTION, "")),
+        trace_state=str(tags.pop(semconv.JAEGER_TRACE_STATE, "")),
+        attributes=tags,
+        events=tuple(map(_event, span.logs or ())),
+        service_name=process.service_name,
+        scope_name=scope_name,
+        scope_version=scope_version,
+    )
+
+
+def _scope(tags: dict[str, AttributeValue]) -> tuple[str, str]:
+    """Name and version of the scope, under their newer or their former tags."""
+    names = [tags.pop(key, None) for key in (semconv.JAEGER_SCOPE_NAME, semconv.JAEGER_LIBRARY_NAME)]
+    versions = [tags.pop(key, None) for key in (semconv.JAEGER_SCOPE_VERSION, semconv.JAEGER_LIBRARY_VERSION)]
+    return str(names[0] or names[1] or ""), str(versions[0] or versions[1] or "")
+
+
+def _status(tags: dict[str, AttributeValue]) -> StatusCode:
+    """The status: OpenTelemetry's own tag, else the tag of OpenTracing, which knows errors only."""
+    said = _STATUSES.get(str(tags.pop(semconv.JAEGER_STATUS_CODE, "")))
+    failed = tags.get(semconv.JAEGER_ERROR)
+    if said is not None or failed not in {True, "true"}:
+        if said is StatusCode.ERROR:
+            tags.pop(semconv.JAEGER_ERROR, None)
+        return said or StatusCode.UNSET
+    del tags[semconv.JAEGER_ERROR]
+    return StatusCode.ERROR
+
+
+def _event(log: _Log) -> SpanEvent:
+    fields: dict[str, AttributeValue] = {field.key: field.value for field in log.fields or ()}
+    return SpanEvent(
+        name=str(fields.pop(semconv.JAEGER_EVENT_NAME, "")),
+        time_ns=_at_least_zero(log.timestamp, "timestamp") * _NANOS_PER_MICRO,
+        attributes=fields,
+    )
+
+
+def _parent_id(span: _Span) -> str | None:
+    """The parent: the CHILD_OF reference within the trace, or the field of older versions."""
+    here = span.trace_id.lstrip("0")
+    parents = (
+        ref.span_id for ref in span.references or () if ref.ref_type == _CHILD_OF and ref.trace_id.lstrip("0") == here
+    )
+    found = next(parents, span.parent_span_id)
+    return None if found.strip("0") == "" else _hex_id(found, _SPAN_ID_DIGITS, "parent spanID")
+
+
+def _hex_id(text: str, digits: int, field: str) -> str:
+    """The id in full length: Jaeger leaves leading zeros out."""
+    padded = text.lower().rjust(digits, "0")
+    if len(padded) != digits or padded.strip(_HEX) or padded == "0" * digits:
+        message = f"{field} {text!r} is not up to {digits} hex digits that are not all zero"
+        raise ValueError(message)
+    return padded
+
+
+def _at_least_zero(number: int, field: str) -> int:
+    if number < 0:
+        message = f"{field} {number} is negative"
+        raise ValueError(message)
+    return number

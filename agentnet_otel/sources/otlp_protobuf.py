@@ -1,0 +1,141 @@
+"""OTLP in protobuf: one message (a request, or the same as ``TracesData``) to `SpanRecord`s.
+
+The schema is that of opentelemetry-proto with one change: attributes of spans and events are left encoded, because
+the `AttributeCache` finds most of them without decoding. On the wire a message and its bytes are the same.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.common.v1 import common_pb2
+from opentelemetry.proto.resource.v1 import resource_pb2
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from agentnet_otel import semconv
+from agentnet_otel.errors import InputError
+from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
+from agentnet_otel.sources.attribute_cache import Attribute, AttributeCache
+from agentnet_otel.sources.otlp_json import TellBadSpan
+
+_HAS_IS_REMOTE: Final = 0x100
+_IS_REMOTE: Final = 0x200
+_TRACE_ID_BYTES: Final = 16
+_SPAN_ID_BYTES: Final = 8
+_TRACES_DATA: Final = "opentelemetry.proto.trace.v1.TracesData"
+_KINDS: Final = {kind.value: kind for kind in SpanKind}
+_STATUSES: Final = {code.value: code for code in StatusCode}
+
+
+def _traces_data_class() -> Any:
+    """The class of the message, in a pool of its own."""
+    pool = descriptor_pool.DescriptorPool()
+    for module in (common_pb2, resource_pb2, trace_pb2):
+        schema = descriptor_pb2.FileDescriptorProto()
+        module.DESCRIPTOR.CopyToProto(schema)
+        for message in schema.message_type:
+            if message.name == "Span":
+                for part in (message, *message.nested_type):
+                    _leave_attributes_encoded(part)
+        pool.Add(schema)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(_TRACES_DATA))
+
+
+def _leave_attributes_encoded(message: descriptor_pb2.DescriptorProto) -> None:
+    for field in message.field:
+        if field.name == "attributes":
+            field.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
+            field.ClearField("type_name")
+
+
+_TracesData: Final = _traces_data_class()
+
+
+class ProtobufDecoder:
+    """Decodes messages; one a reader, for it remembers attributes."""
+
+    def __init__(self) -> None:
+        self._attributes = AttributeCache(_decode_attribute)
+
+    def decode(self, data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecord]:
+        """The spans of one message. A bad span is told and left out.
+
+        Raises:
+            InputError: it is no such message.
+        """
+        try:
+            message = _TracesData.FromString(data)
+        except DecodeError as error:
+            text = f"not an OTLP protobuf message: {error}"
+            raise InputError(text) from None
+        if data and not message.resource_spans:
+            text = "not an OTLP protobuf message of spans: it has no resource_spans"
+            raise InputError(text)
+        for resource_spans in message.resource_spans:
+            service_name = _service_name(resource_spans.resource)
+            for scope_spans in resource_spans.scope_spans:
+                scope = (scope_spans.scope.name, scope_spans.scope.version)
+                for span in scope_spans.spans:
+                    try:
+                        record = self._record(span, service_name, scope)
+                    except (DecodeError, ValueError, RecursionError) as error:
+                        tell_bad_span(f"a span was left out: {error}")
+                    else:
+                        yield record
+
+    def _record(self, span: Any, service_name: str, scope: tuple[str, str]) -> SpanRecord:
+        flags, parent, events = span.flags, span.parent_span_id, span.events
+        status = span.status
+        return SpanRecord(
+            trace_id=_hex_id(span.trace_id, _TRACE_ID_BYTES, "trace_id"),
+            span_id=_hex_id(span.span_id, _SPAN_ID_BYTES, "span_id"),
+            parent_span_id=_hex_id(parent, _SPAN_ID_BYTES, "parent_span_id") if parent.strip(b"\0") else None,
+            parent_is_remote=bool(flags & _IS_REMOTE) if flags & _HAS_IS_REMOTE else None,
+            name=span.name,
+            kind=_KINDS.get(span.kind, SpanKind.UNSPECIFIED),
+            start_ns=span.start_time_unix_nano,
+            end_ns=span.end_time_unix_nano,
+            status=_STATUSES.get(status.code, StatusCode.UNSET),
+            status_description=status.message,
+            trace_state=span.trace_state,
+            attributes=self._attributes.mapping(span.attributes),
+            events=tuple(map(self._event, events)) if events else (),
+            service_name=service_name,
+            scope_name=scope[0],
+            scope_version=scope[1],
+        )
+
+    def _event(self, event: Any) -> SpanEvent:
+        return SpanEvent(
+            name=event.name, time_ns=event.time_unix_nano, attributes=self._attributes.mapping(event.attributes)
+        )
+
+
+def _service_name(resource: Any) -> str:
+    found = (pair.value for pair in resource.attributes if pair.key == semconv.SERVICE_NAME)
+    return next((str(_value(value)) for value in found), "")
+
+
+def _hex_id(raw: bytes, length: int, field: str) -> str:
+    if len(raw) != length or not raw.strip(b"\0"):
+        message = f"{field} {raw.hex()!r} is not {length} bytes that are not all zero"
+        raise ValueError(message)
+    return raw.hex()
+
+
+def _decode_attribute(encoded: bytes) -> Attribute:
+    pair = common_pb2.KeyValue.FromString(encoded)
+    return pair.key, _value(pair.value)
+
+
+def _value(value: common_pb2.AnyValue) -> AttributeValue:
+    field = value.WhichOneof("value")
+    if field is None:
+        return None
+    if field == "array_value":
+        return tuple(_value(item) for item in value.array_value.values)
+    if field == "kvlist_value":
+        return {pair.key: _value(pair.value) for pair in value.kvlist_value.values}
+    found: AttributeValue = getattr(value, field)
+    return found

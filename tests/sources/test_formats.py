@@ -1,0 +1,369 @@
+"""The same turns come out of every format, compressed or not, however the bytes arrive."""
+
+import gzip
+import io
+import json
+import struct
+import sys
+from contextlib import suppress
+
+import pytest
+import zstandard
+from google.protobuf.json_format import MessageToDict
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans as encode_otlp
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
+import agentnet_otel
+from agentnet_otel import LatencyComponent, TokenCategory
+from agentnet_otel.core.assembler import Assembler, newest_revisions
+from agentnet_otel.errors import InputError
+from agentnet_otel.instrumentation.file_exporter import encode_spans as encode_json
+from agentnet_otel.sources.compression import unpacked
+from agentnet_otel.sources.decoding import PayloadDecoder
+from agentnet_otel.sources.files import read_spans
+from agentnet_otel.sources.framing import Shape, payloads, shape_of
+from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder
+from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.rebuild import rebuild
+from agentnet_otel.testing import InMemoryTelemetry
+
+KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
+TAG_TYPES = {str: "string", bool: "bool", int: "int64", float: "float64"}
+
+
+@pytest.fixture(scope="module")
+def spans():
+    """Spans of the SDK: turns in a session, nested, failed, with tokens, cost, tools and a violation."""
+    telemetry = InMemoryTelemetry()
+    handle = agentnet_otel.instrument(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
+    )
+    with agentnet_otel.session("debate", "c-1"):
+        for number in range(5):
+            with agentnet_otel.turn("planner", prompt="why?", model="m") as turn:
+                with turn.component(LatencyComponent.INFERENCE, model="m") as call:
+                    call.record_tokens(input=100 + number, output=50, cached=7, category=TokenCategory.DIALOGUE)
+                    call.record_cost(usd=0.25)
+                with turn.component(LatencyComponent.TOOL_EXECUTION, "ask"), agentnet_otel.turn("expert") as inner:
+                    inner.record_confidence(0.5)
+                turn.record_policy_violation("no-secrets", severity="major")
+        with pytest.raises(ValueError, match="no"), agentnet_otel.turn("critic"):
+            raise ValueError("no")
+    handle.shutdown()
+    found = telemetry.spans()
+    telemetry.close()
+    return found
+
+
+def as_protobuf(spans):
+    """One message, by the SDK's own encoder."""
+    return TracesData(resource_spans=encode_otlp(spans).resource_spans).SerializeToString()
+
+
+def as_json(spans):
+    """One line, by our exporter."""
+    return json.dumps({"resourceSpans": encode_json(spans)}).encode() + b"\n"
+
+
+def tags_of(attributes):
+    """Attributes as Jaeger has them: lists are JSON text."""
+    listed = {k: json.dumps(list(v)) if isinstance(v, tuple) else v for k, v in (attributes or {}).items()}
+    return [{"key": k, "type": TAG_TYPES[type(v)], "value": v} for k, v in listed.items()]
+
+
+def jaeger_span(span):
+    """A span as Jaeger's query API answers it."""
+    tags = tags_of(span.attributes)
+    tags.append({"key": "otel.scope.name", "type": "string", "value": span.instrumentation_scope.name})
+    tags.append({"key": "otel.scope.version", "type": "string", "value": span.instrumentation_scope.version})
+    tags.append({"key": "span.kind", "type": "string", "value": KINDS[span.kind.value + 1]})
+    if span.status.status_code.value:
+        tags.append({"key": "otel.status_code", "type": "string", "value": span.status.status_code.name})
+    if span.status.status_code.name == "ERROR":
+        tags.append({"key": "error", "type": "bool", "value": True})
+        tags.append({"key": "otel.status_description", "type": "string", "value": span.status.description})
+    trace_id = format(span.context.trace_id, "x")  # without leading zeros
+    return {
+        "traceID": trace_id,
+        "spanID": format(span.context.span_id, "x"),
+        "operationName": span.name,
+        "references": []
+        if span.parent is None
+        else [{"refType": "CHILD_OF", "traceID": trace_id, "spanID": format(span.parent.span_id, "x")}],
+        "startTime": span.start_time // 1000,
+        "duration": (span.end_time - span.start_time) // 1000,
+        "tags": tags,
+        "logs": [
+            {"timestamp": e.timestamp // 1000, "fields": [*tags_of({"event": e.name}), *tags_of(e.attributes)]}
+            for e in span.events
+        ],
+        "processID": "p1",
+        "warnings": None,
+    }
+
+
+def as_jaeger(spans, indent=None):
+    """An answer of Jaeger's query API; its UI's download is the same, indented."""
+    process = {"serviceName": spans[0].resource.attributes["service.name"], "tags": []}
+    trace = {
+        "traceID": format(spans[0].context.trace_id, "x"),
+        "spans": [jaeger_span(span) for span in spans],
+        "processes": {"p1": process},
+        "warnings": None,
+    }
+    answer = {"data": [trace], "total": 0, "limit": 0, "offset": 0, "errors": None}
+    return json.dumps(answer, indent=indent).encode()
+
+
+def prefixed(messages):
+    """As the Collector's file exporter frames: four bytes of length before each."""
+    return b"".join(struct.pack(">I", len(message)) + message for message in messages)
+
+
+def delimited(messages):
+    """As protobuf's delimited streams frame: a varint of length before each."""
+    framed = b""
+    for message in messages:
+        length = len(message)
+        while length > 0x7F:
+            framed += bytes((length & 0x7F | 0x80,))
+            length >>= 7
+        framed += bytes((length,)) + message
+    return framed
+
+
+def halves(spans):
+    """Two batches."""
+    return spans[: len(spans) // 2], spans[len(spans) // 2 :]
+
+
+FORMATS = {
+    "json lines": lambda spans: b"".join(map(as_json, halves(spans))),
+    "json document": lambda spans: json.dumps({"resourceSpans": encode_json(spans)}, indent=2).encode(),
+    "protobuf message": as_protobuf,
+    "protobuf, prefixed": lambda spans: prefixed(map(as_protobuf, halves(spans))),
+    "protobuf, delimited": lambda spans: delimited(map(as_protobuf, halves(spans))),
+    "zstd frames of protobuf, prefixed": lambda spans: prefixed(
+        zstandard.compress(as_protobuf(half)) for half in halves(spans)
+    ),
+    "zstd frames of JSON, prefixed": lambda spans: prefixed(zstandard.compress(as_json(h)) for h in halves(spans)),
+    "JSON, prefixed": lambda spans: prefixed(map(as_json, halves(spans))),
+    "jaeger answer": as_jaeger,
+    "jaeger download": lambda spans: as_jaeger(spans, indent=2),
+    "jaeger list of traces": lambda spans: json.dumps(json.loads(as_jaeger(spans))["data"]).encode(),
+    "one jaeger trace": lambda spans: json.dumps(json.loads(as_jaeger(spans))["data"][0]).encode(),
+}
+COMPRESSIONS = {"plain": bytes, "gzip": gzip.compress, "zstd": zstandard.compress}
+
+
+def coarse(turn, *, microseconds):
+    """The turn without what Jaeger cannot keep: times below a microsecond."""
+    if not microseconds:
+        return turn
+    return (
+        turn.turn_id, turn.span_id, turn.parent_span_id, turn.agent, turn.session, turn.outcome, turn.error_type,
+        turn.models, turn.tokens, turn.tokens_by_category, turn.cost_usd, turn.cost_source, turn.confidence,
+        turn.efficiency, turn.tool_calls, turn.violations, turn.component_counts, turn.spans, turn.service_name,
+        turn.start_ns // 1000, turn.prompt_length,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def truth(spans):
+    """The turns, by our JSON."""
+    assembler = Assembler()
+    told = [turn for line in map(as_json, [spans]) for s in decode(line) for turn in assembler.feed(s)]
+    return newest_revisions([*told, *assembler.drain()])
+
+
+def decode(data, *, is_text=True):
+    """The spans of a payload that has no bad one."""
+
+    def fail(text):
+        raise AssertionError(text)
+
+    return list(PayloadDecoder().decode(data, is_text=is_text, tell_bad_span=fail))
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_gives_the_same_turns(spans, truth, tmp_path, form, compression):
+    """Told apart by content: the name of the file says nothing."""
+    path = tmp_path / "no-ending"
+    path.write_bytes(COMPRESSIONS[compression](FORMATS[form](spans)))
+    rebuilt = rebuild([path])
+    assert not rebuilt.read.problems
+    assert rebuilt.read.spans == len(spans)
+    microseconds = "jaeger" in form
+    found = {t.span_id: coarse(t, microseconds=microseconds) for t in rebuilt.turns}
+    assert found == {t.span_id: coarse(t, microseconds=microseconds) for t in truth}
+
+
+class Slow(io.RawIOBase):
+    """A pipe that brings a byte at a time."""
+
+    def __init__(self, data):
+        self._data = io.BytesIO(data)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        byte = self._data.read(1)
+        buffer[: len(byte)] = byte
+        return len(byte)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_bytes_that_come_one_by_one(spans, truth, monkeypatch, form):
+    """From a slow pipe the same turns come."""
+    stdin = io.TextIOWrapper(io.BufferedReader(Slow(FORMATS[form](spans))))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    rebuilt = rebuild(["-"])
+    assert (rebuilt.read.problems, len(rebuilt.turns)) == ([], len(truth))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_trailing_rubbish_costs_only_itself(spans, truth, tmp_path, form):
+    """What came before it is there, and it is told, with its place."""
+    path = tmp_path / "spans"
+    path.write_bytes(FORMATS[form](spans) + b"\n\x00rubbish")
+    rebuilt = rebuild([path])
+    assert rebuilt.read.problems
+    assert all(problem.startswith(str(path)) for problem in rebuilt.read.problems)
+    if "," in form or "lines" in form:  # the others are one payload, which is damaged as a whole
+        assert len(rebuilt.turns) == len(truth)
+
+
+@pytest.mark.parametrize("form", [name for name in FORMATS if "," in name])
+def test_a_stream_that_was_cut_off(spans, tmp_path, form):
+    """At every place the whole messages are read and the end is told as cut off."""
+    data = FORMATS[form](spans)
+    path = tmp_path / "spans"
+    for cut in range(len(data) - 1, len(data) - 40, -1):
+        path.write_bytes(data[:cut])
+        rebuilt = rebuild([path])
+        assert (rebuilt.read.cut_off_ends, rebuilt.read.lines) == (1, 2)
+        assert 0 < rebuilt.read.spans < len(spans)
+    path.write_bytes(data + data[:2])
+    assert rebuild([path]).read.cut_off_ends == (1 if form != "protobuf, delimited" or data[0] & 0x80 else 0)
+
+
+def test_a_message_that_is_too_long_is_skipped_unread(spans, tmp_path, monkeypatch):
+    """And the one after it is read."""
+    monkeypatch.setattr("agentnet_otel.sources.framing.MAX_LINE_BYTES", 1_000_000)
+    path = tmp_path / "spans"
+    path.write_bytes(prefixed([as_protobuf(spans[:1]), b"\n" * 1_000_001, as_protobuf(spans[1:])]))
+    read = rebuild([path]).read
+    assert (read.spans, read.skipped_lines, len(read.problems)) == (len(spans), 1, 1)
+    assert "message 2" in read.problems[0]
+
+
+def test_a_bad_span_in_protobuf_costs_itself(spans, tmp_path):
+    """Ids of the wrong length and attributes that are none: told, the others stay."""
+    message = TracesData.FromString(as_protobuf(spans))
+    message.resource_spans[0].scope_spans[0].spans[0].trace_id = b"short"
+    message.resource_spans[0].scope_spans[0].spans[1].span_id = bytes(8)
+    path = tmp_path / "spans"
+    path.write_bytes(message.SerializeToString())
+    read = rebuild([path]).read
+    assert (read.bad_spans, read.spans) == (2, len(spans) - 2)
+
+
+def test_every_value_of_protobuf(spans):
+    """All kinds of value, by the library's own JSON as reference."""
+    message = TracesData.FromString(as_protobuf(spans[:1]))
+    span = message.resource_spans[0].scope_spans[0].spans[0]
+    del span.attributes[:]
+    values = {"s": "text", "b": True, "i": -5, "f": 2.5, "y": b"\x00\xff", "n": None}
+    for key, value in values.items():
+        pair = span.attributes.add(key=key)
+        if value is not None:
+            setattr(pair.value, {str: "string", bool: "bool", int: "int", float: "double", bytes: "bytes"}[
+                type(value)] + "_value", value)  # fmt: skip
+    listed = span.attributes.add(key="l").value.array_value
+    listed.values.add(string_value="a")
+    listed.values.add(int_value=1)
+    span.attributes.add(key="m").value.kvlist_value.values.add(key="k").value.double_value = 0.5
+    (record,) = decode(message.SerializeToString(), is_text=False)
+    assert record.attributes == {**values, "l": ("a", 1), "m": {"k": 0.5}}
+    assert MessageToDict(span)["name"] == record.name
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 5])
+def test_jaeger_tags_that_others_write(number):
+    """Without OpenTelemetry's own tags: the error tag is the status, former scope tags and parent field count."""
+    span = {
+        "traceID": "1", "spanID": "2", "operationName": "x", "startTime": 1, "duration": 2, "parentSpanID": "9",
+        "tags": [
+            {"key": "error", "value": "true"}, {"key": "otel.library.name", "value": "lib"},
+            {"key": "span.kind", "value": "client"},
+        ],
+        "process": {"serviceName": "shop"}, "logs": None, "references": None,
+    }  # fmt: skip
+    (record,) = decode(json.dumps([{"spans": [span] * 1, "processes": None, "n": number}]).encode())
+    assert (record.failed, record.scope_name, record.service_name) == (True, "lib", "shop")
+    assert (record.parent_span_id, record.kind.name) == (format(9, "016x"), "CLIENT")
+    assert (record.start_ns, record.end_ns) == (1000, 3000)
+    assert record.trace_id == format(1, "032x")
+
+
+def test_an_error_of_jaeger_is_told(tmp_path):
+    """The server's own word."""
+    path = tmp_path / "answer.json"
+    path.write_text('{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}')
+    read = rebuild([path]).read
+    assert "trace not found" in read.problems[0]
+
+
+def test_shapes():
+    """A newline is also the first byte of a protobuf message: what follows decides."""
+    assert shape_of(b"") is Shape.TEXT
+    assert shape_of(b'\n{"resourceSpans":[]}') is Shape.TEXT
+    assert shape_of(b'\n{\n  "resourceSpans"') is Shape.TEXT
+    assert shape_of(b"\n\n\n\n") is Shape.TEXT
+    assert shape_of(b"\x0a\x05\x0a\x03\x0a\x01\x00") is Shape.MESSAGE
+    assert shape_of(b"\x07\x0a\x05\x0a\x03\x0a\x01\x00") is Shape.DELIMITED
+    assert shape_of(b"\x00\x00\x00\x07\x0a\x05\x0a\x03\x0a") is Shape.PREFIXED
+    assert shape_of(b"\x00\x00\x00\x02{}") is Shape.PREFIXED
+
+
+def test_a_compressed_payload_may_not_explode():
+    """What unpacks to more than a document may have is refused."""
+    with pytest.raises(InputError, match="more than 100 bytes"):
+        unpacked(zstandard.compress(bytes(1000)), 100)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_break_a_reader(data):
+    """Whatever a file holds, only our own errors come of it, and they are told."""
+    report = ReadReport()
+    for payload in payloads(io.BytesIO(data), "f", report):
+        for is_text in (True, False):
+            with suppress(InputError):
+                list(PayloadDecoder().decode(payload.data, is_text=is_text, tell_bad_span=report.problems.append))
+
+
+@given(st.data())
+def test_a_damaged_message_costs_at_most_itself(spans, data):
+    """A protobuf message with a flipped byte gives spans, or an error of ours."""
+    message = bytearray(as_protobuf(spans[:2]))
+    message[data.draw(st.integers(0, len(message) - 1))] = data.draw(st.integers(0, 255))
+    told = []
+    try:
+        found = list(ProtobufDecoder().decode(bytes(message), told.append))
+    except InputError:
+        return
+    assert len(found) + len(told) <= 2 + len(message)
+
+
+def test_a_directory_may_mix_formats(spans, truth, tmp_path):
+    """Files are read in the order of their names, whatever each holds."""
+    first, second = halves(spans)
+    (tmp_path / "a").write_bytes(as_protobuf(first))
+    (tmp_path / "b.json").write_bytes(gzip.compress(as_json(second)))
+    report = ReadReport()
+    assert [s.span_id for s in read_spans([tmp_path], report)] == [format(s.context.span_id, "016x") for s in spans]
+    assert len(rebuild([tmp_path]).turns) == len(truth)
