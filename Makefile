@@ -7,28 +7,41 @@ BIN := $(VENV)/bin
 DEMO_OUT ?= demo-out
 DEMO_ARGS ?=
 
-.PHONY: help python setup demo test check format e2e bench lock
+.PHONY: help environment setup demo test check format e2e lowest bench lock
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-python:
-	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "make: $(PYTHON) was not found. Install Python 3.11 or later, or name one: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than 3.11. Name a later one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "make: $(PYTHON) has no venv module. On Debian and Ubuntu install python3-venv." >&2; exit 1; }
+define CHECK_PYTHON
+complain() { echo "make: $(PYTHON) $$1" >&2; exit 1; }; \
+name="or name one: make PYTHON=/path/to/python3.11 ..."; \
+command -v $(PYTHON) >/dev/null 2>&1 || complain "was not found. Install Python 3.11 or later, $$name"; \
+$(PYTHON) -c '' >/dev/null 2>&1 || complain "does not run. Install Python 3.11 or later, $$name"; \
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || complain "is older than Python 3.11. Install a later one, $$name"; \
+$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || complain "cannot make environments. On Debian and Ubuntu install python3-venv"
+endef
+
+# What the stamps of an environment say that is missing or half-made is not true.
+$(shell test -x $(BIN)/python -a -x $(BIN)/pip || rm -f $(VENV)/demo.stamp $(VENV)/dev.stamp)
+
+# Only a missing or half-made environment needs an interpreter from outside.
+environment:
+	@test -x $(BIN)/python -a -x $(BIN)/pip || { $(CHECK_PYTHON); $(PYTHON) -m venv $(VENV); }
+
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+NOT_INSTALLED = { echo "make: pip could not install the packages of $@; what it said is above. It needs a package index." >&2; exit 1; }
 
 # The locks name every package, so nothing is left to resolve (an old pip refuses extras it meets while resolving).
 # A stamp is older than what it was made from, or missing: then the environment is brought up to date.
-$(VENV)/demo.stamp: requirements.lock pyproject.toml | python
+$(VENV)/demo.stamp: requirements.lock pyproject.toml | environment
 	@echo "==> environment for the demo in $(VENV)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP_INSTALL) --require-hashes -r requirements.lock || $(NOT_INSTALLED)
+	@$(PIP_INSTALL) --no-build-isolation -e . || $(NOT_INSTALLED)
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/demo.stamp
 	@echo "==> test tools in $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	@$(PIP_INSTALL) --require-hashes -r requirements-dev.lock || $(NOT_INSTALLED)
 	@touch $@
 
 setup: $(VENV)/dev.stamp ## Make the environment .venv with everything that tests and checks need
@@ -53,6 +66,12 @@ format: $(VENV)/dev.stamp ## Format the code and fix what can be fixed
 e2e: $(VENV)/dev.stamp ## Run the tests against real servers
 	@echo "==> end to end"
 	@$(BIN)/pytest -m e2e || { code=$$?; if [ $$code -eq 5 ]; then echo "there are no end-to-end tests yet"; else exit $$code; fi; }
+
+lowest: $(VENV)/dev.stamp ## Run the quick tests with the lowest allowed version of each direct dependency
+	@echo "==> lowest allowed versions in .venvs/lowest"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venvs/lowest
+	@$(BIN)/uv pip install --quiet --python .venvs/lowest --resolution lowest-direct -e '.[all]' --group dev
+	@.venvs/lowest/bin/python -m pytest -q -p no:cacheprovider -m "not e2e and not slow"
 
 bench: $(VENV)/dev.stamp ## Measure what the performance claims rest on
 	@for script in benchmarks/bench_*.py; do echo "==> $$script"; $(BIN)/python $$script || exit 1; done

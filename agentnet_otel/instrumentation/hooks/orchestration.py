@@ -5,13 +5,12 @@ import types
 from collections.abc import Callable
 from typing import Any, Final
 
-import wrapt
-
 from agentnet_otel import semconv
 from agentnet_otel.instrumentation import context as ctx
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.hooks.answers import field_of
 from agentnet_otel.instrumentation.hooks.driver import Call, Hook, component_here
+from agentnet_otel.instrumentation.hooks.proxies import Proxy
 from agentnet_otel.instrumentation.hooks.reasoning import read_tree, turn_of
 from agentnet_otel.instrumentation.open_span import OpenSpan
 from agentnet_otel.instrumentation.runtime import recorder
@@ -119,7 +118,7 @@ class GraphTask(Hook):
             span.set_error("task_failed")
 
 
-class _CarryingScheduler(wrapt.ObjectProxy[Any]):
+class _CarryingScheduler(Proxy):
     """The scheduler, whose executor runs in the task's context whatever thread calls it."""
 
     def __init__(self, scheduler: Any, span: OpenSpan) -> None:

@@ -5,11 +5,10 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import wrapt
-
 from agentnet_otel.instrumentation import context as ctx
 from agentnet_otel.instrumentation.hooks.driver import Call, Hook, component_here
 from agentnet_otel.instrumentation.hooks.engines import adopt_engine
+from agentnet_otel.instrumentation.hooks.proxies import Proxy
 from agentnet_otel.instrumentation.open_span import OpenSpan
 from agentnet_otel.instrumentation.outcomes import ending_of
 from agentnet_otel.instrumentation.runtime import recorder
@@ -69,7 +68,7 @@ class AsyncReasoning(Reasoning):
         return types.MethodType(call.wrapped.__func__, _Carrying(call.instance, turn))
 
 
-class _Carrying(wrapt.ObjectProxy[Any]):
+class _Carrying(Proxy):
     """The agent, whose synchronous entry point runs in the turn's context whatever thread calls it."""
 
     def __init__(self, agent: Any, turn: TurnSpan) -> None:
