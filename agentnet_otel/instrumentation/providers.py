@@ -91,6 +91,13 @@ class TracerChoice:
         self._lock = threading.Lock()
 
 
+def private_provider() -> TracerProvider:
+    """A provider that nobody else sees: it has nothing to flush at exit."""
+    from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider  # noqa: PLC0415 - the API alone is light
+
+    return SdkTracerProvider(shutdown_on_exit=False)
+
+
 def meter_provider_of(given: MeterProvider | None) -> MeterProvider:
     """The meter provider: the given one, else the global one (a proxy until an application sets it)."""
     return given if given is not None else metrics.get_meter_provider()

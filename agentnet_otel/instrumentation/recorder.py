@@ -26,6 +26,7 @@ from agentnet_otel.instrumentation.attributes import (
     turn_start_attributes,
 )
 from agentnet_otel.instrumentation.clock import Anchor, Clock, SystemClock
+from agentnet_otel.instrumentation.collecting import CollectedCall, TurnCollector, collector_in
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.content import ContentPolicy
 from agentnet_otel.instrumentation.lifecycle import lifecycle
@@ -113,7 +114,9 @@ class Recorder:
         self._metrics().turn_started(turn.agent, turn.context)
 
     def close_turn(self, turn: TurnSpan, ending: Ending | None) -> None:
-        """End a turn: cut off what still runs in it, then write span, metrics and facts."""
+        """End a turn, once: cut off what still runs in it, then write span, metrics and facts."""
+        if not turn.claim_end():
+            return
         lifecycle.closed(turn)
         ending = _turn_ending(turn, ending)
         cut = ending if ending and ending.outcome in {Outcome.TIMEOUT, Outcome.CANCELLED} else None
@@ -133,6 +136,9 @@ class Recorder:
             turn.components.clear()
             turn.parts.clear()
             _keep_in_outer_turn(turn)
+        collector = collector_in(turn.context)
+        if collector is not None:
+            collector.take_turn(facts, nested=_is_nested(turn, collector))
         if self._listener is not None:
             self._listener(facts)
 
@@ -196,8 +202,9 @@ class Recorder:
         self._finish(component, ending, component_end_attributes(component, usage))
         if turn is not None:
             _settle_component(turn, component)
-        else:
+        elif not component.has_inner_usage:
             self._measure_unowned_tokens(component)
+            _collect_call(component, usage)
         self._measure_component(component, kind, usage)
 
     def _measure_component(self, component: ComponentSpan, kind: LatencyComponent, usage: TokenUsage) -> None:
@@ -370,6 +377,24 @@ def _turn_ending(turn: TurnSpan, ending: Ending | None) -> Ending | None:
         return None
     default = ending.error_type if ending is not None else turn.outcome.value
     return Ending(turn.outcome, turn.error_type or default)
+
+
+def _is_nested(turn: TurnSpan, collector: TurnCollector) -> bool:
+    """Whether the turn runs inside another one that is the same collector's matter."""
+    around = turn.parent
+    while around is not None:
+        if isinstance(around, TurnSpan):
+            return collector_in(around.context) is collector
+        around = around.parent
+    return False
+
+
+def _collect_call(component: ComponentSpan, usage: TokenUsage) -> None:
+    """Tell the collector of a call outside any turn what it used."""
+    collector = collector_in(component.context)
+    if collector is not None and (usage.known or component.cost_usd is not None):
+        estimated = any(count.estimated for count in component.tokens)
+        collector.take_call(CollectedCall(tokens=usage, cost_usd=component.cost_usd, estimated=estimated))
 
 
 def _settle_component(turn: TurnSpan, component: ComponentSpan) -> None:

@@ -1,15 +1,21 @@
-"""The recorder in use: one that follows the global providers, until ``instrument()`` puts its own in place."""
+"""The recorder in use: that of ``instrument()``, else a measurement's, else one that follows the global providers."""
 
 import threading
 
 from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
 
 from agentnet_otel.instrumentation.clock import SystemClock
 from agentnet_otel.instrumentation.content import ContentPolicy, mode_from_environment
 from agentnet_otel.instrumentation.labels import LabelCap
 from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.instrumentation.metrics import TurnMetrics, meter_of
-from agentnet_otel.instrumentation.providers import TracerChoice, logger_provider_of, meter_provider_of
+from agentnet_otel.instrumentation.providers import (
+    TracerChoice,
+    logger_provider_of,
+    meter_provider_of,
+    private_provider,
+)
 from agentnet_otel.instrumentation.recorder import Recorder
 
 from agentnet_otel._version import __version__  # isort: skip
@@ -34,10 +40,13 @@ class MetricsChoice:
 
 
 class _Runtime:
-    """Holds the recorder of this process."""
+    """Holds the recorders of this process. ``recorder`` is that of ``instrument()``."""
 
     def __init__(self) -> None:
         self.recorder: Recorder | None = None
+        self.measuring: Recorder | None = None
+        self.default: Recorder | None = None
+        self.metrics = MetricsChoice()
         self.lock = threading.Lock()
         lifecycle.renew_lock_after_fork(self)
 
@@ -51,21 +60,40 @@ _runtime = _Runtime()
 
 def recorder() -> Recorder:
     """The recorder in use."""
-    return _runtime.recorder or _default()
+    return _runtime.recorder or _runtime.measuring or _default()
 
 
 def use(new: Recorder | None) -> None:
-    """Put ``new`` in place; None goes back to one that follows the global providers."""
+    """Put ``new`` in place; None goes back to one that follows the global providers, made anew."""
     _runtime.recorder = new
+    _runtime.default = None
+
+
+def use_for_measuring(new: Recorder | None) -> None:
+    """Put ``new`` in place for a measurement, where ``instrument()`` is off; None takes it back."""
+    _runtime.measuring = new
+
+
+def recorder_for_measuring() -> Recorder:
+    """As the default one, but where no provider is configured its turns still get trace and span ids."""
+    return _following_recorder(TracerChoice(fallback=private_provider, on_change=_register_exit))
 
 
 def _default() -> Recorder:
     with _runtime.lock:
-        if _runtime.recorder is None:
-            _runtime.recorder = Recorder(
-                TracerChoice(on_change=lambda _provider: lifecycle.register_exit()),
-                MetricsChoice(),
-                content=ContentPolicy(mode=mode_from_environment()),
-                loggers=lambda: logger_provider_of(None),
-            )
-        return _runtime.recorder
+        if _runtime.default is None:
+            _runtime.default = _following_recorder(TracerChoice(on_change=_register_exit))
+        return _runtime.default
+
+
+def _following_recorder(tracers: TracerChoice) -> Recorder:
+    return Recorder(
+        tracers,
+        _runtime.metrics,
+        content=ContentPolicy(mode=mode_from_environment()),
+        loggers=lambda: logger_provider_of(None),
+    )
+
+
+def _register_exit(_provider: TracerProvider) -> None:
+    lifecycle.register_exit()

@@ -33,6 +33,7 @@ class TurnSpan(OpenSpan):
         "answer_length",
         "components",
         "confidence",
+        "ending_claimed",
         "error_type",
         "failure",
         "fallback",
@@ -95,6 +96,7 @@ class TurnSpan(OpenSpan):
         self.violations: list[PolicyViolation] = []
         self.violation_count = 0
         self.user_cost_usd: float | None = None
+        self.ending_claimed = False
 
     @property
     def conversation_id(self) -> str | None:
@@ -250,6 +252,16 @@ class TurnSpan(OpenSpan):
     def note_fault_text(self, text: str) -> None:
         """Record the text of a fault, as far as the capture mode allows: it quotes what the agent said."""
         self.recorder.tell_content(self, semconv.FAULT_TEXT, None, text)
+
+    def claim_end(self) -> bool:
+        """Whether the caller is the first one to end it: a time-out and the work itself may do so at the same time."""
+        with self.lock:
+            claimed, self.ending_claimed = self.ending_claimed, True
+        return not claimed
+
+    def time_out(self) -> None:
+        """End it because whoever waited for it does so no longer."""
+        self._close(Ending(Outcome.TIMEOUT, Outcome.TIMEOUT.value))
 
     def interrupt(self) -> None:
         """End it at process exit, marked: nobody knows how it would have ended."""

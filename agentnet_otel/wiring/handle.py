@@ -12,7 +12,6 @@ from opentelemetry import trace
 from opentelemetry._logs import LoggerProvider
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import SpanProcessor
-from opentelemetry.sdk.trace import TracerProvider as SdkTracerProvider
 from opentelemetry.trace import TracerProvider
 
 from agentnet_otel import semconv
@@ -215,7 +214,7 @@ def instrument(
             with_logs=logger_provider is None and content.on_event,
         )
         recorder = Recorder(
-            providers.TracerChoice(provider, _private_provider, handle._join),  # noqa: SLF001 - made here
+            providers.TracerChoice(provider, providers.private_provider, handle._join),  # noqa: SLF001 - made here
             runtime.MetricsChoice(meter_provider),
             content=content,
             loggers=lambda: providers.logger_provider_of(logger_provider),
@@ -235,11 +234,6 @@ def uninstrument() -> None:
     handle = _Current.handle
     if handle is not None:
         handle.shutdown()
-
-
-def _private_provider() -> TracerProvider:
-    """A provider that nobody else sees: it has nothing to flush at exit."""
-    return SdkTracerProvider(shutdown_on_exit=False)
 
 
 def _forget(handle: Handle) -> None:

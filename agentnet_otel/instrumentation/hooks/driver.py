@@ -12,6 +12,7 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from agentnet_otel.instrumentation import context as ctx
 from agentnet_otel.instrumentation import faults
+from agentnet_otel.instrumentation.collecting import is_let_go
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.open_span import OpenSpan
 from agentnet_otel.instrumentation.runtime import recorder
@@ -197,7 +198,7 @@ def _end(span: OpenSpan | None, error: BaseException | None) -> None:
 
 def _late() -> bool:
     """Whether this is work of a turn that has ended already; it is counted and leaves no span."""
-    if not ctx.is_late():
+    if not ctx.is_late() and not is_let_go():
         return False
     faults.guarded(recorder().count_late_work)()
     return True

@@ -25,14 +25,14 @@ _SYNC_ENTRY: Final = "generate_reasoning_tree"
 
 
 def turn_of(agent: Any, prompt: Any, *, turn_id: str | None = None, conversation_id: str | None = None) -> TurnSpan:
-    """A turn of an agent of the framework."""
+    """A turn of an agent of the framework; a stand-in for an agent, as proxies are, is that agent."""
     return TurnSpan(
         recorder(),
         str(getattr(agent, "name", "unknown")),
         prompt=prompt if isinstance(prompt, str) else None,
         conversation_id=conversation_id,
         turn_id=turn_id,
-        owner=agent,
+        owner=getattr(agent, "__wrapped__", agent),
     )
 
 

@@ -104,16 +104,23 @@ def _autoconfig() -> Hook:
 _patches: Final = Patches((*_agent_targets(), *_provider_targets(), *_other_targets()))
 
 
-def install() -> None:
-    """Wrap AgentNet, now or when it is imported."""
+_users: Final[set[str]] = set()
+"""Who wants the wraps: they stay until nobody does."""
+
+
+def install(user: str = "instrument") -> None:
+    """Wrap AgentNet, now or when it is imported, for ``user``."""
+    _users.add(user)
     _patches.install()
     late_patches.install()
 
 
-def uninstall() -> None:
-    """Take every wrap back."""
-    _patches.uninstall()
-    late_patches.uninstall()
+def uninstall(user: str = "instrument") -> None:
+    """Take every wrap back, unless another user still wants them."""
+    _users.discard(user)
+    if not _users:
+        _patches.uninstall()
+        late_patches.uninstall()
 
 
 def status() -> list[TargetStatus]:
