@@ -7,11 +7,12 @@ from agentnet_otel.model import QualitySource, TokenUsage
 ASSUMED_QUALITY: Final = 0.8
 """Quality where nobody evaluated the answer and the agent told no confidence."""
 
-_WEIGHT_RATIO: Final = 0.5
+RATIO_WEIGHT: Final = 0.5
 _WEIGHT_QUALITY: Final = 0.3
 _WEIGHT_SPEED: Final = 0.2
 _FULL_SPEED_TOKENS_PER_SECOND: Final = 100.0
 _NANOS: Final = 1_000_000_000
+_DECIMALS: Final = 9
 
 
 def quality_of(evaluated: float | None, confidence: float | None) -> tuple[float, QualitySource]:
@@ -23,16 +24,32 @@ def quality_of(evaluated: float | None, confidence: float | None) -> tuple[float
     return ASSUMED_QUALITY, QualitySource.ASSUMED
 
 
+def effective_tokens(output_tokens: int, quality: float) -> int | float:
+    """Output tokens x quality, not truncated: a whole number stays one (100 x .29 is 29)."""
+    product = round(output_tokens * quality, _DECIMALS)
+    return int(product) if product == int(product) else product
+
+
+def efficiency_score(*, ratio: float, quality: float, tokens_per_second: float) -> float:
+    """The documented score, 0 to 1; ``ratio`` is that of effective to all tokens."""
+    speed = min(tokens_per_second / _FULL_SPEED_TOKENS_PER_SECOND, 1.0)
+    return RATIO_WEIGHT * ratio + _WEIGHT_QUALITY * quality + _WEIGHT_SPEED * speed
+
+
 def token_efficiency(*, tokens: TokenUsage, quality: float, duration_ns: int) -> float | None:
     """Efficiency from 0 to 1, or None where the turn has no known tokens.
 
-    It is .5 x effective/total tokens + .3 x quality + .2 x min(tokens per second / 100, 1), where the effective
-    tokens are output x quality, not truncated.
+    It is .5 x effective/total tokens + .3 x quality + .2 x min(tokens per second / 100, 1).
     """
     total = tokens.total
     if not tokens.known or total == 0:
         return None
-    effective = (tokens.output or 0) * quality
-    per_second = total * _NANOS / duration_ns if duration_ns > 0 else 0.0
-    speed = min(per_second / _FULL_SPEED_TOKENS_PER_SECOND, 1.0)
-    return _WEIGHT_RATIO * effective / total + _WEIGHT_QUALITY * quality + _WEIGHT_SPEED * speed
+    ratio = effective_tokens(tokens.output or 0, quality) / total
+    return efficiency_score(
+        ratio=ratio, quality=quality, tokens_per_second=tokens_per_second(tokens.total, duration_ns / _NANOS)
+    )
+
+
+def tokens_per_second(tokens: int, seconds: float) -> float:
+    """Speed; 0.0 where the time is not known."""
+    return tokens / seconds if seconds > 0 else 0.0

@@ -1,14 +1,16 @@
 """The documented performance API: the benchmark harness, and trackers over turns."""
 
 from agentnet_otel.performance.harness import BenchmarkConfig, BenchmarkResult, BenchmarkType
-from agentnet_otel.performance.latency import LatencyTracker, TurnLatencyMeasurement
-from agentnet_otel.performance.tokens import TokenMetrics, TokenUtilizationTracker
+from agentnet_otel.performance.latency import LatencyComponent, LatencyTracker, TurnLatencyMeasurement
+from agentnet_otel.performance.tokens import TokenCategory, TokenMetrics, TokenUtilizationTracker
 
 __all__ = [
     "BenchmarkConfig",
     "BenchmarkResult",
     "BenchmarkType",
+    "LatencyComponent",
     "LatencyTracker",
+    "TokenCategory",
     "TokenMetrics",
     "TokenUtilizationTracker",
     "TurnLatencyMeasurement",

@@ -1,164 +1,420 @@
-"""Token use by the documented API: metrics of turns, summaries of agents and of the system."""
+"""Token use by the documented API: metrics of turns, summaries, opportunities, recommendations, export.
+
+A tracker is a view on turns. It is filled by hand (`TokenUtilizationTracker.record_token_usage`), live by
+`agentnet_otel.instrument()`, or from any source by `record_turn` and `from_turns`; the answers are the same.
+Everything is derived when it is asked for; only the cost is fixed when a turn is recorded.
+
+Two dialects of the documentation are served by one implementation; where they contradict each other the docstring
+says what holds.
+"""
 
 import threading
-from collections import Counter, deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from statistics import fmean
-from typing import Any, Final
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self, overload
 
-from agentnet_otel.core.efficiency import ASSUMED_QUALITY
-from agentnet_otel.model import TokenCategory, Turn
+from agentnet_otel.core.cost import Call, CostModels, Price, PriceBook, Pricing, assumed_price, price_of_turn
+from agentnet_otel.instrumentation.clock import Clock, SystemClock
+from agentnet_otel.instrumentation.lifecycle import lifecycle
+from agentnet_otel.model import TokenCategory, TokenType, TokenUsage, Turn
+from agentnet_otel.performance.checks import checked_count, checked_text
+from agentnet_otel.performance.opportunities import (
+    Recommendation,
+    TokenLimits,
+    documented_recommendations,
+    find_opportunities,
+    system_recommendations,
+)
+from agentnet_otel.performance.recording import MAX_HISTORY, TurnLog
+from agentnet_otel.performance.token_metrics import TokenMetrics, make_metrics, token_metrics_of
+from agentnet_otel.performance.token_summaries import (
+    agent_summary,
+    exported,
+    system_overview,
+    system_token_overview,
+    total_cost_usd,
+)
+from agentnet_otel.performance.token_usage import Places, RecordedUsage, checked_usage
 
-MAX_METRICS: Final = 10_000
-"""Turns kept; beyond it the oldest goes."""
-_NANOS: Final = 1_000_000_000
-_HOUR_S: Final = 3600.0
-_TOKENS_PER_PRICE: Final = 1000
-_DECIMALS: Final = 9
+__all__ = [
+    "TokenCategory",
+    "TokenLimits",
+    "TokenMetrics",
+    "TokenType",
+    "TokenUtilizationTracker",
+    "get_token_tracker",
+    "token_metrics_of",
+]
 
+MAX_CACHE_AGENTS: Final = 10_000
+"""Agents whose cache hits are told apart; beyond it those of the one that is longest here become nobody's."""
 
-@dataclass
-class TokenMetrics:
-    """Tokens of one turn, as documented. ``timestamp``: epoch seconds; ``cost_per_token``: USD per 1,000 tokens."""
-
-    agent_id: str
-    turn_id: str
-    timestamp: float
-    input_tokens: int = 0
-    output_tokens: int = 0
-    category_breakdown: dict[TokenCategory, int] = field(default_factory=dict)
-    context_length: int = 0
-    effective_tokens: float = 0
-    redundant_tokens: float = 0
-    tokens_per_second: float = 0.0
-    cost_per_token: float = 0.0
-    output_quality_score: float = 0.0
-    token_efficiency_ratio: float = 0.0
-    efficiency: float | None = None
-    cost_usd: float | None = None
-
-    @property
-    def total_tokens(self) -> int:
-        """Input and output."""
-        return self.input_tokens + self.output_tokens
-
-    @property
-    def efficiency_score(self) -> float:
-        """The documented score, 0 to 1; 0.0 without tokens."""
-        return self.efficiency or 0.0
+_NANOS_PER_SECOND: Final = 1_000_000_000
 
 
-def token_metrics_of(turn: Turn) -> TokenMetrics:
-    """The documented metrics of a turn."""
-    total = turn.tokens.total
-    quality = ASSUMED_QUALITY if turn.quality is None else turn.quality
-    effective = round((turn.tokens.output or 0) * quality, _DECIMALS)
-    seconds = turn.duration_ns / _NANOS
-    return TokenMetrics(
-        agent_id=turn.agent,
-        turn_id=turn.turn_id,
-        timestamp=turn.end_ns / _NANOS,
-        input_tokens=turn.tokens.input or 0,
-        output_tokens=turn.tokens.output or 0,
-        category_breakdown=dict(turn.tokens_by_category),
-        context_length=turn.prompt_length or 0,
-        effective_tokens=effective,
-        redundant_tokens=total - effective,
-        tokens_per_second=total / seconds if seconds else 0.0,
-        cost_per_token=(turn.cost_usd or 0.0) / total * _TOKENS_PER_PRICE if total else 0.0,
-        output_quality_score=quality,
-        token_efficiency_ratio=effective / total if total else 0.0,
-        efficiency=turn.efficiency,
-        cost_usd=turn.cost_usd,
-    )
+@dataclass(slots=True)
+class _CacheHits:
+    hits: int = 0
+    tokens: int = 0
+    saved_usd: float = 0.0
+
+    def add(self, other: "_CacheHits") -> None:
+        self.hits += other.hits
+        self.tokens += other.tokens
+        self.saved_usd += other.saved_usd
 
 
 class TokenUtilizationTracker:
-    """Tokens of the turns that were recorded. Safe for threads."""
+    """Tokens of turns. Any method may be called from any thread and any task.
 
-    def __init__(self, max_metrics: int = MAX_METRICS) -> None:
-        self._turns: deque[Turn] = deque(maxlen=max_metrics)
+    Args:
+        max_history: turns that are kept; the oldest goes first, and is counted in `dropped`.
+        cost_models: the user's rates by model, USD per 1,000 tokens: a number, or a mapping with ``input`` and
+            ``output`` (and, if they differ, ``cached``, ``reasoning``, ``batch``). They go before all prices but
+            those that an engine told; they replace no other model's price.
+        prices: a price book for all other models.
+        limits: what opportunities and recommendations go by.
+        clock: where the time is from.
+
+    Raises:
+        ValueError: an argument has the wrong type or range.
+    """
+
+    def __init__(
+        self,
+        max_history: int = MAX_HISTORY,
+        cost_models: Mapping[str, object] | CostModels | None = None,
+        *,
+        prices: PriceBook | None = None,
+        limits: TokenLimits | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.limits = limits or TokenLimits()
+        self._clock: Clock = clock or SystemClock()
+        self._log: TurnLog[TokenMetrics] = TurnLog(checked_count(max_history, "max_history", 1))
+        self._models = cost_models if isinstance(cost_models, CostModels) else CostModels(cost_models)
+        self._pricing = Pricing(self._models, prices)
+        self._cache_hits: OrderedDict[str | None, _CacheHits] = OrderedDict()
         self._lock = threading.Lock()
+        lifecycle.renew_lock_after_fork(self)
+
+    @classmethod
+    def from_turns(cls, turns: Iterable[Turn], max_history: int = MAX_HISTORY) -> Self:
+        """A tracker that holds these turns."""
+        tracker = cls(max_history)
+        for turn in turns:
+            tracker.record_turn(turn)
+        return tracker
+
+    @property
+    def max_history(self) -> int:
+        """How many turns are kept."""
+        return self._log.max_entries
+
+    @property
+    def dropped(self) -> int:
+        """How many turns went to make room for newer ones."""
+        return self._log.dropped
+
+    # --- filling it ----------------------------------------------------------------------------------
 
     def record_turn(self, turn: Turn) -> None:
-        """Take a turn that ended."""
+        """Take in a turn that ended; a later revision of it replaces it. Turns whose tokens are unknown are no use.
+
+        A turn whose cost is unknown gets it from the rates of this tracker, as far as they know its models.
+        """
+        if turn.tokens.known or turn.cost_usd is not None:
+            self._log.add_turn(turn if turn.cost_usd is not None else self._priced(turn))
+
+    @overload
+    def record_token_usage(
+        self,
+        agent_id: str,
+        turn_id: str,
+        input_tokens: int,
+        output_tokens: int,
+        category_breakdown: Mapping[TokenCategory, int] | Mapping[str, int] | None = None,
+        context_length: int = 0,
+        processing_time: float = 0.0,
+        model_name: str = "default",
+        output_quality_score: float = 0.8,
+        response_text: str | None = None,
+        *,
+        processing_time_seconds: float | None = None,
+        prompt_text: str | None = None,
+        cached_tokens: int | None = None,
+        reasoning_tokens: int | None = None,
+        batch: bool = False,
+    ) -> TokenMetrics: ...
+
+    @overload
+    def record_token_usage(
+        self,
+        agent_id: str,
+        turn_id: str,
+        input_tokens: int,
+        output_tokens: int,
+        category_breakdown: str,
+        context_length: int = 0,
+        processing_time: float = 0.0,
+        model_name: float = 0.8,
+        output_quality_score: str | float | None = None,
+        response_text: str | None = None,
+        *,
+        processing_time_seconds: float | None = None,
+        prompt_text: str | None = None,
+        cached_tokens: int | None = None,
+        reasoning_tokens: int | None = None,
+        batch: bool = False,
+    ) -> TokenMetrics: ...
+
+    def record_token_usage(
+        self,
+        agent_id: str,
+        turn_id: str,
+        input_tokens: int,
+        output_tokens: int,
+        category_breakdown: Mapping[TokenCategory, int] | Mapping[str, int] | str | None = None,
+        context_length: int = 0,
+        processing_time: float = 0.0,
+        model_name: str | float = "default",
+        output_quality_score: float | str | None = 0.8,
+        response_text: str | None = None,
+        *,
+        processing_time_seconds: float | None = None,
+        prompt_text: str | None = None,
+        cached_tokens: int | None = None,
+        reasoning_tokens: int | None = None,
+        batch: bool = False,
+    ) -> TokenMetrics:
+        """Record what a turn used; returns a copy of its metrics.
+
+        The fifth value tells the dialects apart: a mapping or None is the documented order, a text is the newer
+        one, which goes on with context length, time, quality, prompt and response. All keywords of both work
+        together; the time has two, of which one may be given.
+
+        Args:
+            agent_id: the agent.
+            turn_id: the turn.
+            input_tokens: tokens that the model read.
+            output_tokens: tokens that it wrote.
+            category_breakdown: tokens by `TokenCategory` (members or their values).
+            context_length: tokens of context.
+            processing_time: seconds.
+            model_name: the model, for its price.
+            output_quality_score: 0 to 1.
+            response_text: compared with the prompt, not kept.
+            processing_time_seconds: the newer dialect's name of ``processing_time``.
+            prompt_text: looked for in the response, not kept.
+            cached_tokens: of the input, those that came from a cache.
+            reasoning_tokens: of the output, those that were reasoning.
+            batch: whether the call was made in a batch, for its price.
+
+        Raises:
+            ValueError: a value has the wrong type or range, or is given twice.
+        """
+        used = checked_usage(
+            agent_id=agent_id,
+            turn_id=turn_id,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cached_tokens=cached_tokens,
+            reasoning_tokens=reasoning_tokens,
+            places=Places(
+                category_breakdown=category_breakdown,
+                model_name=model_name,
+                output_quality_score=output_quality_score,
+                response_text=response_text,
+                prompt_text=prompt_text,
+            ),
+            context_length=context_length,
+            processing_time=processing_time,
+            processing_time_seconds=processing_time_seconds,
+            batch=batch,
+        )
+        now_ns = self._clock.wall_ns()
+        metrics = _metrics(used, now_ns, self._price(used.model, used.usage, now_ns, batch=used.batch))
+        self._log.add_record(metrics, now_ns)
+        return replace(metrics)
+
+    def record_cache_hit(
+        self, agent_id: str, turn_id: str, cached_input_tokens: int, cached_output_tokens: int, model_name: str
+    ) -> None:
+        """Record a turn that a cache answered: what its tokens would have cost is saved.
+
+        Raises:
+            ValueError: a value has the wrong type or range.
+        """
+        checked_text(agent_id, "agent_id")
+        checked_text(turn_id, "turn_id")
+        usage = TokenUsage(
+            input=checked_count(cached_input_tokens, "cached_input_tokens"),
+            output=checked_count(cached_output_tokens, "cached_output_tokens"),
+        )
+        price = self._price(checked_text(model_name, "model_name"), usage, self._clock.wall_ns())
+        hit = _CacheHits(hits=1, tokens=usage.total, saved_usd=price.cost_usd)
         with self._lock:
-            self._turns.append(turn)
+            self._cache_hits.setdefault(agent_id, _CacheHits()).add(hit)
+            if len(self._cache_hits) > MAX_CACHE_AGENTS:
+                oldest = next(agent for agent in self._cache_hits if agent is not None)
+                self._cache_hits.setdefault(None, _CacheHits()).add(self._cache_hits.pop(oldest))
+
+    def set_cost_model(self, model_name: str, cost_per_1k_tokens: float | Mapping[str, object]) -> None:
+        """Set the rate of a model, USD per 1,000 tokens, for what is recorded from now on.
+
+        One number is for input and output alike; the mappings of ``cost_models`` will do too.
+
+        Raises:
+            ValueError: the rate is no amount of at least 0.
+        """
+        self._models.set(model_name, cost_per_1k_tokens)
+
+    # --- asking it -----------------------------------------------------------------------------------
 
     def get_metrics(self, agent_id: str | None = None) -> list[TokenMetrics]:
-        """Metrics of the turns whose tokens are known, in order of ending, of one agent or all."""
-        with self._lock:
-            turns = list(self._turns)
-        return [token_metrics_of(t) for t in turns if t.tokens.known and (agent_id is None or t.agent == agent_id)]
+        """Copies of the metrics in order of recording or ending, of one agent or all."""
+        entries = self._log.entries()
+        return [
+            token_metrics_of(entry) if isinstance(entry, Turn) else replace(entry)
+            for entry in entries
+            if agent_id is None or _agent(entry) == agent_id
+        ]
 
     def get_agent_token_summary(self, agent_id: str) -> dict[str, Any]:
-        """Totals and averages of one agent; {} if it is unknown."""
+        """Totals and averages of one agent; {} if it is unknown.
+
+        The cost includes what is assumed, see `assumed_cost_usd`.
+        """
         metrics = self.get_metrics(agent_id)
-        return _summary(agent_id, metrics) if metrics else {}
+        return agent_summary(agent_id, metrics) if metrics else {}
 
     def get_system_token_overview(self) -> dict[str, Any]:
-        """Totals over all agents, the last hour, and each agent's summary; {} without data."""
+        """Totals over all agents, the hour before now, and each agent's summary; {} without data."""
+        return system_token_overview(self.get_metrics(), self._clock.wall_ns() / _NANOS_PER_SECOND)
+
+    def get_system_overview(self) -> dict[str, Any]:
+        """The overview of the newer dialect: totals, cost of the newest tenth against all, recommendations.
+
+        ``trend`` is rising, stable or falling. Without data there is only a ``message``.
+        """
         metrics = self.get_metrics()
-        if not metrics:
-            return {}
-        newest = max(m.timestamp for m in metrics)
-        recent = [m for m in metrics if m.timestamp > newest - _HOUR_S]
-        agents = sorted({m.agent_id for m in metrics})
-        return {
-            "overview": {
-                "total_tokens": sum(m.total_tokens for m in metrics),
-                "total_turns": len(metrics),
-                "unique_agents": len(agents),
-                "avg_efficiency": fmean(m.efficiency_score for m in metrics),
-                "total_cost_usd": _cost(metrics),
-            },
-            "recent_activity": {
-                "last_hour_tokens": sum(m.total_tokens for m in recent),
-                "last_hour_turns": len(recent),
-                "last_hour_cost_usd": _cost(recent),
-            },
-            "agents": {agent: _summary(agent, [m for m in metrics if m.agent_id == agent]) for agent in agents},
-        }
+        with self._lock:
+            saved_usd = sum(hits.saved_usd for hits in self._cache_hits.values())
+        return system_overview(metrics, saved_usd, [r.text for r in self._system_recommendations(metrics)])
+
+    def assumed_cost_usd(self, agent_id: str | None = None) -> float:
+        """How much of the cost stands on the documented table of rates, because nobody knows it."""
+        return total_cost_usd([m for m in self.get_metrics(agent_id) if m.cost_assumed])
+
+    def identify_optimization_opportunities(self, agent_id: str | None = None) -> dict[str, list[str]]:
+        """Turns that are beyond the `limits`, by kind; each kind is always there.
+
+        The kinds are high_redundancy, low_efficiency, expensive_turns, context_bloat, and, of the system as a whole
+        only, category_imbalance.
+        """
+        found = find_opportunities(self.get_metrics(agent_id), self.limits, whole_system=agent_id is None)
+        return {kind.value: [opportunity.text for opportunity in own] for kind, own in found.items()}
+
+    def find_recommendations(self, agent_id: str | None = None) -> list[Recommendation]:
+        """Advice with its evidence: turns, figures, expected saving. Two pieces for each documented kind with findings.
+
+        For the system as a whole that of the newer dialect follows.
+        """
+        metrics = self.get_metrics(agent_id)
+        found = find_opportunities(metrics, self.limits, whole_system=agent_id is None)
+        documented = documented_recommendations(found, metrics)
+        return documented if agent_id is not None else [*documented, *self._system_recommendations(metrics)]
+
+    def generate_optimization_recommendations(self, agent_id: str | None = None) -> list[str]:
+        """Advice on the documented kinds, two texts each, with the evidence; [] without any.
+
+        (What the newer dialect returns here is in `get_system_overview`, and in `find_recommendations`.)
+        """
+        metrics = self.get_metrics(agent_id)
+        found = find_opportunities(metrics, self.limits, whole_system=agent_id is None)
+        return [recommendation.text for recommendation in documented_recommendations(found, metrics)]
+
+    def export_metrics(
+        self,
+        format: str = "json",  # noqa: A002 - the documented word
+        agent_id: str | None = None,
+    ) -> Any:
+        """The metrics as plain data: a list of mappings for ``json``, ``headers`` and ``rows`` for ``csv``.
+
+        Raises:
+            ValueError: the format is another.
+        """
+        return exported(self.get_metrics(agent_id), format)
 
     def clear_metrics(self, agent_id: str | None = None) -> None:
-        """Forget the turns of one agent, or all."""
+        """Forget the turns and cache hits of one agent, or all."""
         with self._lock:
-            kept = [turn for turn in self._turns if agent_id is not None and turn.agent != agent_id]
-            self._turns.clear()
-            self._turns.extend(kept)
+            if agent_id is None:
+                self._cache_hits.clear()
+            else:
+                self._cache_hits.pop(agent_id, None)
+        if agent_id is None:
+            self._log.clear()
+        else:
+            self._log.remove(lambda entry: _agent(entry) == agent_id)
+
+    # --- for the process around it -------------------------------------------------------------------
+
+    def reset_lock(self) -> None:
+        """Make a new lock, in a forked child."""
+        self._lock = threading.Lock()
 
     def reset_after_fork(self) -> None:
-        """Start anew, in a forked child: the turns are the parent's."""
-        self._lock = threading.Lock()
-        self._turns.clear()
+        """Start anew, in a forked child, where the turns are the parent's."""
+        self.reset_lock()
+        self._log.reset_lock()
+        self.clear_metrics()
+
+    def _price(self, model: str, usage: TokenUsage, at_ns: int, *, batch: bool = False) -> Price:
+        call = Call(model=model, usage=usage, at_ns=at_ns, batch=batch)
+        return self._pricing.price(call) or assumed_price(model, usage)
+
+    def _priced(self, turn: Turn) -> Turn:
+        price = price_of_turn(turn, self._pricing)
+        return turn if price is None else replace(turn, cost_usd=price.cost_usd, cost_source=price.source)
+
+    def _system_recommendations(self, metrics: list[TokenMetrics]) -> list[Recommendation]:
+        with self._lock:
+            hits = sum(hits.hits for hits in self._cache_hits.values())
+        return system_recommendations(metrics, self.limits, cache_hits=hits)
 
 
-def _summary(agent_id: str, metrics: Sequence[TokenMetrics]) -> dict[str, Any]:
-    total = sum(m.total_tokens for m in metrics)
-    cost = _cost(metrics)
-    categories: Counter[str] = Counter()
-    for m in metrics:
-        categories.update({category.value: count for category, count in m.category_breakdown.items()})
-    return {
-        "agent_id": agent_id,
-        "total_turns": len(metrics),
-        "tokens": {
-            "input": sum(m.input_tokens for m in metrics),
-            "output": sum(m.output_tokens for m in metrics),
-            "total": total,
-            "avg_per_turn": total / len(metrics),
-        },
-        "efficiency": {
-            "avg_efficiency_score": fmean(m.efficiency_score for m in metrics),
-            "avg_quality_score": fmean(m.output_quality_score for m in metrics),
-            "avg_tokens_per_second": fmean(m.tokens_per_second for m in metrics),
-        },
-        "cost": {"total_usd": cost, "avg_per_turn_usd": cost / len(metrics)},
-        "category_breakdown": dict(categories),
-        "latest_metrics": metrics[-1],
-    }
+def _agent(entry: Turn | TokenMetrics) -> str:
+    return entry.agent if isinstance(entry, Turn) else entry.agent_id
 
 
-def _cost(metrics: Sequence[TokenMetrics]) -> float:
-    return sum(m.cost_usd or 0.0 for m in metrics)
+def _metrics(used: RecordedUsage, now_ns: int, price: Price) -> TokenMetrics:
+    return make_metrics(
+        agent_id=used.agent_id,
+        turn_id=used.turn_id,
+        timestamp=now_ns / _NANOS_PER_SECOND,
+        usage=used.usage,
+        quality=used.quality,
+        price=price,
+        model=used.model,
+        processing_time_s=used.processing_time_s,
+        context_length=used.context_length,
+        categories=used.categories,
+        io_redundancy=used.io_redundancy,
+    )
+
+
+class _Shared:
+    """The tracker of the process."""
+
+    tracker: TokenUtilizationTracker | None = None
+    lock = threading.Lock()
+
+
+def get_token_tracker(**kwargs: Any) -> TokenUtilizationTracker:
+    """The tracker that a process shares; the arguments (`TokenUtilizationTracker`) count at the first call only."""
+    with _Shared.lock:
+        if _Shared.tracker is None:
+            _Shared.tracker = TokenUtilizationTracker(**kwargs)
+        return _Shared.tracker
