@@ -3,15 +3,24 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Final, TextIO
 
 from agentnet_otel.core.thresholds import Verdict
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.errors import MissingExtraError
-from agentnet_otel.outputs.reports.wording import interval_text, label_text, limit_text, value_text, verdict_text
+from agentnet_otel.outputs.reports.wording import (
+    interval_text,
+    label_text,
+    limit_text,
+    plain,
+    value_text,
+    verdict_text,
+)
 
 try:
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.table import Table
     from rich.text import Text
@@ -19,11 +28,8 @@ except ImportError as _error:
     _package = "rich"
     raise MissingExtraError(_package, "cli") from _error
 
-_PIPE_WIDTH: Final = 200
+_UNFOLDED: Final = 10_000
 """Columns where the output is no terminal: nothing is folded there."""
-
-_TABLE_WIDTH: Final = 122
-"""Columns that the table needs."""
 
 _STYLES: Final = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red", Verdict.NO_DATA: "dim"}
 
@@ -43,26 +49,31 @@ class Tick:
 def print_verdicts(verdicts: Sequence[Judgement], stream: TextIO | None = None) -> None:
     """The verdict table; on a narrow terminal a list, so that no figure is cut."""
     console = _console(stream or sys.stdout)
-    if console.width < _TABLE_WIDTH:
+    table = _verdict_table(verdicts)
+    if Measurement.get(console, console.options.update(width=_UNFOLDED), table).maximum > console.width:
         _print_list(console, verdicts)
-        return
+    else:
+        console.print(table)
+
+
+def _verdict_table(verdicts: Sequence[Judgement]) -> Table:
     table = Table("Metric", "Value", "95 % interval", "Recommended", "Critical", "Verdict")
     for row in verdicts:
         table.add_row(
-            Text(label_text(row)),
+            Text(plain(label_text(row))),
             value_text(row.value, row.threshold),
             interval_text(row.interval, row.threshold),
             limit_text(row.threshold.recommended, row.threshold),
             limit_text(row.threshold.critical, row.threshold),
             Text(verdict_text(row), style=_STYLES[row.verdict]),
         )
-    console.print(table)
+    return table
 
 
 def _print_list(console: Console, verdicts: Sequence[Judgement]) -> None:
     for row in verdicts:
         threshold = row.threshold
-        head = Text(f"{label_text(row)}: {value_text(row.value, threshold)}  ")
+        head = Text(f"{plain(label_text(row))}: {value_text(row.value, threshold)}  ")
         console.print(head.append(verdict_text(row), style=_STYLES[row.verdict]))
         console.print(Text(f"  95 % interval {interval_text(row.interval, threshold)}"))
         recommended, critical = (limit_text(v, threshold) for v in (threshold.recommended, threshold.critical))
@@ -73,24 +84,31 @@ def print_lines(lines: Sequence[str], stream: TextIO | None = None) -> None:
     """Plain lines; nothing in them is markup."""
     console = _console(stream or sys.stdout)
     for line in lines:
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(plain(line)), soft_wrap=True)
 
 
 @contextmanager
 def progress(what: str, total: int | None = None, *, quiet: bool = False) -> Iterator[Tick]:
-    """A progress bar on standard error while the body runs; silent where that is no terminal."""
+    """A progress bar on standard error while the body runs; silent where that is no terminal, or one that only types.
+
+    Asked is the stream itself: ``FORCE_COLOR`` makes colours, not a terminal.
+    """
     console = Console(stderr=True)
+    silent = quiet or not sys.stderr.isatty() or console.is_dumb_terminal
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    bar = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
+    bar = Progress(*columns, console=console, transient=True, disable=silent, expand=True)
     with bar:
         yield Tick(bar, bar.add_task(what, total=total))
 
 
 def _console(stream: TextIO) -> Console:
-    return Console(file=stream, highlight=False, width=None if stream.isatty() else _PIPE_WIDTH)
+    """What the stream cannot encode is written as an escape, not raised about."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else _UNFOLDED)

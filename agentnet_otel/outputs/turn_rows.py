@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import msgspec
-
 from agentnet_otel.core.verdicts import NANOS_PER_MS
 from agentnet_otel.model import LatencyComponent, Turn
+from agentnet_otel.outputs.json_text import strict_json
 
 
 def turn_row(turn: Turn) -> dict[str, Any]:
@@ -43,7 +42,7 @@ def turn_row(turn: Turn) -> dict[str, Any]:
 
 def turn_line(turn: Turn) -> bytes:
     """The row as one line of JSON."""
-    return msgspec.json.encode(turn_row(turn)) + b"\n"
+    return strict_json(turn_row(turn)) + b"\n"
 
 
 def _present(turn: Turn) -> list[LatencyComponent]:

@@ -64,10 +64,16 @@ class Handle:
         """A report on the turns of this process, as Markdown (``md``) or ``json``.
 
         Raises:
-            ConfigurationError: the format is unknown.
+            ConfigurationError: the format is unknown, or ``trace_url`` has no ``{trace_id}``.
         """
-        turns = self.turns()
-        return render(make_report(turns, self.live.counts, thresholds=thresholds, trace_url=trace_url), format)
+        content = make_report(
+            self.turns(),
+            self.live.counts,
+            thresholds=thresholds,
+            trace_url=trace_url,
+            dropped_turns=self.live.dropped_turns,
+        )
+        return render(content, format)
 
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
         """Send what waits in the exporters that `instrument()` set up; whether it succeeded in time.
@@ -153,7 +159,13 @@ class Handle:
                 "OTEL_EXPORTER_OTLP_ENDPOINT or call instrument(exporter='otlp' | 'console' | 'file:PATH')."
             )
             return None
-        provider = sdk_setup.set_up_tracer_provider()
+        try:
+            provider = sdk_setup.set_up_tracer_provider()
+        except ConfigurationError as error:
+            if wanted is not None:
+                raise
+            faults.logger.warning("agentnet_otel: %s; turns stay in this process", error)
+            return None
         self._export_through(provider, sdk_setup.set_up_traces() if wanted is None else wanted)
         return None
 

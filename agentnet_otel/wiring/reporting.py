@@ -21,6 +21,7 @@ from agentnet_otel.sources.read_report import ReadReport
 
 RENDERERS: Final[Mapping[str, Callable[[ReportContent], str]]] = {"md": render_markdown, "json": render_json}
 """Report formats."""
+_TRACE_ID: Final = "{trace_id}"
 _PACKAGES: Final = ("opentelemetry-sdk", "opentelemetry-api", "wrapt", "msgspec")
 
 
@@ -31,16 +32,21 @@ def make_report(
     read: ReadReport | None = None,
     thresholds: ThresholdTable | None = None,
     trace_url: str | None = None,
+    dropped_turns: int = 0,
 ) -> ReportContent:
-    """The report on turns, with what ``counts`` and ``read`` tell of the data."""
+    """The report on turns, with what ``counts`` and ``read`` tell of the data.
+
+    Raises:
+        ConfigurationError: ``trace_url`` has no place for the trace id.
+    """
     return report_on(
         turns,
         thresholds=thresholds or ThresholdTable(),
         generated_ns=time.time_ns(),
         version=__version__,
-        trace_url=trace_url,
+        trace_url=checked_trace_url(trace_url),
         environment=environment(),
-        quality=_quality(turns, counts, read or ReadReport()),
+        quality=_quality(turns, counts, read or ReadReport(), dropped_turns),
     )
 
 
@@ -56,12 +62,26 @@ def render(report: ReportContent, form: str) -> str:
     return RENDERERS[form](report)
 
 
-def _quality(turns: Sequence[Turn], counts: Counts, read: ReadReport) -> DataQuality:
+def checked_trace_url(template: str | None) -> str | None:
+    """The template of a trace's address.
+
+    Raises:
+        ConfigurationError: it has no place for the trace id, so that all links were the same.
+    """
+    if template is not None and _TRACE_ID not in template:
+        message = f"trace URL {template!r} has no {_TRACE_ID} in it; give one such as http://host/trace/{_TRACE_ID}"
+        raise ConfigurationError(message)
+    return template
+
+
+def _quality(turns: Sequence[Turn], counts: Counts, read: ReadReport, dropped_turns: int) -> DataQuality:
     unknown = sum(turn.sampling_probability is None for turn in turns)
     sampled = sum(turn.sampling_probability is not None and turn.sampling_probability < 1 for turn in turns)
     notes = []
     if unknown or sampled:
         notes.append("Totals may be those of a sample: not every turn tells that all turns were sampled.")
+    if dropped_turns:
+        notes.append(f"{dropped_turns:,} older turns are no longer held: the report is on the newest ones.")
     if read.summary is not None:
         notes.append(f"Input that was {read.summary}.")
     return DataQuality(
@@ -69,11 +89,18 @@ def _quality(turns: Sequence[Turn], counts: Counts, read: ReadReport) -> DataQua
         duplicates=counts.duplicates,
         late_spans=counts.late,
         dropped_spans=counts.without_ids + read.bad_spans,
+        bad_lines=read.bad_lines,
+        oversized_lines=read.skipped_lines,
+        cut_off_ends=read.cut_off_ends,
+        unreadable_sources=read.unreadable_sources,
+        evicted_traces=counts.evicted_traces,
+        dropped_turns=dropped_turns,
         calls_outside_turns=counts.outside,
         clipped_spans=counts.clipped,
         incomplete_turns=counts.incomplete,
         revised_turns=sum(turn.revision > 1 for turn in turns),
         estimated_turns=sum(turn.estimated for turn in turns),
+        sampled_turns=sampled,
         turns_of_unknown_sampling=unknown,
         notes=tuple(notes),
     )

@@ -8,9 +8,11 @@ from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.core.verdicts import Judgement, judge
 from agentnet_otel.model import Turn
 from agentnet_otel.outputs.reports.findings import Recommendation, findings_of, recommendations_of
+from agentnet_otel.outputs.reports.opportunities import Opportunity, opportunities_of
 from agentnet_otel.outputs.reports.tables import (
     AgentRow,
     ComponentRow,
+    FirstTokenSummary,
     LatencySummary,
     ModelRow,
     SlowTurn,
@@ -19,6 +21,7 @@ from agentnet_otel.outputs.reports.tables import (
     ViolationRow,
     agent_rows,
     component_rows,
+    first_token_summary,
     latency_summary,
     model_rows,
     slow_turns,
@@ -30,17 +33,28 @@ from agentnet_otel.outputs.reports.tables import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataQuality:
-    """What the figures rest on, and what could not be used."""
+    """What the figures rest on, and what could not be used.
+
+    ``dropped_spans`` could not be used themselves (no ids, or a part that is wrong); ``bad_lines`` could not be read,
+    ``oversized_lines`` were skipped unread. ``dropped_turns`` are those that an in-process reader no longer held.
+    """
 
     spans: int = 0
     duplicates: int = 0
     late_spans: int = 0
     dropped_spans: int = 0
+    bad_lines: int = 0
+    oversized_lines: int = 0
+    cut_off_ends: int = 0
+    unreadable_sources: int = 0
+    evicted_traces: int = 0
+    dropped_turns: int = 0
     calls_outside_turns: int = 0
     clipped_spans: int = 0
     incomplete_turns: int = 0
     revised_turns: int = 0
     estimated_turns: int = 0
+    sampled_turns: int = 0
     turns_of_unknown_sampling: int = 0
     notes: tuple[str, ...] = ()
 
@@ -60,6 +74,7 @@ class ReportContent:
     verdicts: tuple[Judgement, ...]
     findings: tuple[str, ...]
     latency: LatencySummary | None
+    first_token: FirstTokenSummary | None
     components: tuple[ComponentRow, ...]
     tokens: TokenSummary
     agents: tuple[AgentRow, ...]
@@ -67,6 +82,7 @@ class ReportContent:
     slowest: tuple[SlowTurn, ...]
     tools: tuple[ToolRow, ...]
     violations: tuple[ViolationRow, ...]
+    opportunities: tuple[Opportunity, ...]
     recommendations: tuple[Recommendation, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     quality: DataQuality = field(default_factory=DataQuality)
@@ -88,7 +104,6 @@ def report_on(
     agents = agent_rows(turns)
     tools = tool_rows(turns)
     violations = violation_rows(turns)
-    latency = latency_summary(turns)
     return ReportContent(
         generated_ns=generated_ns,
         version=version,
@@ -100,7 +115,8 @@ def report_on(
         error_types=_counted(turn.error_type for turn in turns if turn.error_type is not None),
         verdicts=verdicts,
         findings=findings_of(verdicts, turns, components, agents, tools, violations),
-        latency=latency,
+        latency=latency_summary(turns),
+        first_token=first_token_summary(turns),
         components=components,
         tokens=token_summary(turns),
         agents=agents,
@@ -108,6 +124,7 @@ def report_on(
         slowest=slow_turns(turns, trace_url),
         tools=tools,
         violations=violations,
+        opportunities=opportunities_of(turns),
         recommendations=recommendations_of(verdicts, turns, components, tools),
         environment=environment or {},
         quality=quality or DataQuality(),

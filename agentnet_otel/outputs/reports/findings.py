@@ -1,20 +1,20 @@
 """What to do first: findings and recommendations, each with the figures it rests on."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from agentnet_otel.core.efficiency import token_efficiency
 from agentnet_otel.core.thresholds import Metric, Verdict
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.model import QualitySource, TokenCategory, Turn
+from agentnet_otel.outputs.reports.opportunities import CATEGORY_SHARE
 from agentnet_otel.outputs.reports.tables import UNATTRIBUTED, AgentRow, ComponentRow, ToolRow, ViolationRow
-from agentnet_otel.outputs.reports.wording import limit_text, percent, value_text
+from agentnet_otel.outputs.reports.wording import limit_text, percent, shortened, usd, value_text
 
 MAX_FINDINGS: Final = 3
 _SLOWER_THAN_OTHERS: Final = 1.5
-_LARGE_SHARE: Final = 0.4
-_LARGE_CATEGORY: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,15 @@ class Recommendation:
     action: str
 
 
+_NO_TURNS: Final = Recommendation(
+    category="general",
+    priority="high",
+    title="Record turns",
+    description="No turn was found in what was read.",
+    action="Call agentnet_otel.instrument() before the agents run, and see what agentnet-otel doctor says.",
+)
+
+
 def findings_of(
     verdicts: Sequence[Judgement],
     turns: Sequence[Turn],
@@ -39,16 +48,30 @@ def findings_of(
     """The findings that matter most, worst first, at most `MAX_FINDINGS`; never empty."""
     if not turns:
         return ("No turn was found: nothing can be said.",)
+    reasons = {
+        Metric.TURN_LATENCY: _slow_agent(agents) or _time(components),
+        Metric.SUCCESS_RATE: _failures(turns),
+        Metric.COST_PER_TURN: _costly_agent(agents),
+    }
+    failed = [row for row in verdicts if row.verdict is Verdict.FAIL]
+    warned = [row for row in verdicts if row.verdict is Verdict.WARN]
+    told = {row.threshold.metric for row in (*failed, *warned) if row.agent is None}
     found = [
-        *(_passed_limit(row) for row in verdicts if row.verdict is Verdict.FAIL),
-        *_failures(turns),
-        *(_passed_limit(row) for row in verdicts if row.verdict is Verdict.WARN),
-        *_slow_agent(agents),
+        *(_with_reason(row, reasons) for row in failed),
+        *(_failures(turns) if Metric.SUCCESS_RATE not in told else ()),
+        *(_with_reason(row, reasons) for row in warned),
+        *(_slow_agent(agents) if Metric.TURN_LATENCY not in told else ()),
         *_failing_tool(tools),
         *_violated(violations),
         *_time(components),
     ]
     return tuple(found[:MAX_FINDINGS]) or ("Every metric with data is within its recommended limit.",)
+
+
+def _with_reason(row: Judgement, reasons: Mapping[Metric, Sequence[str]]) -> str:
+    """What is judged, and for all turns together where it comes from."""
+    own = reasons.get(row.threshold.metric, ()) if row.agent is None else ()
+    return " ".join((_passed_limit(row), *own))
 
 
 def recommendations_of(
@@ -58,6 +81,8 @@ def recommendations_of(
     tools: Sequence[ToolRow],
 ) -> tuple[Recommendation, ...]:
     """Recommendations, by priority; one general one where nothing stands out."""
+    if not turns:
+        return (_NO_TURNS,)
     found = [
         *_on_limits(verdicts, components),
         *_on_quality(verdicts, turns),
@@ -80,7 +105,7 @@ def recommendations_of(
 
 def _passed_limit(row: Judgement) -> str:
     threshold = row.threshold
-    who = "" if row.agent is None else f" of {row.agent}"
+    who = "" if row.agent is None else f" of {shortened(row.agent)}"
     critical = row.verdict is Verdict.FAIL
     limit = threshold.critical if critical else threshold.recommended
     name = "critical" if critical else "recommended"
@@ -95,8 +120,8 @@ def _failures(turns: Sequence[Turn]) -> list[str]:
         return []
     kind, count = Counter(turn.error_type or turn.outcome.value for turn in failed).most_common(1)[0]
     agent, of_agent = Counter(turn.agent for turn in failed).most_common(1)[0]
-    what = f"{len(failed)} of {len(turns)} turns failed, most often with {kind} ({count})"
-    return [f"{what}; {agent} has most of them ({of_agent})."]
+    what = f"{len(failed)} of {len(turns)} turns failed, most often with {shortened(kind)} ({count})"
+    return [f"{what}; {shortened(agent)} has most of them ({of_agent})."]
 
 
 def _slow_agent(agents: Sequence[AgentRow]) -> list[str]:
@@ -104,14 +129,23 @@ def _slow_agent(agents: Sequence[AgentRow]) -> list[str]:
         return []
     slow, other = agents[0], agents[1]
     factor = slow.p95_ms / other.p95_ms
-    return [f"{slow.agent} is the slowest agent: p95 {slow.p95_ms:,.0f} ms, {factor:.1f} times that of {other.agent}."]
+    who, than = shortened(slow.agent), shortened(other.agent)
+    return [f"{who} is the slowest agent: p95 {slow.p95_ms:,.0f} ms, {factor:.1f} times that of {than}."]
+
+
+def _costly_agent(agents: Sequence[AgentRow]) -> list[str]:
+    costs = [(row.cost_usd, row.agent) for row in agents if row.cost_usd is not None]
+    if len(costs) < 2:  # noqa: PLR2004 - needs another
+        return []
+    cost, agent = max(costs)
+    return [f"{shortened(agent)} spends most: {usd(cost)} of {usd(sum(cost for cost, _ in costs))}."]
 
 
 def _failing_tool(tools: Sequence[ToolRow]) -> list[str]:
     if not tools or not tools[0].failures:
         return []
     worst = tools[0]
-    return [f"Tool {worst.tool} failed in {worst.failures} of {worst.calls} calls."]
+    return [f"Tool {shortened(worst.tool)} failed in {worst.failures} of {worst.calls} calls."]
 
 
 def _violated(violations: Sequence[ViolationRow]) -> list[str]:
@@ -119,7 +153,7 @@ def _violated(violations: Sequence[ViolationRow]) -> list[str]:
         return []
     total = sum(row.count for row in violations)
     first = violations[0]
-    return [f"{total} policy violations, most often {first.rule} ({first.count})."]
+    return [f"{total} policy violations, most often {shortened(first.rule)} ({first.count})."]
 
 
 def _time(components: Sequence[ComponentRow]) -> list[str]:
@@ -151,7 +185,7 @@ def _on_limits(verdicts: Sequence[Judgement], components: Sequence[ComponentRow]
                 Recommendation(
                     category=category,
                     priority=priority,
-                    title=title if row.agent is None else f"{title}: {row.agent}",
+                    title=title if row.agent is None else f"{title}: {shortened(row.agent)}",
                     description=_passed_limit(row),
                     action=action,
                 )
@@ -160,31 +194,32 @@ def _on_limits(verdicts: Sequence[Judgement], components: Sequence[ComponentRow]
 
 
 def _on_quality(verdicts: Sequence[Judgement], turns: Sequence[Turn]) -> list[Recommendation]:
-    """With an assumed quality the documented limit may be out of reach; the figures tell."""
-    efficiency = next(row for row in verdicts if row.threshold.metric is Metric.TOKEN_EFFICIENCY)
-    assumed = [turn for turn in turns if turn.efficiency is not None and turn.quality_source is QualitySource.ASSUMED]
-    if efficiency.verdict not in {Verdict.FAIL, Verdict.WARN} or not assumed:
+    """Where nobody evaluates answers, long prompts may put the documented limit out of reach; the figures tell."""
+    row = next(row for row in verdicts if row.threshold.metric is Metric.TOKEN_EFFICIENCY and row.agent is None)
+    unrated = [t for t in turns if t.efficiency is not None and t.quality_source is not QualitySource.EVALUATED]
+    if row.verdict not in {Verdict.FAIL, Verdict.WARN} or not unrated:
         return []
-    reachable = max(_best_efficiency(turn) for turn in assumed)
+    limit = row.threshold.recommended
+    reachable = [best for turn in unrated if (best := _best_efficiency(turn)) is not None]
+    beyond = sum(best <= limit for best in reachable)
     return [
         Recommendation(
             category="token_efficiency",
             priority="low",
-            title="Quality is assumed",
+            title="Quality is not evaluated",
             description=(
-                f"{len(assumed)} turns have no evaluation. With the assumed quality and their share of output tokens "
-                f"the best efficiency that any of them could reach is {reachable:.2f}."
+                f"{len(unrated):,} turns have no evaluation; their quality is the agent's confidence, or assumed. With "
+                f"that quality and their share of output tokens, {beyond:,} of them could not pass {limit:g} however "
+                f"fast they were; the best could reach {max(reachable):.2f}."
             ),
-            action="Record an evaluation or a confidence, or set limits that fit your prompts.",
+            action="Record an evaluation, or set limits that fit your prompts.",
         )
     ]
 
 
-def _best_efficiency(turn: Turn) -> float:
+def _best_efficiency(turn: Turn) -> float | None:
     """The efficiency of a turn if it had been as fast as the formula rewards."""
-    quality = turn.quality or 0.0
-    share = (turn.tokens.output or 0) / turn.tokens.total if turn.tokens.total else 0.0
-    return 0.5 * share * quality + 0.3 * quality + 0.2
+    return token_efficiency(tokens=turn.tokens, quality=turn.quality or 0.0, duration_ns=1)
 
 
 def _on_tools(tools: Sequence[ToolRow]) -> list[Recommendation]:
@@ -192,7 +227,7 @@ def _on_tools(tools: Sequence[ToolRow]) -> list[Recommendation]:
         Recommendation(
             category="reliability",
             priority="medium",
-            title=f"Tool {row.tool} fails",
+            title=f"Tool {shortened(row.tool)} fails",
             description=f"{row.failures} of {row.calls} calls failed.",
             action="Look at its outcomes; give it a fallback or a retry.",
         )
@@ -215,5 +250,5 @@ def _on_categories(turns: Sequence[Turn]) -> list[Recommendation]:
             action="Check whether that part needs a model of this size, or a context of this length.",
         )
         for category, count in spent.items()
-        if total and category is not TokenCategory.REASONING and count / total > _LARGE_CATEGORY
+        if total and category is not TokenCategory.REASONING and count / total > CATEGORY_SHARE
     ]

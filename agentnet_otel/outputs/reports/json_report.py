@@ -1,27 +1,28 @@
 """The report as JSON: strict, versioned; the documented keys, and what is new beside them."""
 
-from typing import Any
-
-import msgspec
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from agentnet_otel.core.verdicts import Judgement, worst
+from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.outputs.reports.wording import label_text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 """Grows when a key changes its meaning or goes; new keys do not change it."""
+_NANOS: Final = 1_000_000_000
 
 
 def render_json(report: ReportContent) -> str:
     """The whole report."""
-    encoded = msgspec.json.encode(_document(report))
-    return msgspec.json.format(encoded, indent=2).decode() + "\n"
+    return indented_json(_document(report))
 
 
 def _document(report: ReportContent) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "metadata": {
+            "generated_at": datetime.fromtimestamp(report.generated_ns / _NANOS, UTC).isoformat(),
             "generated_at_unix_nano": report.generated_ns,
             "agentnet_otel_version": report.version,
             "report_type": "comprehensive_performance",
@@ -40,6 +41,7 @@ def _document(report: ReportContent) -> dict[str, Any]:
         },
         "verdicts": [verdict_object(row) for row in report.verdicts],
         "latency": report.latency,
+        "time_to_first_token": report.first_token,
         "components": report.components,
         "tokens": report.tokens,
         "agents": report.agents,
@@ -47,6 +49,7 @@ def _document(report: ReportContent) -> dict[str, Any]:
         "slowest_turns": report.slowest,
         "tools": report.tools,
         "policy_violations": report.violations,
+        "optimization_opportunities": report.opportunities,
         "recommendations": report.recommendations,
         "environment": report.environment,
         "data_quality": report.quality,

@@ -1,25 +1,51 @@
-"""The report as Markdown, with the documented headings."""
+"""The report as Markdown, with the documented headings, for any reader of CommonMark with tables.
 
-from collections.abc import Iterable, Sequence
+Texts that came with the data (names of agents, models, tools, rules, error types) are escaped: they can neither become
+markup nor break out of a cell. Cells that are made here are written as they are.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
+from typing import Final, TypeVar
+from urllib.parse import quote
 
+from agentnet_otel.core.statistics import MIN_MEAN_N
 from agentnet_otel.core.verdicts import Judgement
-from agentnet_otel.outputs.reports.content import ReportContent
+from agentnet_otel.outputs.reports.content import DataQuality, ReportContent
+from agentnet_otel.outputs.reports.findings import Recommendation
+from agentnet_otel.outputs.reports.opportunities import Opportunity
+from agentnet_otel.outputs.reports.tables import Bucket, LatencySummary, QuantileRow, SlowTurn, TokenSummary
 from agentnet_otel.outputs.reports.wording import (
     INSUFFICIENT,
+    decimals,
+    insufficient_text,
     interval_text,
     label_text,
     limit_text,
     milliseconds,
     number,
     percent,
+    plain,
+    shortened,
     usd,
     value_text,
     verdict_text,
 )
 
-_NANOS = 1_000_000_000
-_BAR_WIDTH = 30
+MAX_ROWS: Final = 50
+"""Rows shown of a table that grows with the data; the JSON report has them all."""
+FIRST_STEPS: Final = 3
+
+_NANOS: Final = 1_000_000_000
+_BAR_WIDTH: Final = 30
+_ACTIVE: Final = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|^[#>+=:-]|(?<=^\d)[.)](?=\s|$)")
+"""What may be markup somewhere; an underscore inside a word and a digit's dot elsewhere is none."""
+_TAG_OR_ENTITY: Final = re.compile(r"<(?=[A-Za-z/!?])|&(?=[A-Za-z#])")
+_ENTITIES: Final = {"<": "&lt;", "&": "&amp;"}
+
+Row = TypeVar("Row")
 
 
 def render_markdown(report: ReportContent) -> str:
@@ -29,119 +55,119 @@ def render_markdown(report: ReportContent) -> str:
         _summary(report),
         _latency(report),
         _components(report),
-        _tokens(report),
+        _tokens(report.tokens),
         _agents(report),
         _models(report),
-        _slowest(report),
+        _slowest(report.slowest),
         _tools(report),
-        _recommendations(report),
+        _opportunities(report.opportunities),
+        _recommendations(report.recommendations),
         _environment(report),
-        _quality(report),
+        _quality(report.quality),
     )
     return "\n".join(line for section in sections for line in section).rstrip() + "\n"
 
 
-def _head(report: ReportContent) -> Iterable[str]:
-    yield "# AgentNet Performance Report"
-    yield ""
+def _head(report: ReportContent) -> Iterator[str]:
     span = ""
     if report.first_ns is not None and report.last_ns is not None:
         span = f", from {_time(report.first_ns)} to {_time(report.last_ns)}"
-    yield f"Generated {_time(report.generated_ns)} by agentnet-otel {report.version}."
-    yield ""
+    yield from ("# AgentNet Performance Report", "")
+    yield from (f"Generated {_time(report.generated_ns)} by agentnet-otel {report.version}.", "")
     yield f"{report.turns:,} turns of {len(report.agents):,} agents in {report.sessions:,} sessions{span}."
     yield ""
 
 
-def _summary(report: ReportContent) -> Iterable[str]:
-    yield "## Executive Summary"
-    yield ""
-    yield from verdict_table(report.verdicts)
-    yield ""
-    yield "### Key Findings"
-    yield ""
-    for place, finding in enumerate(report.findings, 1):
-        yield f"{place}. {_cell(finding)}"
-    yield ""
-    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())
-    yield f"Outcomes: {outcomes or 'none'}."
-    if report.error_types:
-        errors = ", ".join(f"`{_code(kind)}` ({count:,})" for kind, count in report.error_types.items())
-        yield ""
-        yield f"Error types: {errors}."
-    yield ""
-
-
-def verdict_table(verdicts: Sequence[Judgement]) -> Iterable[str]:
-    """The rows of the verdict table."""
+def _summary(report: ReportContent) -> Iterator[str]:
+    yield from ("## Executive Summary", "")
     yield from _table(
         ("Metric", "Value", "95 % interval", "Recommended", "Critical", "Verdict"),
-        (
-            (
-                label_text(row),
-                value_text(row.value, row.threshold),
-                interval_text(row.interval, row.threshold),
-                limit_text(row.threshold.recommended, row.threshold),
-                limit_text(row.threshold.critical, row.threshold),
-                verdict_text(row),
-            )
-            for row in verdicts
-        ),
+        [_verdict(row) for row in report.verdicts],
+    )
+    yield from ("### Key Findings", "")
+    yield from (f"{place}. {escaped(finding)}" for place, finding in enumerate(report.findings, 1))
+    yield from ("", "### What to Do First", "")
+    for place, step in enumerate(report.recommendations[:FIRST_STEPS], 1):
+        yield f"{place}. **{escaped(step.title)}**: {escaped(step.action)}"
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())
+    yield from ("", f"Outcomes: {outcomes or 'none'}.", "")
+    if report.error_types:
+        shown = list(islice(report.error_types.items(), MAX_ROWS))
+        errors = ", ".join(f"{named(kind)} ({count:,})" for kind, count in shown)
+        rest = len(report.error_types) - len(shown)
+        yield from (f"Error types: {errors}{f' and {rest:,} more' if rest else ''}.", "")
+
+
+def _verdict(row: Judgement) -> tuple[str, ...]:
+    return (
+        named(label_text(row)),
+        value_text(row.value, row.threshold),
+        interval_text(row.interval, row.threshold),
+        limit_text(row.threshold.recommended, row.threshold),
+        limit_text(row.threshold.critical, row.threshold),
+        verdict_text(row),
     )
 
 
-def _latency(report: ReportContent) -> Iterable[str]:
-    yield "## Performance Metrics"
-    yield ""
-    yield "### Latency"
-    yield ""
+def _latency(report: ReportContent) -> Iterator[str]:
     latency = report.latency
+    yield from ("## Performance Metrics", "", "### Latency", "")
     if latency is None:
-        yield "No turns."
-        yield ""
+        yield from ("No turns.", "")
         return
-    yield (
-        f"Mean {milliseconds(latency.mean_ms)} ms, standard deviation {milliseconds(latency.stdev_ms)} ms, "
-        f"from {milliseconds(latency.min_ms)} to {milliseconds(latency.max_ms)} ms; {latency.outliers:,} outliers."
-    )
-    yield ""
+    yield from (_latency_in_words(latency), "")
+    if report.first_token is not None:
+        first = report.first_token
+        sample = "" if first.p95_sufficient else f" ({INSUFFICIENT})"
+        yield (
+            f"Streamed answers: time to first token in {first.turns:,} turns, median {milliseconds(first.median_ms)} "
+            f"ms, p95 {milliseconds(first.p95_ms)} ms{sample}."
+        )
+        yield ""
     yield from _table(
-        ("Percentile", "ms", "95 % interval"),
-        (
-            (
-                f"p{100 * row.q:g}",
-                milliseconds(row.value_ms),
-                INSUFFICIENT
-                if row.interval is None
-                else f"{milliseconds(row.interval.low)} .. {milliseconds(row.interval.high)}",
-            )
-            for row in latency.quantiles
-        ),
+        ("Percentile", "ms", "95 % interval"), [_quantile(row, latency.count) for row in latency.quantiles]
     )
-    yield ""
-    most = max(count for _, count in latency.buckets) or 1
-    yield from _table(
-        ("Latency", "Turns", ""),
-        (
-            (
-                f"< {edge:,.0f} ms" if edge is not None else "longer",
-                number(count),
-                "█" * round(_BAR_WIDTH * count / most),
-            )
-            for edge, count in latency.buckets
-        ),
-    )
-    yield ""
+    most = max(bucket.turns for bucket in latency.buckets)
+    yield from _table(("Latency", "Turns", ""), [_bucket(bucket, most) for bucket in latency.buckets])
 
 
-def _components(report: ReportContent) -> Iterable[str]:
-    yield "### Components"
-    yield ""
+def _latency_in_words(latency: LatencySummary) -> str:
+    interval = latency.mean_interval
+    mean = "" if interval is None else f", 95 % interval {milliseconds(interval.low)} .. {milliseconds(interval.high)}"
+    if latency.count < MIN_MEAN_N:
+        mean += f", {insufficient_text(latency.count, MIN_MEAN_N)}"
+    return (
+        f"Mean {milliseconds(latency.mean_ms)} ms{mean}; standard deviation {milliseconds(latency.stdev_ms)} ms, "
+        f"from {milliseconds(latency.min_ms)} to {milliseconds(latency.max_ms)} ms; {latency.outliers:,} outliers. "
+        f"At most {latency.peak_concurrency:,} turns ran at the same time."
+    )
+
+
+def _quantile(row: QuantileRow, count: int) -> tuple[str, ...]:
+    interval = (
+        insufficient_text(count, row.needed)
+        if row.interval is None
+        else f"{milliseconds(row.interval.low)} .. {milliseconds(row.interval.high)}"
+    )
+    return f"p{100 * row.q:g}", milliseconds(row.value_ms), interval
+
+
+def _bucket(bucket: Bucket, most: int) -> tuple[str, ...]:
+    label = (
+        f"{bucket.from_ms:,.0f} ms and more"
+        if bucket.below_ms is None
+        else f"{bucket.from_ms:,.0f} .. {bucket.below_ms:,.0f} ms"
+    )
+    return label, number(bucket.turns), "█" * round(_BAR_WIDTH * bucket.turns / most)
+
+
+def _components(report: ReportContent) -> Iterator[str]:
+    yield from ("### Components", "")
     yield "Self time: each instant of a turn belongs to one component, so the shares add up to the whole."
     yield ""
     yield from _table(
-        ("Component", "Share", "Total ms", "Mean ms", "p95 ms", "Turns", "Calls"),
-        (
+        ("Component", "Share", "Total ms", "Mean ms", "p95 ms", "Turns", "Calls", "Sample"),
+        [
             (
                 row.component,
                 percent(row.share),
@@ -150,18 +176,16 @@ def _components(report: ReportContent) -> Iterable[str]:
                 milliseconds(row.p95_ms),
                 number(row.turns),
                 number(row.calls),
+                _sample(mean=row.mean_sufficient, p95=row.p95_sufficient),
             )
             for row in report.components
-        ),
+        ],
     )
-    yield ""
 
 
-def _tokens(report: ReportContent) -> Iterable[str]:
-    tokens = report.tokens
+def _tokens(tokens: TokenSummary) -> Iterator[str]:
     usage = tokens.usage
-    yield "### Tokens and Cost"
-    yield ""
+    yield from ("### Tokens and Cost", "")
     yield (
         f"Input {number(usage.input)}, of these cached {number(usage.cached)}; output {number(usage.output)}, of these "
         f"reasoning {number(usage.reasoning)}. {tokens.turns_with_tokens:,} turns tell their tokens, "
@@ -169,153 +193,185 @@ def _tokens(report: ReportContent) -> Iterable[str]:
     )
     yield ""
     total = sum(tokens.by_category.values())
-    if total:
-        yield from _table(
-            ("Category", "Tokens", "Share"),
-            ((name, number(count), percent(count / total)) for name, count in tokens.by_category.items()),
-        )
-        yield ""
+    yield from _table(
+        ("Category", "Tokens", "Share"),
+        [
+            (name, number(count), percent(count / total if total else None))
+            for name, count in tokens.by_category.items()
+        ],
+    )
     sources = ", ".join(f"{usd(amount)} by {source}" for source, amount in tokens.cost_by_source.items())
     yield f"Cost {usd(tokens.cost_usd)} in {tokens.turns_with_cost:,} turns{f' ({sources})' if sources else ''}."
     yield ""
     qualities = ", ".join(f"{source} in {count:,}" for source, count in tokens.quality_sources.items())
-    efficiency = "n/a" if tokens.mean_efficiency is None else f"{tokens.mean_efficiency:.3f}"
-    yield f"Mean token efficiency {efficiency}{f'; quality: {qualities} turns' if qualities else ''}."
-    yield ""
+    quality = f"; quality: {qualities} turns" if qualities else ""
+    yield from (f"Mean token efficiency {decimals(tokens.mean_efficiency)}{quality}.", "")
+    if tokens.weighted is not None:
+        whole = tokens.weighted
+        yield (
+            f"The turns are a sample. Weighted by their sampling probability they stand for about {whole.turns:,.0f} "
+            f"turns, {whole.tokens:,.0f} tokens and a cost of {usd(whole.cost_usd)}."
+        )
+        yield ""
 
 
-def _agents(report: ReportContent) -> Iterable[str]:
-    yield "### Agents"
-    yield ""
+def _agents(report: ReportContent) -> Iterator[str]:
+    yield from ("### Agents", "")
     yield from _table(
-        ("Agent", "Turns", "Success", "Mean ms", "p95 ms", "Tokens", "Cost", "Efficiency"),
-        (
+        ("Agent", "Turns", "Success", "Mean ms", "p95 ms", "Tokens", "Cost", "Efficiency", "Sample"),
+        [
             (
-                row.agent,
+                named(row.agent),
                 number(row.turns),
                 percent(row.success_rate),
                 milliseconds(row.mean_ms),
                 milliseconds(row.p95_ms),
                 number(row.tokens),
                 usd(row.cost_usd),
-                "n/a" if row.efficiency is None else f"{row.efficiency:.3f}",
+                decimals(row.efficiency),
+                _sample(mean=row.mean_sufficient, p95=row.p95_sufficient),
             )
-            for row in report.agents
-        ),
+            for row in report.agents[:MAX_ROWS]
+        ],
+        left_out=len(report.agents) - MAX_ROWS,
     )
-    yield ""
 
 
-def _models(report: ReportContent) -> Iterable[str]:
-    if not report.models:
-        return
-    yield "### Models"
-    yield ""
+def _models(report: ReportContent) -> Iterator[str]:
+    yield from ("### Models", "")
     yield from _table(
         ("Model", "Turns", "Input tokens", "Output tokens"),
-        ((row.model, number(row.turns), number(row.usage.input), number(row.usage.output)) for row in report.models),
+        [
+            (named(row.model), number(row.turns), number(row.usage.input), number(row.usage.output))
+            for row in report.models[:MAX_ROWS]
+        ],
+        left_out=len(report.models) - MAX_ROWS,
     )
-    yield ""
 
 
-def _slowest(report: ReportContent) -> Iterable[str]:
-    yield "### Slowest Turns"
-    yield ""
+def _slowest(slowest: Sequence[SlowTurn]) -> Iterator[str]:
+    yield from ("### Slowest Turns", "")
     yield from _table(
         ("Agent", "ms", "Outcome", "Most of it", "Trace"),
-        (
+        [
             (
-                row.agent,
+                named(row.agent),
                 milliseconds(row.duration_ms),
                 row.outcome,
                 f"{row.component} ({milliseconds(row.component_ms)} ms)",
-                f"[{row.trace_id}](<{row.url}>)" if row.url else row.trace_id,
+                f"[{row.trace_id}](<{quote(row.url, safe=_URL_SAFE)}>)" if row.url else row.trace_id,
             )
-            for row in report.slowest
-        ),
+            for row in slowest
+        ],
     )
-    yield ""
 
 
-def _tools(report: ReportContent) -> Iterable[str]:
-    if report.tools:
-        yield "### Tools"
-        yield ""
-        yield from _table(
-            ("Tool", "Calls", "Failed"), ((row.tool, number(row.calls), number(row.failures)) for row in report.tools)
-        )
-        yield ""
-    if report.violations:
-        yield "### Policy Violations"
-        yield ""
-        yield from _table(
-            ("Rule", "Severity", "Count"),
-            ((row.rule, row.severity or "unknown", number(row.count)) for row in report.violations),
-        )
-        yield ""
+_URL_SAFE: Final = "%:/?#[]@!$&'()*+,;=~"
+"""Characters of a URL that stay; what else is there would end the link or the cell."""
 
 
-def _recommendations(report: ReportContent) -> Iterable[str]:
-    yield "## Recommendations"
-    yield ""
-    for item in report.recommendations:
-        advice = f"{_cell(item.description)} {_cell(item.action)}"
-        yield f"- **{_cell(item.title)}** ({item.priority}, {item.category}). {advice}"
-    yield ""
-
-
-def _environment(report: ReportContent) -> Iterable[str]:
-    yield "## Environment"
-    yield ""
-    for name, value in report.environment.items():
-        yield f"- {_cell(name)}: {_cell(value)}"
-    yield ""
-
-
-def _quality(report: ReportContent) -> Iterable[str]:
-    quality = report.quality
-    yield "## Data Quality"
-    yield ""
+def _tools(report: ReportContent) -> Iterator[str]:
+    yield from ("### Tools", "")
     yield from _table(
-        ("What", "Count"),
-        (
-            ("Spans read", number(quality.spans)),
-            ("Duplicate spans", number(quality.duplicates)),
-            ("Spans that came too late", number(quality.late_spans)),
-            ("Spans dropped", number(quality.dropped_spans)),
-            ("Calls outside any turn", number(quality.calls_outside_turns)),
-            ("Spans clipped to their turn", number(quality.clipped_spans)),
-            ("Turns without their own span", number(quality.incomplete_turns)),
-            ("Turns revised", number(quality.revised_turns)),
-            ("Turns with estimated tokens", number(quality.estimated_turns)),
-            ("Turns of unknown sampling", number(quality.turns_of_unknown_sampling)),
-        ),
+        ("Tool", "Calls", "Failed"),
+        [(named(row.tool), number(row.calls), number(row.failures)) for row in report.tools[:MAX_ROWS]],
+        left_out=len(report.tools) - MAX_ROWS,
     )
-    for note in quality.notes:
-        yield ""
-        yield f"- {_cell(note)}"
+    yield from ("### Policy Violations", "")
+    yield from _table(
+        ("Rule", "Severity", "Count"),
+        [
+            (named(row.rule), named(row.severity or "unknown"), number(row.count))
+            for row in report.violations[:MAX_ROWS]
+        ],
+        left_out=len(report.violations) - MAX_ROWS,
+    )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:
+def _opportunities(opportunities: Sequence[Opportunity]) -> Iterator[str]:
+    yield from ("## Optimization Opportunities", "")
+    yield from _table(
+        ("What", "Limit", "Turns", "Most of all"),
+        [
+            (
+                row.title,
+                row.limit,
+                f"{row.turns:,} of {row.of:,}",
+                ", ".join(f"{named(e.agent)} {named(e.turn_id)} ({e.value})" for e in row.examples),
+            )
+            for row in opportunities
+        ],
+    )
+
+
+def _recommendations(recommendations: Sequence[Recommendation]) -> Iterator[str]:
+    yield from ("## Recommendations", "")
+    for item in recommendations:
+        head = f"**{escaped(item.title)}** ({item.priority}, {item.category})"
+        yield f"- {head}. {escaped(item.description)} {escaped(item.action)}"
+    yield ""
+
+
+def _environment(report: ReportContent) -> Iterator[str]:
+    yield from ("## Environment", "")
+    yield from (f"- {escaped(name)}: {escaped(value)}" for name, value in report.environment.items())
+    yield ""
+
+
+def _quality(quality: DataQuality) -> Iterator[str]:
+    yield from ("## Data Quality", "")
+    counts = (
+        ("Spans read", quality.spans),
+        ("Duplicate spans", quality.duplicates),
+        ("Spans that came too late", quality.late_spans),
+        ("Spans dropped", quality.dropped_spans),
+        ("Lines that could not be read", quality.bad_lines),
+        ("Lines skipped for their length", quality.oversized_lines),
+        ("Files whose end is missing", quality.cut_off_ends),
+        ("Sources that could not be read", quality.unreadable_sources),
+        ("Traces closed early", quality.evicted_traces),
+        ("Turns no longer held", quality.dropped_turns),
+        ("Calls outside any turn", quality.calls_outside_turns),
+        ("Spans clipped to their turn", quality.clipped_spans),
+        ("Turns without their own span", quality.incomplete_turns),
+        ("Turns revised", quality.revised_turns),
+        ("Turns with estimated tokens", quality.estimated_turns),
+        ("Turns that are a sample", quality.sampled_turns),
+        ("Turns of unknown sampling", quality.turns_of_unknown_sampling),
+    )
+    yield from _table(("What", "Count"), [(what, number(count)) for what, count in counts])
+    yield from (f"- {escaped(note)}" for note in quality.notes)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left_out: int = 0) -> Iterator[str]:
+    """A table, and an empty line; cells are Markdown already. Without rows it is a word."""
+    if not rows:
+        yield from ("None.", "")
+        return
     yield f"| {' | '.join(head)} |"
     yield f"|{'|'.join('---' for _ in head)}|"
-    for row in rows:
-        yield f"| {' | '.join(_cell(cell) for cell in row)} |"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield ""
+    if left_out > 0:
+        yield from (f"And {left_out:,} more, which the JSON report has.", "")
 
 
-def _cell(text: str) -> str:
-    """Text that cannot break out of a table cell or become markup."""
-    escaped = " ".join(text.split())
-    for character in ("\\", "|", "<", ">") if not escaped.startswith("[") else ("|",):
-        escaped = escaped.replace(character, _ESCAPES[character])
-    return escaped
+def _sample(*, mean: bool, p95: bool) -> str:
+    """Whether a row rests on enough turns."""
+    if not mean:
+        return INSUFFICIENT
+    return "sufficient" if p95 else f"p95 {INSUFFICIENT}"
 
 
-_ESCAPES = {"\\": "\\\\", "|": "\\|", "<": "&lt;", ">": "&gt;"}
+def named(name: str) -> str:
+    """A name that came with the data, as Markdown; not too long."""
+    return escaped(shortened(name))
 
 
-def _code(text: str) -> str:
-    return " ".join(text.replace("`", "'").split())
+def escaped(text: str) -> str:
+    """Text as Markdown that shows it, on one line."""
+    shown = plain(text).strip()
+    return _TAG_OR_ENTITY.sub(lambda found: _ENTITIES[found[0]], _ACTIVE.sub(lambda found: f"\\{found[0]}", shown))
 
 
 def _time(time_ns: int) -> str:

@@ -1,12 +1,22 @@
 """The tables of a report, each made from turns."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from statistics import fmean, stdev
 from typing import Final
 
-from agentnet_otel.core.statistics import Interval, outliers, quantile, quantile_interval
+from agentnet_otel.core.statistics import (
+    MIN_MEAN_N,
+    Interval,
+    mean_interval,
+    min_n_for_quantile,
+    outliers,
+    quantile,
+    quantile_interval,
+)
 from agentnet_otel.core.verdicts import NANOS_PER_MS, latencies_ms, success_rate
 from agentnet_otel.model import LatencyComponent, Outcome, TokenUsage, Turn
 
@@ -14,34 +24,62 @@ SLOWEST: Final = 10
 BUCKET_EDGES_MS: Final = (50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0, 30_000.0)
 UNATTRIBUTED: Final = "unattributed"
 QUANTILES: Final = (0.5, 0.9, 0.95, 0.99)
+P95: Final = 0.95
+P95_NEEDS: Final = min_n_for_quantile(P95)
+"""Values that a p95 needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantileRow:
-    """A quantile of the latency with its interval, where there were enough turns for one."""
+    """A quantile of the latency; its interval where there were the turns that one needs."""
 
     q: float
     value_ms: float
     interval: Interval | None
+    needed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """Turns that took at least ``from_ms`` and less than ``below_ms`` (None: no limit)."""
+
+    from_ms: float
+    below_ms: float | None
+    turns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencySummary:
-    """The distribution of turn latency. ``buckets``: upper edge (None: no limit) and number of turns."""
+    """The distribution of turn latency. ``peak_concurrency``: turns that ran at the same time, at most."""
 
     count: int
     mean_ms: float
+    mean_interval: Interval | None
     min_ms: float
     max_ms: float
     stdev_ms: float
     quantiles: tuple[QuantileRow, ...]
     outliers: int
-    buckets: tuple[tuple[float | None, int], ...]
+    buckets: tuple[Bucket, ...]
+    peak_concurrency: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstTokenSummary:
+    """How long turns whose answer was streamed took to its first token."""
+
+    turns: int
+    median_ms: float
+    p95_ms: float
+    p95_sufficient: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentRow:
-    """One component: its self time over all turns, and its share of the time of all turns."""
+    """One component: its self time over all turns, and its share of the time of all turns.
+
+    Mean and p95 are those of the turns that have it; the flags tell whether these are enough.
+    """
 
     component: str
     turns: int
@@ -50,11 +88,25 @@ class ComponentRow:
     share: float
     mean_ms: float
     p95_ms: float
+    mean_sufficient: bool
+    p95_sufficient: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightedTotals:
+    """What a sample stands for: each turn weighted by the inverse of its sampling probability."""
+
+    turns: float
+    tokens: float
+    cost_usd: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSummary:
-    """Tokens and cost of all turns; None where no turn tells."""
+    """Tokens and cost of all turns; None where no turn tells.
+
+    ``weighted`` is there where turns were sampled and each tells its probability.
+    """
 
     usage: TokenUsage
     by_category: Mapping[str, int]
@@ -65,11 +117,12 @@ class TokenSummary:
     turns_with_cost: int
     mean_efficiency: float | None
     quality_sources: Mapping[str, int]
+    weighted: WeightedTotals | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRow:
-    """One agent."""
+    """One agent. The flags tell whether its turns are enough for rates and means, and for the p95."""
 
     agent: str
     turns: int
@@ -79,6 +132,8 @@ class AgentRow:
     tokens: int | None
     cost_usd: float | None
     efficiency: float | None
+    mean_sufficient: bool
+    p95_sufficient: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,14 +186,35 @@ def latency_summary(turns: Sequence[Turn]) -> LatencySummary | None:
     return LatencySummary(
         count=len(ordered),
         mean_ms=fmean(ordered),
+        mean_interval=mean_interval([t.duration_ns / NANOS_PER_MS for t in turns], [t.session for t in turns]),
         min_ms=ordered[0],
         max_ms=ordered[-1],
         stdev_ms=stdev(ordered) if len(ordered) > 1 else 0.0,
         quantiles=tuple(
-            QuantileRow(q=q, value_ms=quantile(ordered, q), interval=quantile_interval(ordered, q)) for q in QUANTILES
+            QuantileRow(
+                q=q,
+                value_ms=quantile(ordered, q),
+                interval=quantile_interval(ordered, q),
+                needed=min_n_for_quantile(q),
+            )
+            for q in QUANTILES
         ),
         outliers=outliers(ordered),
         buckets=_buckets(ordered),
+        peak_concurrency=_peak_concurrency(turns),
+    )
+
+
+def first_token_summary(turns: Sequence[Turn]) -> FirstTokenSummary | None:
+    """Time to first token; None where no answer was streamed."""
+    ordered = sorted(t.time_to_first_token_ns / NANOS_PER_MS for t in turns if t.time_to_first_token_ns is not None)
+    if not ordered:
+        return None
+    return FirstTokenSummary(
+        turns=len(ordered),
+        median_ms=quantile(ordered, 0.5),
+        p95_ms=quantile(ordered, P95),
+        p95_sufficient=len(ordered) >= P95_NEEDS,
     )
 
 
@@ -179,6 +255,7 @@ def token_summary(turns: Sequence[Turn]) -> TokenSummary:
         turns_with_cost=len(costs),
         mean_efficiency=fmean(efficiencies) if efficiencies else None,
         quality_sources=dict(sorted(sources.items())),
+        weighted=_weighted(turns),
     )
 
 
@@ -252,14 +329,37 @@ def violation_rows(turns: Sequence[Turn]) -> tuple[ViolationRow, ...]:
     )
 
 
-def _buckets(ordered: Sequence[float]) -> tuple[tuple[float | None, int], ...]:
-    counts: list[tuple[float | None, int]] = []
-    below = 0
-    for edge in BUCKET_EDGES_MS:
-        up_to = sum(value < edge for value in ordered)
-        counts.append((edge, up_to - below))
-        below = up_to
-    return (*counts, (None, len(ordered) - below))
+def _buckets(ordered: Sequence[float]) -> tuple[Bucket, ...]:
+    edges = (0.0, *BUCKET_EDGES_MS)
+    places = [bisect_left(ordered, edge) for edge in edges]
+    return tuple(
+        Bucket(
+            from_ms=edge,
+            below_ms=edges[place + 1] if place + 1 < len(edges) else None,
+            turns=(places[place + 1] if place + 1 < len(edges) else len(ordered)) - places[place],
+        )
+        for place, edge in enumerate(edges)
+    )
+
+
+def _peak_concurrency(turns: Sequence[Turn]) -> int:
+    """Turns open at one instant, at most; one that ends as another starts does not overlap it."""
+    changes = sorted(
+        [(turn.start_ns, 1) for turn in turns] + [(turn.start_ns + turn.duration_ns, -1) for turn in turns]
+    )
+    return max(1, *accumulate(change for _, change in changes))
+
+
+def _weighted(turns: Sequence[Turn]) -> WeightedTotals | None:
+    weights = [1 / t.sampling_probability for t in turns if t.sampling_probability]
+    if len(weights) < len(turns) or sum(weights) == len(turns):
+        return None
+    costs = [(weight, turn.cost_usd) for weight, turn in zip(weights, turns, strict=True) if turn.cost_usd is not None]
+    return WeightedTotals(
+        turns=sum(weights),
+        tokens=sum(weight * turn.tokens.total for weight, turn in zip(weights, turns, strict=True)),
+        cost_usd=sum(weight * cost for weight, cost in costs) if costs else None,
+    )
 
 
 def _component_row(name: str, own_ns: Sequence[int], calls: int, whole_ns: int) -> ComponentRow:
@@ -272,7 +372,9 @@ def _component_row(name: str, own_ns: Sequence[int], calls: int, whole_ns: int) 
         total_ms=total_ms,
         share=sum(own_ns) / whole_ns if whole_ns else 0.0,
         mean_ms=fmean(ordered),
-        p95_ms=quantile(ordered, 0.95),
+        p95_ms=quantile(ordered, P95),
+        mean_sufficient=len(ordered) >= MIN_MEAN_N,
+        p95_sufficient=len(ordered) >= P95_NEEDS,
     )
 
 
@@ -287,10 +389,12 @@ def _agent_row(agent: str, turns: Sequence[Turn]) -> AgentRow:
         turns=len(turns),
         success_rate=good / counted if counted else None,
         mean_ms=fmean(ordered),
-        p95_ms=quantile(ordered, 0.95),
+        p95_ms=quantile(ordered, P95),
         tokens=usage.total if usage.known else None,
         cost_usd=sum(costs) if costs else None,
         efficiency=fmean(efficiencies) if efficiencies else None,
+        mean_sufficient=len(turns) >= MIN_MEAN_N,
+        p95_sufficient=len(turns) >= P95_NEEDS,
     )
 
 

@@ -1,12 +1,37 @@
-"""How figures are written, the same in every report and on the terminal."""
+"""How figures and names are written, the same in every report and on the terminal."""
+
+import unicodedata
+from typing import Final
 
 from agentnet_otel.core.statistics import Interval
 from agentnet_otel.core.thresholds import Metric, Threshold, Verdict
 from agentnet_otel.core.verdicts import Judgement
 
-UNKNOWN = "unknown"
-NOT_AVAILABLE = "n/a"
-INSUFFICIENT = "INSUFFICIENT"
+NOT_AVAILABLE: Final = "n/a"
+INSUFFICIENT: Final = "INSUFFICIENT"
+LONGEST_TEXT: Final = 200
+"""Characters shown of a name that came with the data; the JSON report has it whole."""
+
+_LINE_ENDS: Final = frozenset("\n\r\t\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs"})
+"""Unicode categories of what is not seen, or moves what is: controls, marks of direction, halves of surrogates."""
+_JOINERS: Final = frozenset("\u200c\u200d")
+"""Hidden as well, but parts of words and emoji."""
+
+
+def plain(text: str) -> str:
+    """Text of others on one line: ends of lines are blanks, and what would hide or move text is shown as an escape."""
+    return "".join(" " if character in _LINE_ENDS else _shown(character) for character in text)
+
+
+def shortened(text: str) -> str:
+    """Text of others, `plain`, and cut after `LONGEST_TEXT` characters."""
+    return plain(text) if len(text) <= LONGEST_TEXT else f"{plain(text[: LONGEST_TEXT - 1])}\u2026"
+
+
+def _shown(character: str) -> str:
+    hidden = unicodedata.category(character) in _HIDDEN and character not in _JOINERS
+    return character.encode("unicode_escape").decode() if hidden else character
 
 
 def value_text(value: float | None, threshold: Threshold) -> str:
@@ -17,7 +42,7 @@ def value_text(value: float | None, threshold: Threshold) -> str:
         return f"{value:,.0f} ms"
     if threshold.metric is Metric.SUCCESS_RATE:
         return f"{value:.1f} %"
-    return usd(value) if threshold.metric is Metric.COST_PER_TURN else f"{value:.3f}"
+    return usd(value) if threshold.metric is Metric.COST_PER_TURN else decimals(value)
 
 
 def limit_text(limit: float, threshold: Threshold) -> str:
@@ -41,10 +66,15 @@ def verdict_text(row: Judgement) -> str:
     parts = [row.verdict.value]
     if row.verdict is not Verdict.NO_DATA:
         if not row.sufficient:
-            parts.append(f"{INSUFFICIENT} ({row.n} < {row.needed})")
+            parts.append(insufficient_text(row.n, row.needed))
         if row.limit_inside:
             parts.append("limit within interval")
     return ", ".join(parts)
+
+
+def insufficient_text(n: int, needed: int) -> str:
+    """The mark of a figure that rests on too few values."""
+    return f"{INSUFFICIENT} ({n:,} < {needed:,})"
 
 
 def label_text(row: Judgement) -> str:
@@ -72,3 +102,8 @@ def usd(value: float | None) -> str:
 def number(value: float | None) -> str:
     """A count, or n/a."""
     return NOT_AVAILABLE if value is None else f"{value:,}"
+
+
+def decimals(value: float | None) -> str:
+    """A figure between 0 and 1 that is no share, or n/a."""
+    return NOT_AVAILABLE if value is None else f"{value:.3f}"

@@ -1,0 +1,171 @@
+"""Turns that stand out, by the documented kinds: where latency, tokens or money could be saved.
+
+A kind without any turn gives no row. Limits are those of the documented API; what is on a limit does not stand out.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agentnet_otel.core.verdicts import NANOS_PER_MS
+from agentnet_otel.model import LatencyComponent, Turn
+from agentnet_otel.outputs.reports.wording import decimals, milliseconds, number, percent, usd
+
+EXAMPLES: Final = 3
+"""Turns named for each kind, those that stand out most."""
+CATEGORY_SHARE: Final = 0.6
+"""Share of all category tokens above which one category is out of balance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A turn that stands out, and by which value."""
+
+    turn_id: str
+    agent: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opportunity:
+    """One kind. ``turns`` of ``of`` turns (those where it is known) pass ``limit``."""
+
+    kind: str
+    title: str
+    limit: str
+    turns: int
+    of: int
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """How a kind is told: the value of a turn (None: not known), and the limit that it must not pass."""
+
+    kind: str
+    title: str
+    value: Callable[[Turn], float | None]
+    limit: float
+    text: Callable[[float], str]
+    low_is_bad: bool = False
+
+    def passed(self, value: float) -> bool:
+        return value < self.limit if self.low_is_bad else value > self.limit
+
+
+def _redundant_share(turn: Turn) -> float | None:
+    """The documented redundancy: all tokens but output x quality, as share of all."""
+    if not turn.tokens.total or turn.quality is None:
+        return None
+    return 1 - (turn.tokens.output or 0) * turn.quality / turn.tokens.total
+
+
+def _memory_ms(turn: Turn) -> float | None:
+    own_ns = turn.component_self_ns.get(LatencyComponent.MEMORY_ACCESS)
+    return None if own_ns is None else own_ns / NANOS_PER_MS
+
+
+def _ms(value: float) -> str:
+    return f"{milliseconds(value)} ms"
+
+
+_KINDS: Final = (
+    _Kind(
+        kind="high_latency_turns",
+        title="Slow turns",
+        value=lambda turn: turn.duration_ns / NANOS_PER_MS,
+        limit=1000.0,
+        text=_ms,
+    ),
+    _Kind(kind="memory_intensive_turns", title="Much time in memory access", value=_memory_ms, limit=300.0, text=_ms),
+    _Kind(
+        kind="tool_heavy_turns",
+        title="Many tools",
+        value=lambda turn: len(turn.tools),
+        limit=3,
+        text=number,
+    ),
+    _Kind(
+        kind="policy_heavy_turns",
+        title="Many policy violations",
+        value=lambda turn: turn.policy_violations,
+        limit=2,
+        text=number,
+    ),
+    _Kind(
+        kind="high_redundancy",
+        title="Tokens that are neither output nor of quality",
+        value=_redundant_share,
+        limit=0.3,
+        text=percent,
+    ),
+    _Kind(
+        kind="low_efficiency",
+        title="Low token efficiency",
+        value=lambda turn: turn.efficiency,
+        limit=0.5,
+        text=decimals,
+        low_is_bad=True,
+    ),
+    _Kind(
+        kind="expensive_turns",
+        title="Expensive turns",
+        value=lambda turn: turn.cost_usd,
+        limit=0.05,
+        text=usd,
+    ),
+    _Kind(
+        kind="context_bloat",
+        title="Long contexts",
+        value=lambda turn: turn.prompt_length,
+        limit=8000,
+        text=lambda value: f"{number(value)} characters",
+    ),
+)
+
+
+def opportunities_of(turns: Sequence[Turn]) -> tuple[Opportunity, ...]:
+    """The kinds that some turn belongs to, and a category of tokens that is out of balance."""
+    rows = [row for kind in _KINDS if (row := _row(kind, turns)) is not None]
+    return (*rows, *_imbalance(turns))
+
+
+def _row(kind: _Kind, turns: Sequence[Turn]) -> Opportunity | None:
+    known = [(value, turn) for turn in turns if (value := kind.value(turn)) is not None]
+    found = [(value, turn) for value, turn in known if kind.passed(value)]
+    if not found:
+        return None
+    found.sort(key=lambda pair: pair[0], reverse=not kind.low_is_bad)
+    side = "<" if kind.low_is_bad else ">"
+    return Opportunity(
+        kind=kind.kind,
+        title=kind.title,
+        limit=f"{side} {kind.text(kind.limit)}",
+        turns=len(found),
+        of=len(known),
+        examples=tuple(
+            Example(turn_id=turn.turn_id, agent=turn.agent, value=kind.text(value)) for value, turn in found[:EXAMPLES]
+        ),
+    )
+
+
+def _imbalance(turns: Sequence[Turn]) -> list[Opportunity]:
+    """The documented kind that is told of all turns together: one category has most of the tokens."""
+    spent: Counter[str] = Counter()
+    for turn in turns:
+        spent.update({category.value: count for category, count in turn.tokens_by_category.items()})
+    total = sum(spent.values())
+    known = [turn for turn in turns if turn.tokens_by_category]
+    return [
+        Opportunity(
+            kind="category_imbalance",
+            title=f"Most tokens go to {category}: {percent(count / total)}",
+            limit=f"> {percent(CATEGORY_SHARE)}",
+            turns=sum(category in {c.value for c in turn.tokens_by_category} for turn in known),
+            of=len(known),
+            examples=(),
+        )
+        for category, count in spent.items()
+        if total and count / total > CATEGORY_SHARE
+    ]
