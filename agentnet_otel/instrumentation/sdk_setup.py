@@ -5,10 +5,10 @@ resource and batching read their own ``OTEL_*`` variables.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from opentelemetry import metrics, trace
 from opentelemetry._logs import get_logger_provider, set_logger_provider
@@ -17,7 +17,12 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import (
+    BatchSpanProcessor,
+    ConsoleSpanExporter,
+    SimpleSpanProcessor,
+    SpanExporter,
+)
 
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.instrumentation import faults
@@ -28,9 +33,14 @@ FILE_PREFIX: Final = "file:"
 FILE_QUEUE_SIZE: Final = 65_536
 """Spans that may wait for the file writer (``OTEL_BSP_MAX_QUEUE_SIZE`` goes before it)."""
 
-_OTLP: Final = "otlp"
-_CONSOLE: Final = "console"
-_NONE: Final = "none"
+OTLP: Final = "otlp"
+CONSOLE: Final = "console"
+NONE: Final = "none"
+GRPC: Final = "grpc"
+PROTOCOLS: Final = {GRPC: "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
+"""Protocols of OTLP that the exporters speak, and the names of these exporters."""
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,21 +61,31 @@ class Signal:
         """Names of the exporters that the environment asks for; ``otlp`` where only an endpoint is given."""
         named = os.environ.get(self.exporter_variable, "").strip()
         if not named and any(os.environ.get(name) for name in self.endpoint_variables):
-            named = _OTLP
+            named = OTLP
         for name in named.split(","):
-            if name.strip() and name.strip() != _NONE:
+            if name.strip() and name.strip() != NONE:
                 yield name.strip()
+
+    def protocol(self) -> str:
+        """The protocol of OTLP.
+
+        Raises:
+            ConfigurationError: the environment names one that no exporter speaks.
+        """
+        named = next((name for name in self.protocol_variables if os.environ.get(name)), None)
+        protocol = GRPC if named is None else os.environ[named].strip().lower()
+        if protocol not in PROTOCOLS:
+            message = f"{named}={protocol!r} is unknown; allowed are: {', '.join(PROTOCOLS)}"
+            raise ConfigurationError(message)
+        return protocol
 
     def load(self, name: str) -> Any:
         """The exporter class (or factory) of that name.
 
         Raises:
-            ConfigurationError: no such exporter is installed.
+            ConfigurationError: no such exporter is installed, or none speaks the protocol.
         """
-        wanted = name
-        if name == _OTLP:
-            protocol = next((p for v in self.protocol_variables if (p := os.environ.get(v))), "grpc")
-            wanted = "otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"
+        wanted = PROTOCOLS[self.protocol()] if name == OTLP else name
         found = next(iter(entry_points(group=self.group, name=wanted)), None)
         if found is None:
             known = ", ".join(sorted(entry_points(group=self.group).names)) or "none"
@@ -91,20 +111,14 @@ LOGS: Final = _signal("logs")
 
 def set_up_traces() -> list[SpanProcessor]:
     """Processors for the exporters that the environment asks for; one that cannot be made is told and left out."""
-    return [
-        BatchSpanProcessor(exporter) if name != _CONSOLE else SimpleSpanProcessor(exporter)
-        for name, exporter in _exporters(TRACES)
-    ]
+    return _made(TRACES, _processor)
 
 
 def set_up_metrics() -> MeterProvider | None:
     """A global meter provider with the exporters that the environment asks for; None where there is one already."""
     if is_configured(metrics.get_meter_provider()):
         return None
-    readers = [
-        exporter if isinstance(exporter, MetricReader) else PeriodicExportingMetricReader(exporter)
-        for _, exporter in _exporters(METRICS)
-    ]
+    readers = _made(METRICS, lambda _, exporter: _reader(exporter))
     if not readers:
         return None
     provider = MeterProvider(readers)
@@ -116,12 +130,12 @@ def set_up_logs() -> LoggerProvider | None:
     """A global logger provider with the exporters that the environment asks for; None where there is one already."""
     if is_configured(get_logger_provider()):
         return None
-    exporters = [exporter for _, exporter in _exporters(LOGS)]
-    if not exporters:
+    processors = _made(LOGS, lambda _, exporter: BatchLogRecordProcessor(exporter))
+    if not processors:
         return None
     provider = LoggerProvider()
-    for exporter in exporters:
-        provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    for processor in processors:
+        provider.add_log_record_processor(processor)
     set_logger_provider(provider)
     return provider
 
@@ -132,27 +146,49 @@ def processor_of(exporter: str) -> SpanProcessor:
     Raises:
         ConfigurationError: it is none of these, or cannot be made.
     """
-    if isinstance(exporter, str) and exporter.startswith(FILE_PREFIX) and len(exporter) > len(FILE_PREFIX):
-        size = None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else FILE_QUEUE_SIZE
-        return BatchSpanProcessor(FileSpanExporter(exporter.removeprefix(FILE_PREFIX)), max_queue_size=size)
-    if exporter == _CONSOLE:
-        return SimpleSpanProcessor(ConsoleSpanExporter())
-    if exporter == _OTLP:
-        return BatchSpanProcessor(TRACES.load(_OTLP)())
-    message = f"exporter={exporter!r} is unknown; allowed are: otlp, console, file:PATH"
-    raise ConfigurationError(message)
+    path = exporter.removeprefix(FILE_PREFIX) if isinstance(exporter, str) and exporter.startswith(FILE_PREFIX) else ""
+    if not path and exporter not in {CONSOLE, OTLP}:
+        message = f"exporter={exporter!r} is unknown; allowed are: otlp, console, file:PATH"
+        raise ConfigurationError(message)
+    try:
+        if path:
+            size = None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else FILE_QUEUE_SIZE
+            return BatchSpanProcessor(FileSpanExporter(path), max_queue_size=size)
+        return _processor(exporter, ConsoleSpanExporter() if exporter == CONSOLE else TRACES.load(exporter)())
+    except ValueError as error:  # of the SDK, for its variables
+        message = f"exporter={exporter!r} cannot be made: {error} Look at the OTEL_* variables"
+        raise ConfigurationError(message) from error
 
 
 def set_up_tracer_provider() -> TracerProvider:
-    """A global tracer provider of the SDK."""
-    provider = TracerProvider()
+    """A global tracer provider of the SDK.
+
+    Raises:
+        ConfigurationError: a variable of the SDK is wrong.
+    """
+    try:
+        provider = TracerProvider()
+    except ValueError as error:
+        message = f"the SDK cannot be set up: {error}"
+        raise ConfigurationError(message) from error
     trace.set_tracer_provider(provider)
     return provider
 
 
-def _exporters(signal: Signal) -> Iterator[tuple[str, Any]]:
+def _processor(name: str, exporter: SpanExporter) -> SpanProcessor:
+    return SimpleSpanProcessor(exporter) if name == CONSOLE else BatchSpanProcessor(exporter)
+
+
+def _reader(exporter: Any) -> MetricReader:
+    return exporter if isinstance(exporter, MetricReader) else PeriodicExportingMetricReader(exporter)
+
+
+def _made(signal: Signal, finish: Callable[[str, Any], Made]) -> list[Made]:
+    """What ``finish`` makes of each exporter that the environment asks for."""
+    made = []
     for name in signal.exporter_names():
         try:
-            yield name, signal.load(name)()
+            made.append(finish(name, signal.load(name)()))
         except Exception as error:  # noqa: BLE001 - exporters of others; the application goes on without
             faults.logger.warning("agentnet_otel: %s exporter %r is left out: %s", signal.group, name, error)
+    return made

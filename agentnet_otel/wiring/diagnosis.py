@@ -1,65 +1,121 @@
 """What `doctor` tells: what is found, hooked, skipped, exported where, with what result, and what to change."""
 
+import contextlib
 import importlib
+import importlib.metadata
+import io
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from agentnet_otel import semconv
-from agentnet_otel.errors import ConfigurationError
-from agentnet_otel.instrumentation import hooks, providers, sdk_setup
-from agentnet_otel.instrumentation.content import CaptureMode
+from agentnet_otel.core.efficiency import ASSUMED_QUALITY, token_efficiency
+from agentnet_otel.core.thresholds import DOCUMENTED, Metric
+from agentnet_otel.instrumentation import hooks, providers
+from agentnet_otel.model import TokenUsage
+from agentnet_otel.wiring.probes import ExportResult, probe_exporters
 from agentnet_otel.wiring.reporting import environment
+from agentnet_otel.wiring.variables import shown_variables, wrong_variables
 
-_SECRETS: Final = ("HEADERS", "KEY", "TOKEN", "SECRET", "PASSWORD")
-"""Variables whose names hold one of these are told without their value."""
-_PREFIXES: Final = ("OTEL_", "AGENTNET_")
+_FRAMEWORK: Final = "agentnet"
+_EXTRAS: Final = {"cli": "typer", "zstd": "zstandard", "bench": "psutil", "prices": "genai-prices"}
+"""Extras, and a package that each brings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """The findings. ``exports``: exporter and result; ``advice``: sentences, empty where nothing is to change."""
+    """The findings. ``hooked`` and ``skipped`` are dotted names; ``advice`` is empty where nothing is to change."""
 
     environment: Mapping[str, str]
+    extras: Mapping[str, str]
     framework: str
     hooked: tuple[str, ...]
     skipped: tuple[str, ...]
     variables: Mapping[str, str]
-    exports: Mapping[str, str]
+    exports: tuple[ExportResult, ...]
+    notes: tuple[str, ...]
     advice: tuple[str, ...]
 
 
 def diagnose() -> Diagnosis:
     """Look at this environment. AgentNet is imported and hooked for a moment; one span is sent to each exporter."""
-    framework, found = _framework()
-    states = _hook_states() if found else []
-    skipped = tuple(state.path for state in states if state.state == "skipped")
-    exports = _exports()
+    with _silence():
+        framework, found = _framework()
+        states = _hook_states() if found else []
+    exports = probe_exporters()
     return Diagnosis(
         environment=environment(),
+        extras={extra: _version(package) for extra, package in _EXTRAS.items()},
         framework=framework,
         hooked=tuple(state.path for state in states if state.state == "hooked"),
-        skipped=skipped,
-        variables=_variables(),
+        skipped=tuple(state.path for state in states if state.state != "hooked"),
+        variables=shown_variables(os.environ),
         exports=exports,
+        notes=(_efficiency_note(),),
         advice=tuple(_advice(exports, found=found)),
     )
 
 
+def diagnosis_lines(diagnosis: Diagnosis) -> list[str]:
+    """The findings for people to read."""
+    sections = (
+        ("Environment", [f"{name}: {value}" for name, value in diagnosis.environment.items()]),
+        ("Extras", [f"{name}: {value}" for name, value in diagnosis.extras.items()]),
+        ("AgentNet", [diagnosis.framework]),
+        (f"Hooked: {len(diagnosis.hooked)}", _by_owner(diagnosis.hooked)),
+        (f"Skipped, for this version has no such thing: {len(diagnosis.skipped)}", _by_owner(diagnosis.skipped)),
+        ("Variables", [f"{name}={value}" for name, value in diagnosis.variables.items()]),
+        ("Export", [_export_line(found) for found in diagnosis.exports]),
+        ("To know", diagnosis.notes),
+        ("What to change", diagnosis.advice),
+    )
+    lines: list[str] = []
+    for title, found in sections:
+        lines += ([""] if lines else []) + [title, *(f"  {item}" for item in found or ["nothing"])]
+    return lines
+
+
+def _by_owner(paths: Sequence[str]) -> list[str]:
+    """One line for each class, with the names that are wrapped in it."""
+    names: dict[str, list[str]] = {}
+    for path in paths:
+        owner, _, name = path.rpartition(".")
+        names.setdefault(owner, []).append(name)
+    return [f"{owner}: {', '.join(found)}" for owner, found in names.items()]
+
+
+def _export_line(found: ExportResult) -> str:
+    target = "" if found.target is None else f" to {found.target}"
+    return f"{found.signal} by {found.exporter}{target}: {found.result}"
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what AgentNet says while it is imported off the terminal; its logger is as before afterwards."""
+    logger = logging.getLogger(_FRAMEWORK)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def _framework() -> tuple[str, bool]:
     try:
-        module = importlib.import_module("agentnet")
-    except ImportError as error:
-        return f"not importable: {error}", False
-    except Exception as error:  # noqa: BLE001 - whatever it raises is the finding
+        module = importlib.import_module(_FRAMEWORK)
+    except ModuleNotFoundError as error:
+        if error.name == _FRAMEWORK:
+            return "not found", False
+        return f"found, but a package that it needs is not: {error.name}", False
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises is the finding
         return f"found, but its import fails: {type(error).__name__}: {error}", False
-    return f"version {getattr(module, '__version__', 'unknown')}", True
+    return f"version {getattr(module, '__version__', 'unknown')}, at {os.path.dirname(module.__file__ or '')}", True  # noqa: PTH120 - text for people
 
 
 def _hook_states() -> list[hooks.TargetStatus]:
@@ -69,57 +125,56 @@ def _hook_states() -> list[hooks.TargetStatus]:
         for target in hooks.status():
             try:
                 importlib.import_module(target.path.rsplit(".", 2)[0])
-            except Exception:  # noqa: BLE001, S112 - a module that this version lacks: its state says so
+            except (Exception, SystemExit):  # noqa: BLE001, S112 - a module that this version lacks: its state says so
                 continue
-        return [
-            hooks.TargetStatus(path=state.path, state="skipped" if state.state == "waiting" else state.state)
-            for state in hooks.status()
-        ]
+        return hooks.status()
     finally:
         hooks.uninstall()
 
 
-def _variables() -> dict[str, str]:
-    found = {name: value for name, value in sorted(os.environ.items()) if name.startswith(_PREFIXES)}
-    return {name: "(set)" if any(word in name for word in _SECRETS) else value for name, value in found.items()}
-
-
-def _exports() -> dict[str, str]:
-    """Each exporter of the environment, and what it says to one span."""
-    results = {}
-    for name in sdk_setup.TRACES.exporter_names():
-        try:
-            exporter: Any = sdk_setup.TRACES.load(name)()
-            sent = exporter.export([_probe()])
-            exporter.shutdown()
-        except Exception as error:  # noqa: BLE001 - whatever it raises is the finding
-            results[name] = f"failed: {error}"
-            continue
-        results[name] = "a span was accepted" if sent is SpanExportResult.SUCCESS else "failed: the span was refused"
-    return results
-
-
-def _probe() -> Any:
-    memory = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(memory))
-    provider.get_tracer(semconv.SCOPE_NAME).start_span("agentnet-otel doctor").end()
-    return memory.get_finished_spans()[0]
-
-
-def _advice(exports: Mapping[str, str], *, found: bool) -> list[str]:
-    advice = []
-    if not found:
-        advice.append("AgentNet cannot be imported here: only the manual API makes spans. Put it on PYTHONPATH.")
-    if providers.sdk_disabled():
-        advice.append(f"{semconv.ENV_SDK_DISABLED}=true switches everything off; unset it.")
-    if providers.instrumentation_disabled():
-        advice.append(f"{semconv.ENV_DISABLED_INSTRUMENTATIONS} names this instrumentation; take it out.")
-    if not exports and not providers.is_configured(trace.get_tracer_provider()):
-        advice.append("No exporter is configured: set OTEL_EXPORTER_OTLP_ENDPOINT, or instrument(exporter=...).")
-    advice += [f"Exporter {name} {result}" for name, result in exports.items() if result.startswith("failed")]
+def _version(package: str) -> str:
     try:
-        CaptureMode.from_text(os.environ.get(semconv.ENV_CAPTURE_CONTENT, ""))
-    except ConfigurationError as error:
-        advice.append(f"{error}.")
-    return advice
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _efficiency_note() -> str:
+    """Where nobody evaluates answers, long prompts put the documented limits out of reach: from which share on."""
+    threshold = DOCUMENTED[Metric.TOKEN_EFFICIENCY]
+    lowest, highest = (
+        token_efficiency(tokens=usage, quality=ASSUMED_QUALITY, duration_ns=1) or 0.0
+        for usage in (TokenUsage(input=1, output=0), TokenUsage(input=0, output=1))
+    )
+    recommended, critical = (
+        (limit - lowest) / (highest - lowest) for limit in (threshold.recommended, threshold.critical)
+    )
+    return (
+        f"Without an evaluation or a confidence the quality of an answer is assumed as {ASSUMED_QUALITY:g}. The token "
+        f"efficiency can then pass {threshold.recommended:g} only where more than {recommended:.0%} of a turn's tokens "
+        f"are output, and {threshold.critical:g} only above {critical:.0%}: with long prompts set limits of your own."
+    )
+
+
+def _advice(exports: Sequence[ExportResult], *, found: bool) -> Iterator[str]:
+    if not found:
+        yield (
+            "AgentNet cannot be imported here: only the manual API makes spans. Put its folder on PYTHONPATH, and "
+            "install what it needs."
+        )
+    if providers.sdk_disabled():
+        yield f"{semconv.ENV_SDK_DISABLED}=true switches everything off; unset it."
+    if providers.instrumentation_disabled():
+        yield f"{semconv.ENV_DISABLED_INSTRUMENTATIONS} names this instrumentation; take it out."
+    if not exports and not providers.is_configured(trace.get_tracer_provider()):
+        yield "No exporter is configured: set OTEL_EXPORTER_OTLP_ENDPOINT, or call instrument(exporter=...)."
+    yield from wrong_variables(os.environ)
+    for export in exports:
+        if not export.ok:
+            yield f"Export of {export.signal} by {export.exporter} fails: {_what_to_do(export)}"
+
+
+def _what_to_do(export: ExportResult) -> str:
+    if export.target is None:
+        return f"look at {export.exporter} and its variables."
+    return f"start what should listen at {export.target}, or correct OTEL_EXPORTER_OTLP_ENDPOINT, _PROTOCOL, _HEADERS."
