@@ -1,26 +1,29 @@
 """The command line: thin. Each command reads its arguments, calls what does the work, and picks the exit code."""
 
+import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
-
-import msgspec
+from typing import Annotated, Any, Final
 
 from agentnet_otel._version import __version__
+from agentnet_otel.core.assembler import Counts
 from agentnet_otel.core.statistics import MIN_MEAN_N
 from agentnet_otel.core.thresholds import ThresholdTable, Verdict
-from agentnet_otel.core.verdicts import Judgement, judge, worst
-from agentnet_otel.demo.run import DemoSource, run_demo
-from agentnet_otel.errors import AgentNetOtelError, ConfigurationError, MissingExtraError
+from agentnet_otel.core.verdicts import judge, worst
+from agentnet_otel.demo.run import SPANS_FILE, DemoResult, DemoSource, run_demo
+from agentnet_otel.errors import AgentNetOtelError, BackendError, ConfigurationError, MissingExtraError
 from agentnet_otel.outputs import console
+from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.json_report import verdict_object
+from agentnet_otel.outputs.reports.wording import plain
 from agentnet_otel.outputs.turn_rows import turn_line
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import Rebuilt, rebuild
 from agentnet_otel.sources.threshold_file import read_thresholds
-from agentnet_otel.wiring.diagnosis import diagnose
-from agentnet_otel.wiring.reporting import RENDERERS, make_report, render
+from agentnet_otel.wiring.diagnosis import diagnose, diagnosis_lines
+from agentnet_otel.wiring.reporting import RENDERERS, checked_trace_url, make_report, render
 
 try:
     import typer
@@ -43,10 +46,10 @@ app = typer.Typer(
 
 Sources = Annotated[
     list[str],
-    typer.Argument(metavar="SOURCE...", help="Files of spans (OTLP JSON), directories, or - for standard input."),
+    typer.Argument(metavar="SOURCE", help="Files of spans (OTLP JSON), directories, or - for standard input."),
 ]
 Thresholds = Annotated[Path | None, typer.Option(help="YAML file with limits of your own.", metavar="FILE")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no remarks.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no remarks; errors are told.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 
 
@@ -57,7 +60,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except AgentNetOtelError as error:
-        sys.stderr.write(f"agentnet-otel: {error}\n")
+        _tell(str(error))
         wrong_use = isinstance(error, ConfigurationError) and not isinstance(error, MissingExtraError)
         return USAGE if wrong_use else FAILURE
     return 0
@@ -85,30 +88,23 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same workload.")] = 1,
     source: Annotated[DemoSource, typer.Option(help="Whose agents run.")] = DemoSource.AUTO,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where spans and reports go.")] = Path("demo-out"),
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Run agents, turn their spans into turns, and the turns into a verdict and a report.
 
     Example: agentnet-otel demo --turns 200 --seed 1 --out demo-out
     """
-    with console.progress("running turns", turns, quiet=quiet) as tick:
-        result = run_demo(source, turns, seed, out, tick)
-    report = result.report
-    whose = "AgentNet" if result.source is DemoSource.AGENTNET else "the built-in agents"
-    console.print_lines([f"{report.turns} turns of {whose}, {report.quality.spans} spans", ""])
-    console.print_verdicts(report.verdicts)
-    lines = ["", "What matters most:"]
-    lines += [f"  {place}. {finding}" for place, finding in enumerate(report.findings, 1)]
-    lines += ["", "Written:", *(f"  {path}" for path in result.files), ""]
-    spans = result.files[0]
-    lines += [
-        "Try next:",
-        f"  agentnet-otel report {spans} --format md",
-        f"  agentnet-otel check {spans}",
-        f"  agentnet-otel turns {spans} | head -3",
-        "  agentnet-otel doctor",
-    ]
-    console.print_lines(lines)
+    try:
+        with console.progress("running turns", turns, quiet=quiet) as tick:
+            result = run_demo(source, turns, seed, out, tick)
+    except KeyboardInterrupt:
+        _tell(f"stopped; the spans of the turns so far are in {out / SPANS_FILE}")
+        raise
+    if as_json:
+        _write(indented_json(_demo_object(result)), None)
+    else:
+        _print_demo(result, remarks=not quiet)
 
 
 @app.command()
@@ -121,7 +117,7 @@ def turns(sources: Sources, quiet: Quiet = False) -> None:
     for turn in rebuilt.turns:
         sys.stdout.buffer.write(turn_line(turn))
     sys.stdout.buffer.flush()
-    _finish(rebuilt)
+    raise typer.Exit(_code(rebuilt))
 
 
 @app.command()
@@ -144,11 +140,11 @@ def report(
     if format not in RENDERERS:
         message = f"--format {format!r} is unknown; allowed are: {', '.join(RENDERERS)}"
         raise ConfigurationError(message)
-    table = _table(thresholds)
+    table, template = _table(thresholds), checked_trace_url(trace_url)
     rebuilt = _rebuild(sources, quiet=quiet)
-    content = make_report(rebuilt.turns, rebuilt.counts, read=rebuilt.read, thresholds=table, trace_url=trace_url)
+    content = make_report(rebuilt.turns, rebuilt.counts, read=rebuilt.read, thresholds=table, trace_url=template)
     _write(render(content, format), output)
-    _finish(rebuilt)
+    raise typer.Exit(_code(rebuilt))
 
 
 @app.command()
@@ -160,7 +156,9 @@ def check(sources: Sources, thresholds: Thresholds = None, as_json: Json = False
     table = _table(thresholds)
     rebuilt = _rebuild(sources, quiet=quiet)
     verdicts = judge(rebuilt.turns, table)
-    code = _check_code(verdicts, len(rebuilt.turns))
+    code = CRITICAL if worst(verdicts) is Verdict.FAIL else _code(rebuilt)
+    if not code and len(rebuilt.turns) < MIN_MEAN_N:
+        code = TOO_FEW_TURNS
     if as_json:
         document = {
             "turns": len(rebuilt.turns),
@@ -168,37 +166,73 @@ def check(sources: Sources, thresholds: Thresholds = None, as_json: Json = False
             "exit_code": code,
             "verdicts": [verdict_object(row) for row in verdicts],
         }
-        _write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n", None)
+        _write(indented_json(document), None)
     else:
         console.print_verdicts(verdicts)
-        if code == TOO_FEW_TURNS:
+        if len(rebuilt.turns) < MIN_MEAN_N and not quiet:
             console.print_lines([f"{len(rebuilt.turns)} turns are fewer than the {MIN_MEAN_N} that a verdict needs."])
-    _finish(rebuilt)
     raise typer.Exit(code)
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(as_json: Json = False, quiet: Quiet = False) -> None:
     """Tell what is found, hooked, skipped, exported where, with what result, and what to change.
+
+    With -q only what to change is told.
 
     Example: agentnet-otel doctor --json
     """
     diagnosis = diagnose()
     if as_json:
-        _write(msgspec.json.format(msgspec.json.encode(diagnosis), indent=2).decode() + "\n", None)
-        return
-    lines: list[str] = []
-    for title, found in (
-        ("Environment", [f"{name}: {value}" for name, value in diagnosis.environment.items()]),
-        ("AgentNet", [diagnosis.framework]),
-        ("Hooked", [f"{len(diagnosis.hooked)} places"]),
-        ("Skipped, this version has no such thing", list(diagnosis.skipped)),
-        ("Variables", [f"{name}={value}" for name, value in diagnosis.variables.items()]),
-        ("Export", [f"{name}: {result}" for name, result in diagnosis.exports.items()]),
-        ("What to change", list(diagnosis.advice)),
-    ):
-        lines += [title, *(f"  {item}" for item in found or ["nothing"]), ""]
-    console.print_lines(lines[:-1])
+        _write(indented_json(diagnosis), None)
+    else:
+        console.print_lines(diagnosis.advice if quiet else diagnosis_lines(diagnosis))
+
+
+def _demo_object(result: DemoResult) -> dict[str, Any]:
+    report = result.report
+    return {
+        "source": result.source.value,
+        "turns": report.turns,
+        "spans": report.quality.spans,
+        "outcomes": report.outcomes,
+        "verdict": worst(report.verdicts).value,
+        "verdicts": [verdict_object(row) for row in report.verdicts],
+        "findings": report.findings,
+        "files": [str(path) for path in result.files],
+    }
+
+
+def _print_demo(result: DemoResult, *, remarks: bool) -> None:
+    report = result.report
+    whose = "AgentNet" if result.source is DemoSource.AGENTNET else "the built-in agents"
+    console.print_lines([f"{report.turns:,} turns of {whose}, {report.quality.spans:,} spans", ""])
+    console.print_verdicts(report.verdicts)
+    lines = ["", "What matters most:"]
+    lines += [f"  {place}. {finding}" for place, finding in enumerate(report.findings, 1)]
+    lines += ["", "Written:", *(f"  {path}" for path in result.files)]
+    if remarks:
+        program, spans = _program(), shlex.quote(str(result.files[0]))
+        lines += [
+            "",
+            "Try next:",
+            f"  {program} report {spans} --format md",
+            f"  {program} check {spans}",
+            f"  {program} turns {spans} | head -3",
+            f"  {program} doctor",
+        ]
+    console.print_lines(lines)
+
+
+def _program() -> str:
+    """How this command was called, so that what is told to try next can be pasted."""
+    called = Path(sys.argv[0])
+    if called.suffix == ".py":
+        return f"{shlex.quote(sys.executable)} -m agentnet_otel"
+    on_path = shutil.which(called.name)
+    if on_path is not None and Path(on_path).resolve() == called.resolve():
+        return called.name
+    return shlex.quote(str(called))
 
 
 def _table(path: Path | None) -> ThresholdTable:
@@ -206,14 +240,47 @@ def _table(path: Path | None) -> ThresholdTable:
 
 
 def _rebuild(sources: Sequence[str], *, quiet: bool) -> Rebuilt:
+    """The turns of the sources. What was left out is told; where nothing at all could be read, that is a failure."""
     with console.progress("reading spans", quiet=quiet) as tick:
-        return rebuild(sources, tick)
+        rebuilt = rebuild(sources, tick)
+    nothing = bool(rebuilt.read.unreadable_sources) and not rebuilt.read.spans
+    if nothing or not quiet:
+        _tell_problems(rebuilt.read)
+    if not quiet:
+        _tell_counts(rebuilt.counts)
+    if rebuilt.read.summary is not None:
+        _tell(rebuilt.read.summary)
+    if nothing:
+        raise typer.Exit(FAILURE)
+    return rebuilt
 
 
-def _check_code(verdicts: Sequence[Judgement], turns: int) -> int:
-    if worst(verdicts) is Verdict.FAIL:
-        return CRITICAL
-    return TOO_FEW_TURNS if turns < MIN_MEAN_N else 0
+def _code(rebuilt: Rebuilt) -> int:
+    """A source that was named and is not there is a failure, though the others were read."""
+    return FAILURE if rebuilt.read.missing_sources else 0
+
+
+def _tell_problems(read: ReadReport) -> None:
+    for problem in read.problems:
+        _tell(problem)
+    if read.untold:
+        _tell(f"and {read.untold:,} more like these")
+
+
+def _tell_counts(counts: Counts) -> None:
+    for count, what in (
+        (counts.outside, "calls stand outside any turn"),
+        (counts.incomplete, "turns lack their own span"),
+        (counts.late, "spans came too late for their turn"),
+        (counts.evicted_traces, "traces were closed early, for more spans were open than are held"),
+        (counts.clipped, "spans left their turn, or ran backwards, and were clipped"),
+    ):
+        if count:
+            _tell(f"{count:,} {what}")
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"agentnet-otel: {plain(text)}\n")
 
 
 def _write(text: str, output: Path | None) -> None:
@@ -226,26 +293,4 @@ def _write(text: str, output: Path | None) -> None:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         message = f"{output} cannot be written: {error.strerror}"
-        raise AgentNetOtelError(message) from None
-
-
-def _finish(rebuilt: Rebuilt) -> None:
-    """Tell what was left out; a source of which nothing could be read is a failure."""
-    read: ReadReport = rebuilt.read
-    for problem in read.problems:
-        sys.stderr.write(f"agentnet-otel: {problem}\n")
-    if read.untold:
-        sys.stderr.write(f"agentnet-otel: and {read.untold} more like these\n")
-    counts = rebuilt.counts
-    for count, what in (
-        (counts.outside, "calls stand outside any turn"),
-        (counts.incomplete, "turns lack their own span"),
-        (counts.late, "spans came too late for their turn"),
-        (counts.clipped, "spans left their turn, or ran backwards, and were clipped"),
-    ):
-        if count:
-            sys.stderr.write(f"agentnet-otel: {count} {what}\n")
-    if read.summary is not None:
-        sys.stderr.write(f"agentnet-otel: {read.summary}\n")
-    if read.unreadable_sources and not read.spans:
-        raise typer.Exit(FAILURE)
+        raise BackendError(message) from None

@@ -31,10 +31,11 @@ def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Sp
             paths = list(_files_of(source))
         except InputError as error:
             report.unreadable_sources += 1
+            report.missing_sources += 1
             report.tell(str(source), str(error))
             continue
         for path in paths:
-            yield from _read_path(path, decoder, report)
+            yield from _read_path(path, decoder, report, named=not Path(source).is_dir())
 
 
 def _files_of(source: str | Path) -> Iterator[str | Path]:
@@ -52,7 +53,7 @@ def _files_of(source: str | Path) -> Iterator[str | Path]:
     yield from found
 
 
-def _read_path(path: str | Path, decoder: PayloadDecoder, report: ReadReport) -> Iterator[SpanRecord]:
+def _read_path(path: str | Path, decoder: PayloadDecoder, report: ReadReport, *, named: bool) -> Iterator[SpanRecord]:
     name = "standard input" if path == STDIN else str(path)
     opened = False
     try:
@@ -65,6 +66,7 @@ def _read_path(path: str | Path, decoder: PayloadDecoder, report: ReadReport) ->
         report.tell(name, str(error))
     except DAMAGE as error:
         report.unreadable_sources += 1
+        report.missing_sources += named and not opened
         what = "cannot be read to its end" if opened else "cannot be opened"
         report.tell(name, f"{what}: {getattr(error, 'strerror', None) or error}")
 

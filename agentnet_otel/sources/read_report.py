@@ -24,6 +24,8 @@ class ReadReport:
     """Files whose last line or message is not whole: their writer was killed, or still writes."""
     sources: int = 0
     unreadable_sources: int = 0
+    missing_sources: int = 0
+    """Of these, how many were asked for by name and could not even be opened."""
     problems: list[str] = field(default_factory=list)
     untold: int = 0
 
