@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_OUT ?= demo-out
 DEMO_ARGS ?=
+BENCH_ARGS ?=
 
 .PHONY: help environment setup demo test check format e2e lowest bench lock
 
@@ -74,7 +75,7 @@ lowest: $(VENV)/dev.stamp ## Run the quick tests with the lowest allowed version
 	@.venvs/lowest/bin/python -m pytest -q -p no:cacheprovider -m "not e2e and not slow"
 
 bench: $(VENV)/dev.stamp ## Measure what the performance claims rest on
-	@for script in benchmarks/bench_*.py; do echo "==> $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in benchmarks/bench_*.py; do echo "==> $$script"; $(BIN)/python $$script $(BENCH_ARGS) || exit 1; done
 
 lock: $(VENV)/dev.stamp ## Bring the lock files up to date
 	@$(BIN)/python tools/lock.py
