@@ -77,7 +77,7 @@ def _read_payload(payload: Payload, decoder: PayloadDecoder, report: ReadReport)
         report.tell(payload.where, what)
 
     try:
-        for span in decoder.decode(payload.data, is_text=payload.is_text, tell_bad_span=tell_bad_span):
+        for span in decoder.decode(payload.data, payload.form, tell_bad_span=tell_bad_span):
             report.spans += 1
             yield span
     except TruncatedError:

@@ -41,6 +41,15 @@ JSON_STARTS: Final = (b"{", b"[")
 _DOCUMENT_STARTS: Final = (b'{"data"', b"[", b'{"traceID"', b'{"spans"', b'{"processes"')
 
 
+class Form(Enum):
+    """What a payload is written in."""
+
+    JSON = auto()
+    PROTOBUF = auto()
+    UNKNOWN = auto()
+    """One of them, perhaps compressed: its first bytes tell."""
+
+
 class Shape(Enum):
     """How payloads follow each other."""
 
@@ -54,13 +63,12 @@ class Shape(Enum):
 class Payload:
     """The bytes of one request.
 
-    ``where`` is its place for people, as ``file:line`` or ``file, message 3, byte 99``. ``is_text``: it stood in a
-    text.
+    ``where`` is its place for people, as ``file:line`` or ``file, message 3, byte 99``.
     """
 
     data: bytes
     where: str
-    is_text: bool
+    form: Form
 
 
 def payloads(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payload]:
@@ -75,7 +83,7 @@ def payloads(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payloa
         yield from _texts(whole, name, report)
     elif shape is Shape.MESSAGE:
         report.lines += 1
-        yield Payload(data=_whole(b"", whole), where=name, is_text=False)
+        yield Payload(data=_whole(b"", whole), where=name, form=Form.PROTOBUF)
     else:
         yield from _messages(whole, shape, name, report)
 
@@ -86,10 +94,10 @@ def shape_of(head: bytes) -> Shape:
         return Shape.TEXT
     if _is_prefixed(head):
         return Shape.PREFIXED
-    if _is_message(head, 0):
+    if is_message(head, 0):
         return Shape.MESSAGE
     length = _varint(head, 0)
-    if length is not None and length[0] > 0 and _is_message(head, length[1]):
+    if length is not None and length[0] > 0 and is_message(head, length[1]):
         return Shape.DELIMITED
     return Shape.TEXT
 
@@ -99,10 +107,10 @@ def _is_prefixed(head: bytes) -> bool:
     length = int.from_bytes(head[:_PREFIX_BYTES], "big")
     if not 0 < length <= MAX_DOCUMENT_BYTES or not body:
         return False
-    return body.startswith((ZSTD_MAGIC, *JSON_STARTS)) or _is_message(body, 0)
+    return body.startswith((ZSTD_MAGIC, *JSON_STARTS)) or is_message(body, 0)
 
 
-def _is_message(head: bytes, at: int) -> bool:
+def is_message(head: bytes, at: int = 0) -> bool:
     """Whether an OTLP protobuf message can begin here: a newline, which is the same byte, is not followed so."""
     if head[at : at + 1] != bytes((_RESOURCE_SPANS_TAG,)):
         return False
@@ -139,7 +147,7 @@ def _texts(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payload]
     text = first.removeprefix(BOM)
     if text.strip() in JSON_STARTS or text.lstrip().startswith(_DOCUMENT_STARTS):
         report.lines += 1
-        yield Payload(data=_whole(text, stream), where=name, is_text=True)
+        yield Payload(data=_whole(text, stream), where=name, form=Form.JSON)
         return
     number, line = 1, text
     while line:
@@ -148,7 +156,7 @@ def _texts(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payload]
             skipped = len(line) + _skip_line(stream, line)
             report.skip(f"{name}:{number}", f"{skipped:,} bytes are more than a line may have; it was skipped unread")
         elif line.strip():
-            yield Payload(data=line, where=f"{name}:{number}", is_text=True)
+            yield Payload(data=line, where=f"{name}:{number}", form=Form.JSON)
         number, line = number + 1, stream.readline(MAX_LINE_BYTES + 1)
 
 
@@ -166,6 +174,7 @@ def _skip_line(stream: BinaryIO, begun: bytes) -> int:
 
 
 def _messages(stream: BinaryIO, shape: Shape, name: str, report: ReadReport) -> Iterator[Payload]:
+    form = Form.UNKNOWN if shape is Shape.PREFIXED else Form.PROTOBUF
     number, offset = 0, 0
     while True:
         number += 1
@@ -188,7 +197,7 @@ def _messages(stream: BinaryIO, shape: Shape, name: str, report: ReadReport) -> 
         if len(data) < length:
             report.cut_off(where, f"the message ends after {len(data):,} of {length:,} bytes")
             return
-        yield Payload(data=data, where=where, is_text=False)
+        yield Payload(data=data, where=where, form=form)
 
 
 def _read_prefix(stream: BinaryIO, shape: Shape) -> bytes:

@@ -23,7 +23,7 @@ from agentnet_otel.instrumentation.file_exporter import encode_spans as encode_j
 from agentnet_otel.sources.compression import unpacked
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.files import read_spans
-from agentnet_otel.sources.framing import Shape, payloads, shape_of
+from agentnet_otel.sources.framing import Form, Shape, payloads, shape_of
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import rebuild
@@ -178,13 +178,13 @@ def truth(spans):
     return newest_revisions([*told, *assembler.drain()])
 
 
-def decode(data, *, is_text=True):
+def decode(data, form=Form.JSON):
     """The spans of a payload that has no bad one."""
 
     def fail(text):
         raise AssertionError(text)
 
-    return list(PayloadDecoder().decode(data, is_text=is_text, tell_bad_span=fail))
+    return list(PayloadDecoder().decode(data, form, fail))
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
@@ -287,7 +287,7 @@ def test_every_value_of_protobuf(spans):
     listed.values.add(string_value="a")
     listed.values.add(int_value=1)
     span.attributes.add(key="m").value.kvlist_value.values.add(key="k").value.double_value = 0.5
-    (record,) = decode(message.SerializeToString(), is_text=False)
+    (record,) = decode(message.SerializeToString(), Form.PROTOBUF)
     assert record.attributes == {**values, "l": ("a", 1), "m": {"k": 0.5}}
     assert MessageToDict(span)["name"] == record.name
 
@@ -330,6 +330,20 @@ def test_shapes():
     assert shape_of(b"\x00\x00\x00\x02{}") is Shape.PREFIXED
 
 
+def test_a_message_that_looks_like_json(spans):
+    """123 bytes are told by the byte of an opening brace, after one that is a newline too."""
+    ids = TracesData.FromString(as_protobuf(spans[:1])).resource_spans[0].scope_spans[0].spans[0]
+    looks = []
+    for length in range(100):
+        message = TracesData()
+        span = message.resource_spans.add().scope_spans.add().spans.add()
+        span.trace_id, span.span_id, span.name = ids.trace_id, ids.span_id, "x" * length
+        data = message.SerializeToString()
+        assert [record.name for record in decode(data, Form.UNKNOWN)] == [span.name]
+        looks.append(data[:2] == b"\n{")
+    assert any(looks)
+
+
 def test_a_compressed_payload_may_not_explode():
     """What unpacks to more than a document may have is refused."""
     with pytest.raises(InputError, match="more than 100 bytes"):
@@ -341,9 +355,9 @@ def test_no_bytes_break_a_reader(data):
     """Whatever a file holds, only our own errors come of it, and they are told."""
     report = ReadReport()
     for payload in payloads(io.BytesIO(data), "f", report):
-        for is_text in (True, False):
+        for form in Form:
             with suppress(InputError):
-                list(PayloadDecoder().decode(payload.data, is_text=is_text, tell_bad_span=report.problems.append))
+                list(PayloadDecoder().decode(payload.data, form, report.problems.append))
 
 
 @given(st.data())
