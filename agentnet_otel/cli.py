@@ -19,6 +19,7 @@ from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.json_report import verdict_object
 from agentnet_otel.outputs.reports.wording import plain
 from agentnet_otel.outputs.turn_rows import turn_line
+from agentnet_otel.sources.access import read_access
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import Rebuilt, rebuild
 from agentnet_otel.sources.threshold_file import read_thresholds
@@ -233,6 +234,53 @@ def _program() -> str:
     if on_path is not None and Path(on_path).resolve() == called.resolve():
         return called.name
     return shlex.quote(str(called))
+
+
+@app.command()
+def serve(
+    otlp_grpc: Annotated[str | None, typer.Option(metavar="ADDR", help="Receive OTLP over gRPC at host:port.")] = None,
+    otlp_http: Annotated[str | None, typer.Option(metavar="ADDR", help="Receive OTLP over HTTP at host:port.")] = None,
+    web: Annotated[
+        str | None, typer.Option(metavar="ADDR", help="Serve turns, reports and health at host:port.")
+    ] = None,
+    store: Annotated[Path, typer.Option(metavar="DIR", help="Where requests and turns are kept.")] = Path(
+        "agentnet-otel-store"
+    ),
+    thresholds: Thresholds = None,
+    keep_days: Annotated[float, typer.Option(min=0.0, help="How long turns are kept, from their arrival.")] = 14.0,
+    keep_mb: Annotated[int, typer.Option(min=1, help="How much room turns may need.")] = 4096,
+    quiet_period: Annotated[
+        float, typer.Option(min=0.0, help="Seconds of quiet after which a turn is complete.")
+    ] = 5.0,
+    token_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Callers need the token in it.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key (PEM).")] = None,
+    allow_plaintext: Annotated[
+        bool, typer.Option(help="Beyond this machine, but something in front encrypts.")
+    ] = False,
+) -> None:
+    """Receive spans, keep them, and serve the turns that they are, until SIGTERM or Ctrl-C.
+
+    Without any address it listens at 127.0.0.1: 4317 (gRPC), 4318 (HTTP) and 9464 (web).
+
+    Example: agentnet-otel serve --otlp-grpc 127.0.0.1:4317 --web 127.0.0.1:9464 --store spans
+    """
+    from agentnet_otel.service import command  # noqa: PLC0415 - needs the extra `service`
+
+    command.run(
+        command.settings_of(
+            otlp_grpc,
+            otlp_http,
+            web,
+            store=store,
+            thresholds=_table(thresholds),
+            keep_days=keep_days,
+            keep_mb=keep_mb,
+            quiet_period_s=quiet_period,
+            access=read_access(token_file, tls_cert, tls_key),
+            allow_plaintext=allow_plaintext,
+        )
+    )
 
 
 def _table(path: Path | None) -> ThresholdTable:

@@ -13,6 +13,7 @@ Policies, each bounded and counted in `Counts`:
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,6 +77,11 @@ class Assembler:
     def held_spans(self) -> int:
         """Spans held now."""
         return self._held
+
+    @property
+    def held_traces(self) -> AbstractSet[str]:
+        """Trace ids of which something is held."""
+        return self._traces.keys()
 
     def started(self, trace_id: str, span_id: str, parent_span_id: str | None, *, is_turn: bool) -> list[Turn]:
         """Learn, in process, that a span began, and whether it is a turn's; returns turns told to make room."""

@@ -139,3 +139,27 @@ def _value(value: common_pb2.AnyValue) -> AttributeValue:
         return {pair.key: _value(pair.value) for pair in value.kvlist_value.values}
     found: AttributeValue = getattr(value, field)
     return found
+
+
+def inspect_message(data: bytes) -> tuple[int, int]:
+    """Look at a message without decoding it: how many spans it holds, and how many of them lack proper ids.
+
+    Raises:
+        InputError: it is no such message.
+    """
+    try:
+        message = _TracesData.FromString(data)
+    except DecodeError as error:
+        text = f"not an OTLP protobuf message: {error}"
+        raise InputError(text) from None
+    spans = bad = 0
+    for resource_spans in message.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            spans += len(scope_spans.spans)
+            bad += sum(not _has_ids(span) for span in scope_spans.spans)
+    return spans, bad
+
+
+def _has_ids(span: Any) -> bool:
+    trace_id, span_id = span.trace_id, span.span_id
+    return len(trace_id) == _TRACE_ID_BYTES and len(span_id) == _SPAN_ID_BYTES and any(trace_id) and any(span_id)

@@ -1,0 +1,94 @@
+"""What the bridge answers to readers: turns, reports, metrics, health."""
+
+from collections.abc import Callable
+from typing import Final
+
+from agentnet_otel.core.assembler import Counts
+from agentnet_otel.core.thresholds import ThresholdTable
+from agentnet_otel.errors import ConfigurationError
+from agentnet_otel.outputs.turn_rows import turn_line
+from agentnet_otel.service.answers import Answer, Query, text_answer
+from agentnet_otel.sources.store.turn_store import TurnStore
+from agentnet_otel.wiring.reporting import RENDERERS, make_report, render
+
+MAX_LIMIT: Final = 10_000
+"""Turns of one answer."""
+DEFAULT_LIMIT: Final = 1000
+REPORT_TURNS: Final = 100_000
+"""Turns of a report: the newest."""
+
+_CURSOR: Final = "Agentnet-Next-Cursor"
+_TYPES: Final = {
+    "md": "text/markdown; charset=utf-8",
+    "json": "application/json",
+    "html": "text/html; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
+}
+_BAD_REQUEST, _UNAVAILABLE = 400, 503
+
+
+class Api:
+    """Answers from the turns on the disk. ``open_turns`` opens them for reading; ``is_ready``: whether all is well."""
+
+    def __init__(
+        self,
+        open_turns: Callable[[], TurnStore],
+        counts: Callable[[], Counts],
+        not_ready: Callable[[], str | None],
+        thresholds: ThresholdTable,
+    ) -> None:
+        self._open_turns = open_turns
+        self._counts = counts
+        self._not_ready = not_ready
+        self._thresholds = thresholds
+
+    def turns(self, query: Query) -> Answer:
+        """One JSON object a line for each turn, in the order of arrival, after a cursor."""
+        try:
+            limit = _number(query, "limit", DEFAULT_LIMIT, MAX_LIMIT)
+            cursor = _number(query, "cursor", 0, 2**63 - 1)
+        except ConfigurationError as error:
+            return text_answer(_BAD_REQUEST, str(error))
+        store = self._open_turns()
+        try:
+            found = store.after(cursor, limit)
+        finally:
+            store.close()
+        following = found[-1].seq if found else cursor
+        body = b"".join(turn_line(stored.turn) for stored in found)
+        return Answer(body=body, content_type="application/x-ndjson", headers={_CURSOR: str(following)})
+
+    def report(self, query: Query) -> Answer:
+        """The report on the newest turns."""
+        form = query.parameters.get("format", "md")
+        if form not in RENDERERS:
+            return text_answer(_BAD_REQUEST, f"format {form!r} is unknown; allowed are: {', '.join(RENDERERS)}")
+        store = self._open_turns()
+        try:
+            turns = store.newest_first(REPORT_TURNS)
+        finally:
+            store.close()
+        turns.sort(key=lambda turn: (turn.end_ns, turn.trace_id, turn.span_id))
+        content = make_report(turns, self._counts(), thresholds=self._thresholds)
+        return Answer(body=render(content, form).encode(), content_type=_TYPES[form])
+
+    def healthy(self, query: Query) -> Answer:
+        """Whether the process lives."""
+        del query
+        return text_answer(200, "ok")
+
+    def ready(self, query: Query) -> Answer:
+        """Whether it takes requests and keeps up."""
+        del query
+        trouble = self._not_ready()
+        return text_answer(200, "ready") if trouble is None else text_answer(_UNAVAILABLE, trouble)
+
+
+def _number(query: Query, name: str, default: int, most: int) -> int:
+    text = query.parameters.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdecimal() or not int(text) <= most:
+        message = f"{name}={text!r} is not a whole number from 0 to {most}"
+        raise ConfigurationError(message)
+    return int(text)

@@ -1,0 +1,63 @@
+"""What `agentnet-otel serve` runs."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+from agentnet_otel.core.thresholds import ThresholdTable
+from agentnet_otel.service.bridge import Bridge, Settings
+from agentnet_otel.service.retention import Retention
+from agentnet_otel.sources.access import Access, Address
+
+DEFAULTS: Final = ("127.0.0.1:4317", "127.0.0.1:4318", "127.0.0.1:9464")
+"""Addresses of the three doors, where none is given."""
+_DAY_S: Final = 86_400
+_MEGABYTE: Final = 1024 * 1024
+
+
+def settings_of(
+    otlp_grpc: str | None,
+    otlp_http: str | None,
+    web: str | None,
+    *,
+    store: Path,
+    thresholds: ThresholdTable,
+    keep_days: float,
+    keep_mb: int,
+    quiet_period_s: float,
+    access: Access,
+    allow_plaintext: bool,
+) -> Settings:
+    """The settings that options describe.
+
+    Raises:
+        ConfigurationError: an address is none, or may not be opened so.
+    """
+    given = (otlp_grpc, otlp_http, web)
+    texts = DEFAULTS if given == (None, None, None) else given
+    addresses = [None if text is None else Address.parse(text) for text in texts]
+    for address in addresses:
+        if address is not None:
+            access.check(address, plaintext_allowed=allow_plaintext)
+    return Settings(
+        store=store,
+        otlp_grpc=addresses[0],
+        otlp_http=addresses[1],
+        web=addresses[2],
+        access=access,
+        retention=Retention(age_s=keep_days * _DAY_S, max_bytes=keep_mb * _MEGABYTE),
+        thresholds=thresholds,
+        quiet_period_s=quiet_period_s,
+    )
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop."""
+    bridge = Bridge(settings, _tell)
+    asyncio.run(bridge.run(lambda: _tell(f"listening at {', '.join(map(str, bridge.addresses))}")))
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"agentnet-otel: {text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,80 @@
+"""OTLP over HTTP: what a request to ``/v1/traces`` is answered, whoever speaks HTTP."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from google.protobuf.json_format import MessageToJson
+from google.rpc.status_pb2 import Status
+
+from agentnet_otel.errors import BackendError, InputError
+from agentnet_otel.service.answers import Answer, text_answer
+from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Intake, RequestKind
+from agentnet_otel.sources.otlp_grpc import response_of
+from agentnet_otel.sources.store.raw_log import OverloadedError
+
+_KINDS: Final = {"application/x-protobuf": RequestKind.PROTOBUF, "application/json": RequestKind.JSON}
+_TYPES: Final = {kind: content_type for content_type, kind in _KINDS.items()}
+_OK, _BAD, _TOO_LARGE, _UNSUPPORTED, _TOO_MANY, _UNAVAILABLE = 200, 400, 413, 415, 429, 503
+_INVALID_ARGUMENT, _RESOURCE_EXHAUSTED, _UNAVAILABLE_CODE = 3, 8, 14
+
+
+def take_export(intake: Intake, content_type: str, content_encoding: str, body: bytes) -> Answer:
+    """Take an export request in, and say what to answer."""
+    kind = _KINDS.get(content_type.partition(";")[0].strip().lower())
+    if kind is None:
+        return text_answer(_UNSUPPORTED, f"content type {content_type!r} is not supported; use {' or '.join(_KINDS)}")
+    try:
+        receipt = intake.take(kind, _unpacked(content_encoding, body))
+    except _RefusedError as error:
+        return text_answer(error.status, str(error))
+    except InputError as error:
+        return _problem(_BAD, _INVALID_ARGUMENT, str(error), kind)
+    except OverloadedError as error:
+        return _problem(_TOO_MANY, _RESOURCE_EXHAUSTED, str(error), kind, {"Retry-After": str(RETRY_AFTER_S)})
+    except BackendError as error:
+        return unavailable(str(error), kind)
+    response = response_of(receipt)
+    data = response.SerializeToString() if kind is RequestKind.PROTOBUF else MessageToJson(response).encode()
+    return Answer(status=_OK, body=data, content_type=_TYPES[kind], kept=receipt.kept)
+
+
+def unavailable(text: str, kind: RequestKind = RequestKind.JSON) -> Answer:
+    """The answer where a request could not be kept: the sender may try again."""
+    return _problem(_UNAVAILABLE, _UNAVAILABLE_CODE, text, kind, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _problem(status: int, code: int, text: str, kind: RequestKind, headers: Mapping[str, str] | None = None) -> Answer:
+    """A failure as OTLP wants it: a ``google.rpc.Status`` in the format of the request."""
+    if kind is RequestKind.PROTOBUF:
+        body = Status(code=code, message=text).SerializeToString()
+    else:
+        body = msgspec.json.encode({"code": code, "message": text})
+    return Answer(status=status, body=body, content_type=_TYPES[kind], headers=headers or {})
+
+
+class _RefusedError(InputError):
+    """A body that HTTP has a status of its own for."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def _unpacked(encoding: str, body: bytes) -> bytes:
+    name = encoding.strip().lower()
+    if name in {"", "identity"}:
+        return body
+    if name != "gzip":
+        raise _RefusedError(_UNSUPPORTED, f"content encoding {encoding!r} is not supported; use gzip, or none")
+    try:
+        data = gzip.GzipFile(fileobj=io.BytesIO(body)).read(MAX_REQUEST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        message = f"damaged gzip data: {error}"
+        raise InputError(message) from None
+    if len(data) > MAX_REQUEST_BYTES:
+        raise _RefusedError(_TOO_LARGE, f"a request may have {MAX_REQUEST_BYTES:,} bytes unpacked")
+    return data

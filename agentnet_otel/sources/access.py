@@ -1,0 +1,118 @@
+"""Who may send to a receiver and read from a page: addresses, tokens and TLS, the same for each door."""
+
+import hmac
+import ipaddress
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from agentnet_otel import semconv
+from agentnet_otel.errors import ConfigurationError
+
+_MAX_PORT: Final = 65_535
+_BEARER: Final = "bearer "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where to listen. ``host`` is a name or an address without brackets; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """``host:port``, ``[v6]:port``.
+
+        Raises:
+            ConfigurationError: it is neither.
+        """
+        host, colon, port = text.rpartition(":")
+        bare = host.removeprefix("[").removesuffix("]")
+        if not colon or not bare or not port.isdecimal() or int(port) > _MAX_PORT or (":" in bare and bare == host):
+            message = f"{text!r} is not an address; write host:port, such as 127.0.0.1:4317 or [::1]:4317"
+            raise ConfigurationError(message)
+        return cls(host=bare, port=int(port))
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What a door asks for. ``token`` None lets everybody in; ``certificate`` and ``key`` are PEM files."""
+
+    token: str | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def admits(self, authorization: str | None) -> bool:
+        """Whether a caller with this ``Authorization`` may come in; compared in constant time."""
+        if self.token is None:
+            return True
+        given = authorization or ""
+        scheme, rest = given[: len(_BEARER)], given[len(_BEARER) :]
+        right = hmac.compare_digest(rest.strip().encode(), self.token.encode())
+        return right and scheme.lower() == _BEARER
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it speaks TLS."""
+        return self.certificate is not None
+
+    def check(self, address: Address, *, plaintext_allowed: bool) -> None:
+        """Refuse a door that strangers could reach.
+
+        Raises:
+            ConfigurationError: it is open beyond this machine without a token, or without TLS.
+        """
+        if address.is_loopback:
+            return
+        if self.token is None:
+            message = f"{address} can be reached from other machines: set a token ({semconv.ENV_TOKEN} or --token-file)"
+            raise ConfigurationError(message)
+        if not self.encrypted and not plaintext_allowed:
+            message = (
+                f"{address} can be reached from other machines without encryption: give --tls-cert and --tls-key, or "
+                "--allow-plaintext where something in front of it encrypts"
+            )
+            raise ConfigurationError(message)
+
+
+def read_access(token_file: Path | None, certificate: Path | None, key: Path | None) -> Access:
+    """The access that files and the environment describe.
+
+    Raises:
+        ConfigurationError: a file cannot be read or is empty, or only one of certificate and key is there.
+    """
+    if (certificate is None) != (key is None):
+        message = "--tls-cert and --tls-key belong together; give both"
+        raise ConfigurationError(message)
+    for path in (certificate, key):
+        if path is not None:
+            _text_of(path)
+    token = os.environ.get(semconv.ENV_TOKEN) if token_file is None else _text_of(token_file).strip()
+    if token is not None and not token:
+        message = f"the token is empty ({token_file or semconv.ENV_TOKEN})"
+        raise ConfigurationError(message)
+    return Access(token=token, certificate=certificate, key=key)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise ConfigurationError(message) from None

@@ -1,0 +1,117 @@
+"""What a receiver does with a request before it answers: look at it, have it kept, count it.
+
+An answer that says "taken" is given when the request is on the disk, not before. What it means is found out later.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, Protocol
+
+from agentnet_otel.sources.framing import Form
+from agentnet_otel.sources.otlp_json import JsonDecoder
+from agentnet_otel.sources.otlp_protobuf import inspect_message
+from agentnet_otel.sources.store.raw_log import OverloadedError
+
+MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of a request, unpacked."""
+MAX_BACKLOG_BYTES: Final = 4 * 1024 * 1024 * 1024
+"""Bytes on the disk that may wait to be understood; beyond it senders are asked to come back."""
+RETRY_AFTER_S: Final = 5
+
+
+class RequestKind(IntEnum):
+    """How a request is written in the log."""
+
+    PROTOBUF = 1
+    JSON = 2
+
+    @property
+    def form(self) -> Form:
+        """What the decoder calls it."""
+        return Form.PROTOBUF if self is RequestKind.PROTOBUF else Form.JSON
+
+
+class Log(Protocol):
+    """Where requests are kept."""
+
+    def append(self, kind: int, arrived_ns: int, data: bytes) -> "Future[None]":
+        """Have a request written; the future is done when it is on the disk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a sender is told. ``kept``: done when it is on the disk. ``rejected``: spans without proper ids."""
+
+    kept: "Future[None]"
+    spans: int
+    rejected: int
+
+    @property
+    def remark(self) -> str:
+        """A sentence for the sender, empty where all was taken."""
+        return f"{self.rejected} of {self.spans} spans lack proper ids and cannot be used" if self.rejected else ""
+
+
+@dataclass(slots=True)
+class IntakeCounts:
+    """Since the start of the process."""
+
+    requests: int = 0
+    spans: int = 0
+    rejected_spans: int = 0
+    bad_requests: int = 0
+    refused_requests: int = 0
+    """Refused because too much was waiting."""
+
+
+class Intake:
+    """Takes requests in, from any thread. ``now_ns``: epoch nanoseconds; ``backlog_bytes``: what waits on the disk."""
+
+    def __init__(self, log: Log, now_ns: Callable[[], int], backlog_bytes: Callable[[], int]) -> None:
+        self._log = log
+        self._now_ns = now_ns
+        self._backlog_bytes = backlog_bytes
+        self._lock = threading.Lock()
+        self.counts = IntakeCounts()
+
+    def take(self, kind: RequestKind, data: bytes) -> Receipt:
+        """Take one request.
+
+        Raises:
+            InputError: it is no OTLP request; sending it again will not help.
+            OverloadedError: too much is waiting; the sender is to come back.
+            BackendError: it cannot be kept now.
+        """
+        try:
+            spans, rejected = inspect_message(data) if kind is RequestKind.PROTOBUF else _inspect_json(data)
+        except Exception:
+            with self._lock:
+                self.counts.bad_requests += 1
+            raise
+        try:
+            kept = self._keep(kind, data)
+        except OverloadedError:
+            with self._lock:
+                self.counts.refused_requests += 1
+            raise
+        with self._lock:
+            self.counts.requests += 1
+            self.counts.spans += spans
+            self.counts.rejected_spans += rejected
+        return Receipt(kept=kept, spans=spans, rejected=rejected)
+
+    def _keep(self, kind: RequestKind, data: bytes) -> "Future[None]":
+        waiting = self._backlog_bytes()
+        if waiting > MAX_BACKLOG_BYTES:
+            message = f"{waiting:,} bytes of requests wait to be understood"
+            raise OverloadedError(message)
+        return self._log.append(kind, self._now_ns(), data)
+
+
+def _inspect_json(data: bytes) -> tuple[int, int]:
+    bad: list[str] = []
+    good = sum(1 for _ in JsonDecoder().decode(data, bad.append))
+    return good + len(bad), len(bad)

@@ -1,0 +1,113 @@
+"""OTLP over gRPC: the trace service, on bytes that are kept as they came."""
+
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any, Final
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from agentnet_otel.errors import BackendError, InputError
+from agentnet_otel.sources.access import Access, Address
+from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Intake, Receipt, RequestKind
+from agentnet_otel.sources.store.raw_log import OverloadedError
+
+_EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+_DETAILS: Final = "grpc-status-details-bin"
+_AUTHORIZATION: Final = "authorization"
+_WORKERS: Final = 16
+_MAX_CONCURRENT: Final = 256
+"""Calls at once; beyond it callers are told to come back."""
+_KEEP_TIMEOUT_S: Final = 30.0
+_TAKEN: Final = ExportTraceServiceResponse().SerializeToString()
+
+
+class GrpcReceiver:
+    """Listens at ``address`` from the start on.
+
+    Raises:
+        BackendError: the address is taken or none, or the certificate is none.
+    """
+
+    def __init__(self, address: Address, access: Access, intake: Intake) -> None:
+        self._server = grpc.server(
+            ThreadPoolExecutor(_WORKERS, thread_name_prefix="agentnet-otel-grpc"),
+            handlers=[_Handlers(access, intake)],
+            maximum_concurrent_rpcs=_MAX_CONCURRENT,
+            options=[("grpc.max_receive_message_length", MAX_REQUEST_BYTES), ("grpc.so_reuseport", 0)],
+        )
+        try:
+            port = self._bind(address, access)
+        except RuntimeError as error:
+            message = f"cannot listen at {address}: {error}. Is the port taken? Name another: --otlp-grpc host:port"
+            raise BackendError(message) from None
+        self.address = Address(host=address.host, port=port)
+
+    def start(self) -> None:
+        """Answer from now on."""
+        self._server.start()
+
+    def stop(self, grace_s: float) -> None:
+        """Take no more calls; those that run have ``grace_s`` to end."""
+        self._server.stop(grace_s).wait()
+
+    def _bind(self, address: Address, access: Access) -> int:
+        if access.certificate is None or access.key is None:
+            return int(self._server.add_insecure_port(str(address)))
+        pair = (access.key.read_bytes(), access.certificate.read_bytes())
+        return int(self._server.add_secure_port(str(address), grpc.ssl_server_credentials([pair])))
+
+
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """The one method that there is; gRPC itself says of others that they are not implemented."""
+
+    def __init__(self, access: Access, intake: Intake) -> None:
+        self._access = access
+        self._intake = intake
+        self._export_handler = grpc.unary_unary_rpc_method_handler(self._export)
+
+    def service(self, handler_call_details: Any) -> Any:
+        """The handler of a call."""
+        return self._export_handler if handler_call_details.method == _EXPORT else None
+
+    def _export(self, request: bytes, context: Any) -> bytes:
+        metadata = dict(context.invocation_metadata())
+        if not self._access.admits(metadata.get(_AUTHORIZATION)):
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "a bearer token is needed")
+        try:
+            receipt = self._intake.take(RequestKind.PROTOBUF, request)
+            receipt.kept.result(_KEEP_TIMEOUT_S)
+        except InputError as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except OverloadedError as error:
+            _abort_with_retry(context, str(error))
+        except (BackendError, FutureTimeoutError) as error:
+            context.abort(grpc.StatusCode.UNAVAILABLE, str(error) or "the disk is too slow")
+        return _answer(receipt)
+
+
+def _answer(receipt: Receipt) -> bytes:
+    return _TAKEN if not receipt.rejected else response_of(receipt).SerializeToString()
+
+
+def response_of(receipt: Receipt) -> ExportTraceServiceResponse:
+    """The answer that OTLP has for a request of which all or a part was taken."""
+    response = ExportTraceServiceResponse()
+    if receipt.rejected:
+        response.partial_success.rejected_spans = receipt.rejected
+        response.partial_success.error_message = receipt.remark
+    return response
+
+
+def _abort_with_retry(context: Any, message: str) -> None:
+    """Say that the sender is to come back, and when: without the delay OTLP takes it for final."""
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    detail = AnyMessage()
+    detail.Pack(RetryInfo(retry_delay=Duration(seconds=RETRY_AFTER_S)))
+    status = Status(code=code.value[0], message=message, details=[detail])
+    context.set_trailing_metadata(((_DETAILS, status.SerializeToString()),))
+    context.abort(code, message)

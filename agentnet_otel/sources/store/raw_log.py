@@ -1,0 +1,322 @@
+"""Requests on disk, as they came, before anybody understood them: what was acknowledged is here.
+
+The log is a folder of segments, each a run of records: length, checksum, kind and time of arrival, then the bytes of
+the request. One thread writes. It takes whatever waits, writes it at once and syncs once for all of it (group
+commit); then the callers are told.
+
+What can go wrong: a process that is killed leaves a torn record at the end, which nobody was told was kept: it is cut
+off. A full disk fails those that wait, the file is cut back to its last whole record, and the next ones are tried
+again. A record with a wrong checksum elsewhere is damage: the segment is put into quarantine, its whole records are
+kept, and the rest is told.
+"""
+
+import os
+import queue
+import struct
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from agentnet_otel.errors import BackendError
+
+SEGMENT_BYTES: Final = 64 * 1024 * 1024
+"""Where a segment ends and the next begins."""
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+"""Bytes that may wait for the disk; beyond it senders are asked to come back."""
+MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
+
+_HEADER: Final = struct.Struct("<IIBxxxQ")
+"""Length, CRC-32 of what follows the first eight bytes, kind, arrival in epoch nanoseconds."""
+_UNCHECKED_BYTES: Final = 8
+_OFFSET_BITS: Final = 40
+_SUFFIX: Final = ".log"
+_QUARANTINE: Final = "quarantine"
+_MODE: Final = 0o600
+_MAX_BATCH: Final = 512
+
+
+class OverloadedError(BackendError):
+    """More is waiting than there is room for; the sender may come back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRecord:
+    """One request. ``end``: the position after it, as `RawLog.read` takes it."""
+
+    kind: int
+    arrived_ns: int
+    data: bytes
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    encoded: bytes
+    future: "Future[None]"
+
+
+class RawLog:
+    """The log in ``folder``. `append` may be called from any thread; `read` from one at a time.
+
+    Raises:
+        BackendError: the folder cannot be read or written.
+    """
+
+    def __init__(self, folder: Path, tell: Callable[[str], None], *, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self._folder = folder
+        self._tell = tell
+        self._segment_bytes = segment_bytes
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._waiting_bytes = 0
+        self.failure: str | None = None
+        """Why the last write failed; None after one that did not."""
+        self._lock = threading.Lock()
+        self._closed = False
+        self.durable = threading.Condition()
+        """Notified when something became durable."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._numbers = self._recover()
+            self._descriptor = self._create(self._numbers[-1])
+            self._size = os.fstat(self._descriptor).st_size
+        except OSError as error:
+            message = f"the store {folder} cannot be used: {error.strerror or error}"
+            raise BackendError(message) from None
+        self.end = position(self._numbers[-1], self._size)
+        self._thread = threading.Thread(target=self._write_all, name="agentnet-otel-log", daemon=True)
+        self._thread.start()
+
+    # --- writing -------------------------------------------------------------------------------------
+
+    def append(self, kind: int, arrived_ns: int, data: bytes) -> "Future[None]":
+        """Have a request written; the future is done when it is on the disk.
+
+        Raises:
+            OverloadedError: too much is waiting.
+            BackendError: the log is closed.
+        """
+        encoded = _encode(kind, arrived_ns, data)
+        waiting = _Waiting(encoded, Future())
+        with self._lock:
+            if self._closed:
+                message = "the store is closing"
+                raise BackendError(message)
+            if self._waiting_bytes + len(encoded) > MAX_WAITING_BYTES:
+                message = f"{self._waiting_bytes:,} bytes wait for the disk"
+                raise OverloadedError(message)
+            self._waiting_bytes += len(encoded)
+            self._waiting.put(waiting)
+        return waiting.future
+
+    def close(self) -> None:
+        """Write what waits, and close."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._waiting.put(None)
+        self._thread.join()
+        os.close(self._descriptor)
+
+    def drain(self) -> None:
+        """Return when all that waits now was written, or could not be."""
+        with self._lock:
+            if self._closed:
+                return
+            mark = _Waiting(b"", Future())
+            self._waiting.put(mark)
+        with suppress(BackendError):
+            mark.future.result()
+
+    def _write_all(self) -> None:
+        while True:
+            batch, last = self._take_batch()
+            if batch:
+                self._write_batch(batch)
+            if last:
+                return
+
+    def _take_batch(self) -> tuple[list[_Waiting], bool]:
+        """All that waits, at least one; and whether the log is to be closed."""
+        batch: list[_Waiting] = []
+        item = self._waiting.get()
+        while item is not None:
+            batch.append(item)
+            if len(batch) == _MAX_BATCH:
+                return batch, False
+            try:
+                item = self._waiting.get_nowait()
+            except queue.Empty:
+                return batch, False
+        return batch, True
+
+    def _write_batch(self, batch: Sequence[_Waiting]) -> None:
+        size = sum(len(waiting.encoded) for waiting in batch)
+        try:
+            self._write(b"".join(waiting.encoded for waiting in batch))
+        except OSError as error:
+            failure: Exception | None = BackendError(f"the store {self._folder}: {error.strerror or error}")
+        else:
+            failure = None
+            with self.durable:
+                self.end = position(self._numbers[-1], self._size)
+                self.durable.notify_all()
+        self.failure = None if failure is None else str(failure)
+        with self._lock:
+            self._waiting_bytes -= size
+        for waiting in batch:
+            if failure is None:
+                waiting.future.set_result(None)
+            else:
+                waiting.future.set_exception(failure)
+
+    def _write(self, data: bytes) -> None:
+        """Write and sync; what was written in part is cut off again."""
+        if self._size >= self._segment_bytes:
+            self._begin_segment()
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            os.fdatasync(self._descriptor)
+        except OSError:
+            os.ftruncate(self._descriptor, self._size)
+            raise
+        self._size += len(data)
+
+    def _begin_segment(self) -> None:
+        number = self._numbers[-1] + 1
+        descriptor = self._create(number)
+        os.close(self._descriptor)
+        self._descriptor, self._size = descriptor, 0
+        self._numbers = [*self._numbers, number]
+
+    # --- reading and forgetting ----------------------------------------------------------------------
+
+    def read(self, start: int) -> Iterator[LogRecord]:
+        """The durable records from a position on; from the oldest one where that is gone."""
+        number, offset = divmod(start, 1 << _OFFSET_BITS)
+        end_number, end_offset = divmod(self.end, 1 << _OFFSET_BITS)
+        for segment in [n for n in self._numbers if number <= n <= end_number]:
+            limit = end_offset if segment == end_number else None
+            yield from self._read_segment(segment, offset if segment == number else 0, limit)
+
+    def forget_before(self, place: int) -> None:
+        """Delete the segments that end before a position."""
+        number = place >> _OFFSET_BITS
+        gone = [n for n in self._numbers[:-1] if n < number]
+        for segment in gone:
+            self._path(segment).unlink(missing_ok=True)
+        self._numbers = [n for n in self._numbers if n not in gone]
+
+    def bytes_from(self, place: int) -> int:
+        """How many bytes of the log lie after a position."""
+        number, offset = divmod(place, 1 << _OFFSET_BITS)
+        end_number, end_offset = divmod(self.end, 1 << _OFFSET_BITS)
+        sizes = [end_offset if n == end_number else self._path(n).stat().st_size for n in self._numbers if n >= number]
+        return max(0, sum(sizes) - (offset if number in self._numbers else 0))
+
+    def _read_segment(self, number: int, offset: int, limit: int | None) -> Iterator[LogRecord]:
+        with self._path(number).open("rb") as file:
+            file.seek(offset)
+            while limit is None or offset < limit:
+                record = _read_record(file.read)
+                if record is None:
+                    return
+                kind, arrived_ns, data = record
+                offset += _HEADER.size + len(data)
+                yield LogRecord(kind=kind, arrived_ns=arrived_ns, data=data, end=position(number, offset))
+
+    # --- opening -------------------------------------------------------------------------------------
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:010d}{_SUFFIX}"
+
+    def _create(self, number: int) -> int:
+        descriptor = os.open(self._path(number), os.O_RDWR | os.O_APPEND | os.O_CREAT, _MODE)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the name of a new file is to last as its content does
+        finally:
+            os.close(folder)
+        return descriptor
+
+    def _recover(self) -> list[int]:
+        """Numbers of the segments, after cutting off a torn end and putting damaged ones into quarantine."""
+        numbers = sorted(int(path.stem) for path in self._folder.glob(f"*{_SUFFIX}") if path.stem.isdigit())
+        for number in numbers:
+            path = self._path(number)
+            whole = self._whole_bytes(path)
+            rest = path.stat().st_size - whole
+            if not rest:
+                continue
+            if number == numbers[-1] and _is_torn(path, whole):
+                os.truncate(path, whole)
+            else:
+                self._quarantine(path, whole, rest)
+        return numbers or [1]
+
+    def _whole_bytes(self, path: Path) -> int:
+        whole = 0
+        with path.open("rb") as file:
+            while (record := _read_record(file.read)) is not None:
+                whole += _HEADER.size + len(record[2])
+        return whole
+
+    def _quarantine(self, path: Path, whole: int, rest: int) -> None:
+        folder = self._folder / _QUARANTINE
+        folder.mkdir(exist_ok=True)
+        place = 1
+        while (kept := folder / f"{path.name}.{place}").exists():
+            place += 1
+        good = path.read_bytes()[:whole]
+        path.rename(kept)
+        path.write_bytes(good)
+        self._tell(
+            f"{path} is damaged at byte {whole:,}: {rest:,} bytes could not be read; the file was kept as {kept}"
+        )
+
+
+def position(number: int, offset: int) -> int:
+    """A place in the log as one number; later places are greater."""
+    return number << _OFFSET_BITS | offset
+
+
+def _encode(kind: int, arrived_ns: int, data: bytes) -> bytes:
+    if len(data) > MAX_RECORD_BYTES:
+        message = f"a request of {len(data):,} bytes is more than the store takes ({MAX_RECORD_BYTES:,})"
+        raise BackendError(message)
+    checked = _HEADER.pack(0, 0, kind, arrived_ns)[_UNCHECKED_BYTES:] + data
+    return struct.pack("<II", len(data), zlib.crc32(checked)) + checked
+
+
+def _read_record(read: Callable[[int], bytes]) -> tuple[int, int, bytes] | None:
+    """Kind, arrival and bytes of the next record; None where no whole and sound one stands."""
+    header = read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        return None
+    length, checksum, kind, arrived_ns = _HEADER.unpack(header)
+    if length > MAX_RECORD_BYTES:
+        return None
+    data = read(length)
+    sound = len(data) == length and zlib.crc32(data, zlib.crc32(header[_UNCHECKED_BYTES:])) == checksum
+    return (kind, arrived_ns, data) if sound else None
+
+
+def _is_torn(path: Path, whole: int) -> bool:
+    """Whether what follows the last whole record is the beginning of one that was never finished.
+
+    A killed process leaves its beginning; a machine that lost power may leave zeros in place of what was not written.
+    """
+    with path.open("rb") as file:
+        file.seek(whole)
+        rest = file.read(_HEADER.size + MAX_RECORD_BYTES)
+    if len(rest) < _HEADER.size or not rest.strip(b"\0"):
+        return True
+    length: int = _HEADER.unpack(rest[: _HEADER.size])[0]
+    return len(rest) < _HEADER.size + length

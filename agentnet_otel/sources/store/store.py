@@ -1,0 +1,104 @@
+"""The folder of `serve`: a lock, the log of requests, and the turns."""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from agentnet_otel.errors import BackendError
+from agentnet_otel.sources.store.raw_log import RawLog
+from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
+
+_LOCK: Final = "lock"
+_LOG: Final = "requests"
+_QUARANTINE: Final = "quarantine"
+_MODE: Final = 0o600
+
+
+class Store:
+    """The folder, opened for writing by one process. ``tell`` gets a sentence on everything that was damaged.
+
+    Raises:
+        BackendError: it cannot be used: another process has it open, it is read-only, or of a newer version.
+    """
+
+    def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._tell = tell
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, _MODE)
+        except OSError as error:
+            message = f"the store {folder} cannot be written: {error.strerror}"
+            raise BackendError(message) from None
+        self._take_lock()
+        try:
+            self.log = RawLog(folder / _LOG, tell)
+            try:
+                self.turns = self._open_turns()
+            except BaseException:
+                self.log.close()
+                raise
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def close(self) -> None:
+        """Write what waits, and let the next process in."""
+        self.log.close()
+        self.turns.close()
+        os.close(self._lock)
+
+    def _take_lock(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.pread(self._lock, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(self._lock)
+            message = (
+                f"the store {self._folder} is in use by process {owner}; stop it, or name another folder: --store DIR"
+            )
+            raise BackendError(message) from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    def _open_turns(self) -> TurnStore:
+        """The turns; a damaged file is put aside, and what the log still holds is read anew."""
+        path = self._folder / FILE_NAME
+        damage = _damage_of(path)
+        if damage is not None:
+            kept = self._put_aside()
+            self._tell(
+                f"{path} is damaged ({damage}). It was kept in {kept}; turns are rebuilt from the requests that are "
+                "still here, older ones are missing."
+            )
+        return TurnStore(self._folder)
+
+    def _put_aside(self) -> Path:
+        folder = self._folder / _QUARANTINE
+        place = 1
+        while (kept := folder / str(place)).exists():
+            place += 1
+        kept.mkdir(parents=True)
+        for path in self._folder.glob(f"{FILE_NAME}*"):
+            path.rename(kept / path.name)
+        return kept
+
+
+def _damage_of(path: Path) -> str | None:
+    """What is wrong with a database; None where it is sound or not there."""
+    if not path.exists():
+        return None
+    try:
+        db = sqlite3.connect(path)
+        try:
+            found = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+        finally:
+            db.close()
+    except sqlite3.OperationalError:
+        return None  # not damage: not readable, or busy; whoever opens it next says so
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return None if found == "ok" else found

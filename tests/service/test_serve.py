@@ -1,0 +1,312 @@
+"""`serve` as a process: what was acknowledged is there, whatever happens to it."""
+
+import gzip
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+
+
+def batch(*numbers, agent="planner", children=1):
+    """An export request with a turn for each number."""
+    request = ExportTraceServiceRequest()
+    spans = request.resource_spans.add().scope_spans.add()
+    spans.scope.name = "agentnet_otel"
+    now = time.time_ns()
+    for number in numbers:
+        root = spans.spans.add(
+            name=f"invoke_agent {agent}", start_time_unix_nano=now, end_time_unix_nano=now + 5_000_000
+        )
+        root.trace_id, root.span_id = number.to_bytes(16, "big"), number.to_bytes(8, "big")
+        for key, value in (("gen_ai.operation.name", "invoke_agent"), ("gen_ai.agent.name", agent),
+                           ("agentnet.turn.id", f"t{number}"), ("agentnet.turn.outcome", "success")):  # fmt: skip
+            root.attributes.add(key=key).value.string_value = value
+        for child in range(children):
+            span = spans.spans.add(name="chat m", start_time_unix_nano=now, end_time_unix_nano=now + 1_000_000)
+            span.trace_id, span.parent_span_id = root.trace_id, root.span_id
+            span.span_id = (number + (child + 1) * 2**40).to_bytes(8, "big")
+            span.attributes.add(key="agentnet.latency.component").value.string_value = "inference"
+            span.attributes.add(key="gen_ai.usage.input_tokens").value.int_value = 7
+    return request
+
+
+def export(address, request, timeout_s=30, metadata=()):
+    """Over gRPC; returns the answer."""
+    with grpc.insecure_channel(address) as channel:
+        call = channel.unary_unary(EXPORT)
+        return ExportTraceServiceResponse.FromString(call(request, timeout=timeout_s, metadata=metadata))
+
+
+def ids(turns):
+    """Turn ids, sorted."""
+    return sorted(turn["turn_id"] for turn in turns)
+
+
+def test_every_door(serve):
+    """Spans over gRPC and HTTP, protobuf and JSON, gzip or not, become turns; reports and health are served."""
+    bridge = serve()
+    assert not export(bridge.grpc, batch(1).SerializeToString()).partial_success.rejected_spans
+    assert bridge.post(batch(2).SerializeToString())[0] == 200
+    status, body, headers = bridge.post(gzip.compress(batch(3).SerializeToString()), **{"Content-Encoding": "gzip"})
+    assert (status, headers["content-type"]) == (200, "application/x-protobuf")
+    assert ExportTraceServiceResponse.FromString(body) == ExportTraceServiceResponse()
+    span = {
+        "traceId": "0" * 31 + "4", "spanId": "0" * 15 + "4", "name": "invoke_agent a", "startTimeUnixNano": "1",
+        "endTimeUnixNano": "2", "attributes": [
+            {"key": "gen_ai.operation.name", "value": {"stringValue": "invoke_agent"}},
+            {"key": "gen_ai.agent.name", "value": {"stringValue": "a"}},
+            {"key": "agentnet.turn.id", "value": {"stringValue": "t4"}}]}  # fmt: skip
+    as_json = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+    status, body, _ = bridge.post(as_json, "application/json; charset=utf-8")
+    assert (status, json.loads(body)) == (200, {})
+    turns = bridge.turns(4)
+    assert ids(turns) == ["t1", "t2", "t3", "t4"]
+    assert {turn["input_tokens"] for turn in turns} == {7, None}
+    assert bridge.get("/healthz")[0] == bridge.get("/readyz")[0] == 200
+    assert bridge.get("/api/report")[1].startswith(b"# AgentNet Performance Report")
+    assert json.loads(bridge.get("/api/report?format=json")[1])
+    assert bridge.stop() == 0
+
+
+def test_pages_of_turns(serve):
+    """A cursor leads through all turns, each once."""
+    bridge = serve()
+    export(bridge.grpc, batch(*range(1, 26)).SerializeToString())
+    bridge.turns(25)
+    seen, cursor = [], "0"
+    for _ in range(4):
+        _, body, headers = bridge.get(f"/api/turns?limit=10&cursor={cursor}")
+        seen += [json.loads(line) for line in body.splitlines()]
+        cursor = headers["agentnet-next-cursor"]
+    assert (len(seen), len(set(ids(seen)))) == (25, 25)
+    for wrong in ("limit=0x", "limit=-1", "limit=10001", "cursor=a", "cursor=99999999999999999999"):
+        status, body, _ = bridge.get(f"/api/turns?{wrong}")
+        assert status == 400
+        assert b"is not a whole number" in body
+
+
+def test_what_senders_do_wrong(serve):
+    """Each gets the answer that OTLP has for it; nothing else is lost."""
+    bridge = serve()
+    good = batch(1)
+    with pytest.raises(grpc.RpcError) as raised:
+        export(bridge.grpc, b"\x0a\xff\xff")
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    with pytest.raises(grpc.RpcError) as raised, grpc.insecure_channel(bridge.grpc) as channel:
+        channel.unary_unary("/opentelemetry.proto.collector.logs.v1.LogsService/Export")(b"", timeout=10)
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    status, body, _ = bridge.post(b"\x0a\xff\xff")
+    assert status == 400
+    assert "protobuf" in Status.FromString(body).message
+    status, body, _ = bridge.post(b"{", "application/json")
+    assert (status, json.loads(body)["code"]) == (400, 3)
+    assert bridge.post(b"x", "text/plain")[0] == 415
+    assert bridge.post(b"x", **{"Content-Encoding": "br"})[0] == 415
+    assert bridge.post(b"x", **{"Content-Encoding": "gzip"})[0] == 400
+    assert bridge.get("/v1/traces", door=bridge.http)[0] == 405
+    assert bridge.get("/nothing")[0] == 404
+    assert bridge.get("/api/turns?" + "x" * 5000)[0] == 414
+    bad = batch(2)
+    bad.resource_spans[0].scope_spans[0].spans.add(name="no ids")
+    told = export(bridge.grpc, bad.SerializeToString()).partial_success
+    assert (told.rejected_spans, told.error_message != "") == (1, True)
+    assert bridge.post(good.SerializeToString())[0] == 200
+    assert ids(bridge.turns(2)) == ["t1", "t2"]
+
+
+def test_bombs_and_giants_are_refused(serve):
+    """A body that unpacks to more than the limit, and one that is larger, cost nobody memory."""
+    bridge = serve()
+    bomb = gzip.compress(bytes(200_000_000))
+    assert bridge.post(bomb, **{"Content-Encoding": "gzip"})[0] == 413
+    with grpc.insecure_channel(bridge.grpc, compression=grpc.Compression.Gzip) as channel:
+        with pytest.raises(grpc.RpcError) as raised:
+            channel.unary_unary(EXPORT)(bytes(100_000_000), timeout=30)
+        assert raised.value.code() in {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INTERNAL}
+    status = Path(f"/proc/{bridge.process.pid}/status").read_text(encoding="ascii")
+    peak_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    assert peak_kb < 400_000
+    assert bridge.get("/readyz")[0] == 200
+
+
+def test_kill_9_loses_nothing_that_was_acknowledged(serve, tmp_path):
+    """Killed again and again while senders send and retry: each acknowledged turn is there, once."""
+    acknowledged, number = set(), 0
+    for _ in range(3):
+        bridge = serve()
+        until = threading.Timer(1.0, bridge.process.kill)
+        until.start()
+        while True:
+            number += 1
+            request = batch(number).SerializeToString()
+            try:
+                export(bridge.grpc, request)
+                export(bridge.grpc, request)  # a client that retries
+            except grpc.RpcError:
+                break
+            acknowledged.add(f"t{number}")
+        until.join()
+        bridge.process.communicate()
+    bridge = serve()
+    turns = bridge.turns(len(acknowledged))
+    found = ids(turns)
+    assert len(found) == len(set(found))
+    assert acknowledged <= set(found)
+    assert all(turn["spans"] == 2 for turn in turns if turn["turn_id"] in acknowledged)
+    assert len(acknowledged) > 10
+    assert bridge.stop() == 0
+
+
+def test_sigterm_drains(serve, tmp_path):
+    """What was taken just before the end is understood after the next start; the exit code is 0."""
+    bridge = serve()
+    for number in range(1, 20):
+        export(bridge.grpc, batch(number).SerializeToString())
+    assert bridge.stop() == 0
+    assert len(serve().turns(19)) == 19
+
+
+def test_a_late_child_revises_the_turn_even_after_a_restart(serve):
+    """The turn stays one, in its second revision."""
+    whole = batch(1, children=2)
+    early, late = ExportTraceServiceRequest(), ExportTraceServiceRequest()
+    for part, spans in ((early, [0, 1]), (late, [2])):
+        part.CopyFrom(whole)
+        del part.resource_spans[0].scope_spans[0].spans[:]
+        part.resource_spans[0].scope_spans[0].spans.extend(
+            whole.resource_spans[0].scope_spans[0].spans[i] for i in spans
+        )
+    bridge = serve()
+    export(bridge.grpc, early.SerializeToString())
+    (turn,) = bridge.turns(1)
+    assert (turn["spans"], turn["revision"]) == (2, 1)
+    bridge.stop(signal.SIGKILL)
+    bridge = serve()
+    export(bridge.grpc, late.SerializeToString())
+    end = time.monotonic() + 30
+    while bridge.turns()[0]["spans"] < 3 and time.monotonic() < end:
+        time.sleep(0.2)
+    (turn,) = bridge.turns(1)
+    assert (turn["spans"], turn["revision"], turn["input_tokens"]) == (3, 2, 14)
+
+
+def test_two_processes_on_one_store(serve, tmp_path):
+    """The second refuses, says who has it, and harms nothing."""
+    bridge = serve()
+    second = subprocess.run(
+        [sys.executable, "-m", "agentnet_otel", "serve", "--web", "127.0.0.1:0", "--store", tmp_path / "store"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert second.returncode == 1
+    assert f"in use by process {bridge.process.pid}" in second.stderr
+    assert "Traceback" not in second.stderr
+    export(bridge.grpc, batch(1).SerializeToString())
+    assert len(bridge.turns(1)) == 1
+
+
+def test_a_damaged_database_is_put_aside_and_told(serve, tmp_path):
+    """Turns come back from the requests that are still there; the damaged file is kept."""
+    bridge = serve()
+    export(bridge.grpc, batch(1, 2).SerializeToString())
+    bridge.turns(2)
+    bridge.stop()
+    (tmp_path / "store" / "turns.sqlite").write_bytes(b"rubbish" * 1000)
+    bridge = serve()
+    assert any("damaged" in line and "quarantine" in line for line in bridge.told)
+    assert ids(bridge.turns(2)) == ["t1", "t2"]
+    assert (tmp_path / "store" / "quarantine" / "1" / "turns.sqlite").read_bytes().startswith(b"rubbish")
+
+
+def test_damaged_requests_are_put_aside_and_told(serve, tmp_path):
+    """Whole requests before the damage are kept, and the file that was damaged too."""
+    bridge = serve()
+    export(bridge.grpc, batch(1).SerializeToString())
+    export(bridge.grpc, batch(2).SerializeToString())
+    bridge.turns(2)
+    bridge.stop()
+    (log,) = (tmp_path / "store" / "requests").glob("*.log")
+    data = bytearray(log.read_bytes())
+    data[-30] ^= 0xFF
+    log.write_bytes(data)
+    bridge = serve()
+    assert any("is damaged at byte" in line for line in bridge.told)
+    assert list((tmp_path / "store" / "requests" / "quarantine").iterdir())
+    assert len(bridge.turns(2)) == 2
+    export(bridge.grpc, batch(3).SerializeToString())
+    assert ids(bridge.turns(3)) == ["t1", "t2", "t3"]
+
+
+def test_a_store_of_a_newer_version_is_refused(serve, tmp_path):
+    """One sentence, and the file is left as it was."""
+    bridge = serve()
+    bridge.stop()
+    with sqlite3.connect(tmp_path / "store" / "turns.sqlite") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(AssertionError, match="version 99"):
+        serve()
+
+
+def test_an_unwritable_store_is_one_sentence(tmp_path):
+    """A file where the folder should be."""
+    path = tmp_path / "file"
+    path.write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "agentnet_otel", "serve", "--web", "127.0.0.1:0", "--store", path / "store"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_token_opens_each_door(serve, tmp_path):
+    """Without it nobody gets in, but probes; the token is never told."""
+    secret = tmp_path / "token"
+    secret.write_text("open-sesame\n")
+    bridge = serve("--token-file", str(secret))
+    assert bridge.get("/api/turns")[0] == 401
+    assert bridge.get("/healthz")[0] == 200
+    assert bridge.get("/api/turns", {"Authorization": "Bearer open-sesame"})[0] == 200
+    assert bridge.get("/api/turns", {"Authorization": "Basic open-sesame"})[0] == 401
+    assert bridge.post(b"")[0] == 401
+    with pytest.raises(grpc.RpcError) as raised:
+        export(bridge.grpc, batch(1).SerializeToString())
+    assert raised.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    export(bridge.grpc, batch(1).SerializeToString(), metadata=(("authorization", "Bearer open-sesame"),))
+    bridge.stop()
+    assert "sesame" not in "".join(bridge.told)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--web", "0.0.0.0:0"], "set a token"),
+        (["--web", "nothing"], "not an address"),
+        (["--otlp-grpc", "127.0.0.1:99999"], "not an address"),
+        (["--web", "127.0.0.1:0", "--tls-cert", "x"], "belong together"),
+        (["--web", "127.0.0.1:0", "--token-file", "/nonexistent"], "cannot be read"),
+    ],
+)
+def test_wrong_options(options, told, tmp_path):
+    """Exit code 2 and one sentence."""
+    done = subprocess.run(
+        [sys.executable, "-m", "agentnet_otel", "serve", "--store", tmp_path / "s", *options],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
