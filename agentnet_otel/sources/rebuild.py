@@ -1,14 +1,16 @@
 """From sources to turns in one go: what the commands read."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from agentnet_otel.core.assembler import Assembler, Counts, newest_revisions
+from agentnet_otel.errors import BackendError, InputError
 from agentnet_otel.model import Turn
 from agentnet_otel.sources.files import read_spans
 from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
 
 MAX_SPANS: Final = 5_000_000
 """Spans of files that are held until the end, because their order is unknown; beyond it the oldest trace is told."""
@@ -25,13 +27,40 @@ class Rebuilt:
 
 
 def rebuild(sources: Iterable[str | Path], tick: Callable[[int], None] | None = None) -> Rebuilt:
-    """All turns in the sources, each in its newest revision. ``tick`` is called with numbers of spans read."""
+    """All turns in the sources, each in its newest revision. ``tick`` is called with numbers of spans read.
+
+    A folder of `serve` holds turns already; other sources hold spans.
+    """
     read = ReadReport()
     assembler = Assembler(max_spans=MAX_SPANS)
     turns: list[Turn] = []
-    for span in read_spans(sources, read):
+    of_spans = []
+    for source in sources:
+        if is_store(source):
+            read.sources += 1
+            turns.extend(_stored_turns(Path(source), read))
+        else:
+            of_spans.append(source)
+    for span in read_spans(of_spans, read):
         turns.extend(assembler.feed(span))
         if tick is not None and read.spans % _TICK_SPANS == 0:
             tick(_TICK_SPANS)
     turns.extend(assembler.drain())
     return Rebuilt(turns=newest_revisions(turns), counts=assembler.counts, read=read)
+
+
+def is_store(source: str | Path) -> bool:
+    """Whether it is a folder of `serve`."""
+    return (Path(source) / FILE_NAME).is_file()
+
+
+def _stored_turns(folder: Path, read: ReadReport) -> Iterator[Turn]:
+    try:
+        store = TurnStore(folder, read_only=True)
+        try:
+            yield from store.all()
+        finally:
+            store.close()
+    except (BackendError, InputError) as error:
+        read.unreadable_sources += 1
+        read.tell(str(folder), str(error))

@@ -18,6 +18,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from agentnet_otel.outputs.turn_rows import turn_line
+from agentnet_otel.sources.rebuild import rebuild
+
+pytestmark = pytest.mark.slow
+
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
@@ -202,6 +207,18 @@ def test_a_late_child_revises_the_turn_even_after_a_restart(serve):
         time.sleep(0.2)
     (turn,) = bridge.turns(1)
     assert (turn["spans"], turn["revision"], turn["input_tokens"]) == (3, 2, 14)
+
+
+def test_the_folder_is_a_source(serve, tmp_path):
+    """Its turns are those of the page, while it runs and afterwards."""
+    bridge = serve()
+    export(bridge.grpc, batch(1, 2, 3).SerializeToString())
+    turns = bridge.turns(3)
+    for _ in range(2):
+        rebuilt = rebuild([tmp_path / "store"])
+        assert [json.loads(turn_line(turn)) for turn in rebuilt.turns] == sorted(turns, key=lambda t: t["trace_id"])
+        assert not rebuilt.read.problems
+        bridge.stop()
 
 
 def test_two_processes_on_one_store(serve, tmp_path):
