@@ -1,11 +1,13 @@
 """What constructors accept: a wrong value is a ValueError that says field, value and what is allowed."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, TypeVar
+from numbers import Real
+from typing import Any, NoReturn, TypeVar
 
 E = TypeVar("E", bound=Enum)
+V = TypeVar("V")
 
 
 def whole_number(field: str, value: object, *, least: int) -> int:
@@ -14,9 +16,43 @@ def whole_number(field: str, value: object, *, least: int) -> int:
     Raises:
         ValueError: it is none.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    number = value.__index__() if hasattr(value, "__index__") and not isinstance(value, bool) else None
+    if number is None or number < least:
         raise _refused(field, value, f"a whole number of at least {least}")
-    return value
+    return int(number)
+
+
+def count(field: str, value: object) -> int:
+    """A whole number of at least 0.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return whole_number(field, value, least=0)
+
+
+def amount(field: str, value: object) -> float:
+    """A finite number of at least 0.
+
+    Raises:
+        ValueError: it is none.
+    """
+    number = _number(value)
+    if number is None or not math.isfinite(number) or number < 0:
+        raise _refused(field, value, "a finite number of at least 0")
+    return number
+
+
+def moment(field: str, value: object) -> float:
+    """A point in time: a finite number of seconds.
+
+    Raises:
+        ValueError: it is none.
+    """
+    number = _number(value)
+    if number is None or not math.isfinite(number):
+        raise _refused(field, value, "a finite number of seconds")
+    return number
 
 
 def positive(field: str, value: object) -> float:
@@ -68,6 +104,40 @@ def member(field: str, value: object, kind: type[E]) -> E:
         raise _refused(field, value, f"one of {allowed}") from None
 
 
+def members(field: str, values: object, kind: type[E], check: Callable[[str, object], V]) -> dict[E, V]:
+    """A copy of a mapping, with members of ``kind`` as keys and values that pass ``check``.
+
+    Raises:
+        ValueError: it is no mapping, or a key or value in it is wrong.
+    """
+    return {
+        member(f"key of {field}", key, kind): check(f"{field}[{key!r}]", value)
+        for key, value in mapping(field, values).items()
+    }
+
+
+def name(field: str, value: object) -> str:
+    """A text, be it empty.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, str):
+        raise _refused(field, value, "a text")
+    return value
+
+
+def names(field: str, values: object) -> list[str]:
+    """A copy of a list of texts.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(values, list | tuple):
+        raise _refused(field, values, "a list of texts")
+    return [name(f"an element of {field}", value) for value in values]
+
+
 def text(field: str, value: object) -> str:
     """A text that is not empty.
 
@@ -101,8 +171,30 @@ def mapping(field: str, value: object) -> dict[str, Any]:
     return dict(value)
 
 
+def plain_data(field: str, value: object) -> dict[str, Any]:
+    """A copy of a mapping; the lists, sets and mappings in it are copies too.
+
+    Raises:
+        ValueError: it is no mapping.
+    """
+    return {key: _copied(inner) for key, inner in mapping(field, value).items()}
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copied(inner) for key, inner in value.items()}
+    if isinstance(value, list | set):
+        return type(value)(_copied(inner) for inner in value)
+    return value
+
+
 def _number(value: object) -> float | None:
-    return None if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    return None if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+
+
+def refuse(field: str, value: object, allowed: str) -> NoReturn:
+    """Raise the error of a wrong value."""
+    raise _refused(field, value, allowed)
 
 
 def _refused(field: str, value: object, allowed: str) -> ValueError:

@@ -21,16 +21,7 @@ from agentnet_otel.instrumentation.clock import Clock, SystemClock
 from agentnet_otel.instrumentation.faults import logger
 from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.model import LatencyComponent, Turn
-from agentnet_otel.performance.checks import (
-    checked_count,
-    checked_member,
-    checked_members,
-    checked_names,
-    checked_number,
-    checked_text,
-    copied_mapping,
-    refuse,
-)
+from agentnet_otel.performance import field_checks as check
 from agentnet_otel.performance.open_turns import MAX_TOOL_USES, OpenTurn, Parts
 from agentnet_otel.performance.recording import MAX_HISTORY, TurnLog
 
@@ -73,18 +64,18 @@ class TurnLatencyMeasurement:
     duration_ms: float | None = None
 
     def __post_init__(self) -> None:
-        checked_text(self.turn_id, "turn_id")
-        checked_text(self.agent_id, "agent_id")
-        start = checked_number(self.start_time, "start_time", -float("inf"))
-        if checked_number(self.end_time, "end_time", -float("inf")) < start:
-            refuse("end_time", self.end_time, f"a time from start_time ({self.start_time!r}) on")
-        self.component_latencies = checked_members(
-            LatencyComponent, self.component_latencies, "component_latencies", checked_number
+        check.name("turn_id", self.turn_id)
+        check.name("agent_id", self.agent_id)
+        start = check.moment("start_time", self.start_time)
+        if check.moment("end_time", self.end_time) < start:
+            check.refuse("end_time", self.end_time, f"a time from start_time ({self.start_time!r}) on")
+        self.component_latencies = check.members(
+            "component_latencies", self.component_latencies, LatencyComponent, check.amount
         )
         for name in ("prompt_length", "response_length", "tokens_processed", "policy_violations"):
-            setattr(self, name, checked_count(getattr(self, name), name))
-        self.tools_used = checked_names(self.tools_used, "tools_used")
-        self.metadata = copied_mapping(self.metadata, "metadata")
+            setattr(self, name, check.count(name, getattr(self, name)))
+        self.tools_used = check.names("tools_used", self.tools_used)
+        self.metadata = check.plain_data("metadata", self.metadata)
 
     @property
     def total_latency_ms(self) -> float:
@@ -145,9 +136,9 @@ class LatencyLimits:
     memory_share: float = 0.3
 
     def __post_init__(self) -> None:
-        checked_count(self.policy_violations, "policy_violations")
-        checked_count(self.tool_uses, "tool_uses")
-        checked_number(self.memory_share, "memory_share")
+        check.count("policy_violations", self.policy_violations)
+        check.count("tool_uses", self.tool_uses)
+        check.amount("memory_share", self.memory_share)
 
 
 class LatencyTracker:
@@ -168,7 +159,7 @@ class LatencyTracker:
     ) -> None:
         self.limits = limits or LatencyLimits()
         self._clock: Clock = clock or SystemClock()
-        self._log: TurnLog[TurnLatencyMeasurement] = TurnLog(checked_count(max_history, "max_history", 1))
+        self._log: TurnLog[TurnLatencyMeasurement] = TurnLog(check.whole_number("max_history", max_history, least=1))
         self._open: dict[str, OpenTurn] = {}
         self._lock = threading.Lock()
         self._misuses: Counter[str] = Counter()
@@ -231,16 +222,16 @@ class LatencyTracker:
         """
         if isinstance(prompt_length, Mapping) or prompt_length is None:
             if metadata is not None:
-                refuse("metadata", metadata, "one mapping: it is given by position too")
+                check.refuse("metadata", metadata, "one mapping: it is given by position too")
             metadata, prompt_length = prompt_length, 0
         opened = OpenTurn(
-            checked_text(agent_id, "agent_id"),
+            check.name("agent_id", agent_id),
             start_ns=self._clock.wall_ns(),
             started_ns=self._clock.monotonic_ns(),
-            prompt_length=checked_count(prompt_length, "prompt_length"),
-            metadata=copied_mapping({} if metadata is None else metadata, "metadata"),
+            prompt_length=check.count("prompt_length", prompt_length),
+            metadata=check.plain_data("metadata", {} if metadata is None else metadata),
         )
-        checked_text(turn_id, "turn_id")
+        check.name("turn_id", turn_id)
         with self._lock:
             replaced = self._open.pop(turn_id, None)
             self._open[turn_id] = opened
@@ -260,7 +251,7 @@ class LatencyTracker:
         Raises:
             ValueError: the component is unknown.
         """
-        kind = checked_member(LatencyComponent, component, "component")
+        kind = check.member("component", component, LatencyComponent)
         now_ns = self._clock.monotonic_ns()
         parts = self._begin(turn_id, kind, now_ns, by_hand=True)
         if parts is None:
@@ -275,7 +266,7 @@ class LatencyTracker:
         Raises:
             ValueError: the component is unknown.
         """
-        kind = checked_member(LatencyComponent, component, "component")
+        kind = check.member("component", component, LatencyComponent)
         now_ns = self._clock.monotonic_ns()
         with self._lock:
             opened = self._open.get(turn_id)
@@ -301,7 +292,7 @@ class LatencyTracker:
         Raises:
             ValueError: the component is unknown.
         """
-        kind = checked_member(LatencyComponent, component, "component")
+        kind = check.member("component", component, LatencyComponent)
         started_ns = self._clock.monotonic_ns()
         parts = self._begin(turn_id, kind, started_ns, by_hand=False)
         if parts is None:
@@ -319,7 +310,7 @@ class LatencyTracker:
         Raises:
             ValueError: the name is no text.
         """
-        checked_text(tool_name, "tool_name")
+        check.name("tool_name", tool_name)
         with self._lock:
             opened = self._open.get(turn_id)
             full = opened is not None and len(opened.tools_used) >= MAX_TOOL_USES
@@ -352,8 +343,8 @@ class LatencyTracker:
         Raises:
             ValueError: a length or number is none. The turn is still measured.
         """
-        response_length = checked_count(response_length, "response_length")
-        tokens_processed = checked_count(tokens_processed, "tokens_processed")
+        response_length = check.count("response_length", response_length)
+        tokens_processed = check.count("tokens_processed", tokens_processed)
         now_ns = self._clock.monotonic_ns()
         with self._lock:
             opened = self._open.pop(turn_id, None)
@@ -393,8 +384,8 @@ class LatencyTracker:
         Raises:
             ValueError: ``limit`` or ``min_latency_ms`` is no number of at least 0.
         """
-        limit = None if limit is None else checked_count(limit, "limit")
-        least_ms = None if min_latency_ms is None else checked_number(min_latency_ms, "min_latency_ms")
+        limit = None if limit is None else check.count("limit", limit)
+        least_ms = None if min_latency_ms is None else check.amount("min_latency_ms", min_latency_ms)
         found = [
             measurement
             for measurement in map(_copy, self._entries_of(agent_id))
@@ -417,7 +408,7 @@ class LatencyTracker:
         Raises:
             ValueError: the component is unknown.
         """
-        kind = LatencyComponent.TOTAL if component is None else checked_member(LatencyComponent, component, "component")
+        kind = LatencyComponent.TOTAL if component is None else check.member("component", component, LatencyComponent)
         measurements = self.get_measurements(agent_id)
         if kind is LatencyComponent.TOTAL:
             return _statistics([m.total_latency_ms for m in measurements])
@@ -455,7 +446,7 @@ class LatencyTracker:
         Raises:
             ValueError: the threshold is no number of at least 0.
         """
-        threshold_ms = checked_number(latency_threshold_ms, "latency_threshold_ms")
+        threshold_ms = check.amount("latency_threshold_ms", latency_threshold_ms)
         return _issues(self.get_measurements(agent_id), threshold_ms, self.limits)
 
     def clear_measurements(self) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from agentnet_otel.core.efficiency import RATIO_WEIGHT
 from agentnet_otel.model import TokenCategory
-from agentnet_otel.performance.checks import checked_count, checked_number, checked_ratio
+from agentnet_otel.performance import field_checks as check
 from agentnet_otel.performance.token_metrics import TokenMetrics
 
 NAMED_TURNS: Final = 3
@@ -59,10 +59,10 @@ class TokenLimits:
 
     def __post_init__(self) -> None:
         for name in ("redundancy", "efficiency", "category_share", "mean_io_redundancy", "mean_efficiency"):
-            checked_ratio(getattr(self, name), name)
-        checked_number(self.cost_usd, "cost_usd")
-        checked_count(self.context_tokens, "context_tokens")
-        checked_count(self.min_uncached_turns, "min_uncached_turns", 1)
+            check.share(name, getattr(self, name))
+        check.amount("cost_usd", self.cost_usd)
+        check.count("context_tokens", self.context_tokens)
+        check.whole_number("min_uncached_turns", self.min_uncached_turns, least=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,7 @@ from typing import Final
 from agentnet_otel.core.cost import Price, assumed_price
 from agentnet_otel.core.efficiency import ASSUMED_QUALITY, effective_tokens, efficiency_score, tokens_per_second
 from agentnet_otel.model import CostSource, TokenCategory, TokenUsage, Turn
-from agentnet_otel.performance.checks import (
-    checked_count,
-    checked_members,
-    checked_number,
-    checked_ratio,
-    checked_text,
-)
+from agentnet_otel.performance import field_checks as check
 
 _NANOS_PER_SECOND: Final = 1_000_000_000
 _PER_RATE: Final = 1000
@@ -70,17 +64,17 @@ class TokenMetrics:
 
     def __post_init__(self) -> None:
         for name in ("agent_id", "turn_id", "model_name"):
-            checked_text(getattr(self, name), name)
+            check.name(name, getattr(self, name))
         for name in _COUNTS:
-            setattr(self, name, checked_count(getattr(self, name), name))
+            setattr(self, name, check.count(name, getattr(self, name)))
         for name in _AMOUNTS:
-            checked_number(getattr(self, name), name)
+            check.amount(name, getattr(self, name))
         for name in _RATIOS:
-            checked_ratio(getattr(self, name), name)
+            check.share(name, getattr(self, name))
         if self.cost_usd is not None:
-            checked_number(self.cost_usd, "cost_usd")
-        self.category_breakdown = checked_members(
-            TokenCategory, self.category_breakdown, "category_breakdown", checked_count
+            check.amount("cost_usd", self.cost_usd)
+        self.category_breakdown = check.members(
+            "category_breakdown", self.category_breakdown, TokenCategory, check.count
         )
         self._fill_in_the_other_dialect()
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any, Final
 
-from agentnet_otel.performance.checks import refuse
+from agentnet_otel.performance import field_checks as check
 from agentnet_otel.performance.opportunities import category_totals
 from agentnet_otel.performance.token_metrics import TokenMetrics
 
@@ -109,7 +109,7 @@ def exported(metrics: Sequence[TokenMetrics], form: object) -> Any:
     if form == "csv":
         return {"headers": list(_COLUMNS), "rows": rows}
     if form != "json":
-        refuse("format", form, f"one of: {', '.join(EXPORT_FORMATS)}")
+        check.refuse("format", form, f"one of: {', '.join(EXPORT_FORMATS)}")
     return [
         {
             **dict(zip(_COLUMNS, row, strict=True)),

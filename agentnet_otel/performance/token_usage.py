@@ -8,14 +8,7 @@ from typing import Final
 from agentnet_otel.core.cost import DEFAULT_MODEL
 from agentnet_otel.core.efficiency import ASSUMED_QUALITY
 from agentnet_otel.model import TokenCategory, TokenUsage
-from agentnet_otel.performance.checks import (
-    checked_count,
-    checked_members,
-    checked_number,
-    checked_ratio,
-    checked_text,
-    refuse,
-)
+from agentnet_otel.performance import field_checks as check
 
 MAX_COMPARED_CHARACTERS: Final = 5000
 """Longer prompts are not searched for in the response."""
@@ -60,15 +53,17 @@ class Places:
             return self
         eighth, ninth = self.model_name, self.output_quality_score
         if isinstance(eighth, str) and eighth != DEFAULT_MODEL:
-            refuse("model_name", eighth, f"one name: the fifth argument is the model {self.category_breakdown!r} too")
+            check.refuse(
+                "model_name", eighth, f"one name: the fifth argument is the model {self.category_breakdown!r} too"
+            )
         prompt, quality = self.prompt_text, ninth
         if isinstance(ninth, str) or ninth is None:
             if prompt is not None:
-                refuse("prompt_text", prompt, "one prompt: it is given by position too")
+                check.refuse("prompt_text", prompt, "one prompt: it is given by position too")
             prompt, quality = ninth, ASSUMED_QUALITY
         if not isinstance(eighth, str):
             if quality != ASSUMED_QUALITY:
-                refuse("output_quality_score", quality, f"one score: it is given by position too, as {eighth!r}")
+                check.refuse("output_quality_score", quality, f"one score: it is given by position too, as {eighth!r}")
             quality = eighth
         return Places(
             category_breakdown=None,
@@ -100,16 +95,16 @@ def checked_usage(
     """
     given = places.in_documented_order()
     return RecordedUsage(
-        agent_id=checked_text(agent_id, "agent_id"),
-        turn_id=checked_text(turn_id, "turn_id"),
+        agent_id=check.name("agent_id", agent_id),
+        turn_id=check.name("turn_id", turn_id),
         usage=_usage(input_tokens, output_tokens, cached_tokens, reasoning_tokens),
         categories={}
         if given.category_breakdown is None
-        else checked_members(TokenCategory, given.category_breakdown, "category_breakdown", checked_count),
-        context_length=checked_count(context_length, "context_length"),
+        else check.members("category_breakdown", given.category_breakdown, TokenCategory, check.count),
+        context_length=check.count("context_length", context_length),
         processing_time_s=_time(processing_time, processing_time_seconds),
-        model=checked_text(given.model_name, "model_name"),
-        quality=checked_ratio(given.output_quality_score, "output_quality_score"),
+        model=check.name("model_name", given.model_name),
+        quality=check.share("output_quality_score", given.output_quality_score),
         io_redundancy=io_redundancy(given.prompt_text, given.response_text),
         batch=bool(batch),
     )
@@ -123,8 +118,8 @@ def io_redundancy(prompt: str | None, response: str | None) -> float:
     """
     if not prompt or not response:
         return 0.0
-    checked_text(prompt, "prompt_text")
-    checked_text(response, "response_text")
+    check.name("prompt_text", prompt)
+    check.name("response_text", response)
     if len(prompt) > MAX_COMPARED_CHARACTERS:
         return 0.0
     beginning = re.escape(prompt[:_COMPARED_CHARACTERS])
@@ -133,23 +128,23 @@ def io_redundancy(prompt: str | None, response: str | None) -> float:
 
 def _usage(input_: object, output: object, cached: object, reasoning: object) -> TokenUsage:
     usage = TokenUsage(
-        input=checked_count(input_, "input_tokens"),
-        output=checked_count(output, "output_tokens"),
-        cached=None if cached is None else checked_count(cached, "cached_tokens"),
-        reasoning=None if reasoning is None else checked_count(reasoning, "reasoning_tokens"),
+        input=check.count("input_tokens", input_),
+        output=check.count("output_tokens", output),
+        cached=None if cached is None else check.count("cached_tokens", cached),
+        reasoning=None if reasoning is None else check.count("reasoning_tokens", reasoning),
     )
     if (usage.cached or 0) > (usage.input or 0):
-        refuse("cached_tokens", cached, f"at most input_tokens ({usage.input}), of which they are a part")
+        check.refuse("cached_tokens", cached, f"at most input_tokens ({usage.input}), of which they are a part")
     if (usage.reasoning or 0) > (usage.output or 0):
-        refuse("reasoning_tokens", reasoning, f"at most output_tokens ({usage.output}), of which they are a part")
+        check.refuse("reasoning_tokens", reasoning, f"at most output_tokens ({usage.output}), of which they are a part")
     return usage
 
 
 def _time(processing_time: object, processing_time_seconds: object) -> float:
     """The time under one of its two names."""
-    documented = checked_number(processing_time, "processing_time")
+    documented = check.amount("processing_time", processing_time)
     if processing_time_seconds is None:
         return documented
     if documented:
-        refuse("processing_time_seconds", processing_time_seconds, "one time: processing_time is given too")
-    return checked_number(processing_time_seconds, "processing_time_seconds")
+        check.refuse("processing_time_seconds", processing_time_seconds, "one time: processing_time is given too")
+    return check.amount("processing_time_seconds", processing_time_seconds)

@@ -18,7 +18,7 @@ from agentnet_otel.core.cost import Call, CostModels, Price, PriceBook, Pricing,
 from agentnet_otel.instrumentation.clock import Clock, SystemClock
 from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.model import TokenCategory, TokenType, TokenUsage, Turn
-from agentnet_otel.performance.checks import checked_count, checked_text
+from agentnet_otel.performance import field_checks as check
 from agentnet_otel.performance.opportunities import (
     Recommendation,
     TokenLimits,
@@ -92,7 +92,7 @@ class TokenUtilizationTracker:
     ) -> None:
         self.limits = limits or TokenLimits()
         self._clock: Clock = clock or SystemClock()
-        self._log: TurnLog[TokenMetrics] = TurnLog(checked_count(max_history, "max_history", 1))
+        self._log: TurnLog[TokenMetrics] = TurnLog(check.whole_number("max_history", max_history, least=1))
         self._models = cost_models if isinstance(cost_models, CostModels) else CostModels(cost_models)
         self._pricing = Pricing(self._models, prices)
         self._cache_hits: OrderedDict[str | None, _CacheHits] = OrderedDict()
@@ -246,13 +246,13 @@ class TokenUtilizationTracker:
         Raises:
             ValueError: a value has the wrong type or range.
         """
-        checked_text(agent_id, "agent_id")
-        checked_text(turn_id, "turn_id")
+        check.name("agent_id", agent_id)
+        check.name("turn_id", turn_id)
         usage = TokenUsage(
-            input=checked_count(cached_input_tokens, "cached_input_tokens"),
-            output=checked_count(cached_output_tokens, "cached_output_tokens"),
+            input=check.count("cached_input_tokens", cached_input_tokens),
+            output=check.count("cached_output_tokens", cached_output_tokens),
         )
-        price = self._price(checked_text(model_name, "model_name"), usage, self._clock.wall_ns())
+        price = self._price(check.name("model_name", model_name), usage, self._clock.wall_ns())
         hit = _CacheHits(hits=1, tokens=usage.total, saved_usd=price.cost_usd)
         with self._lock:
             self._cache_hits.setdefault(agent_id, _CacheHits()).add(hit)
