@@ -8,6 +8,7 @@ The package's own calculation takes a large part of a millisecond a call, too lo
 rates are read once a model and applied here. A test compares both on all models of the data set.
 """
 
+import functools
 import importlib.util
 import threading
 from collections.abc import Mapping
@@ -37,11 +38,6 @@ _PER_REQUESTS: Final = 1000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NANOS_PER_MICRO: Final = 1000
 _FREE: Final = ((-1, 0.0),)
-
-
-def installed() -> "GenaiPrices | None":
-    """The price book, where the package is installed; it is loaded on first use."""
-    return GenaiPrices() if importlib.util.find_spec(_MODULE) is not None else None
 
 
 class GenaiPrices:
@@ -75,6 +71,28 @@ class GenaiPrices:
                 if self._catalogue is None:
                     self._catalogue = _Catalogue()
         return self._catalogue
+
+
+class InstalledPrices:
+    """`GenaiPrices` where the package is installed; else nothing has a price."""
+
+    def __init__(self) -> None:
+        self._book = GenaiPrices() if importlib.util.find_spec(_MODULE) is not None else None
+
+    def load(self) -> None:
+        """Load what is installed now instead of at the first call."""
+        if self._book is not None:
+            self._book.load()
+
+    def price(self, call: Call) -> Price | None:
+        """The price of a call; None where nobody knows it."""
+        return None if self._book is None else self._book.price(call)
+
+
+@functools.cache
+def installed() -> InstalledPrices:
+    """The price book of this process, loaded on first use."""
+    return InstalledPrices()
 
 
 class _Catalogue:

@@ -171,10 +171,18 @@ def test_the_package_is_loaded_on_first_use_only():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_what_is_installed_is_used():
+    """The book of the process is one, and has the package's prices."""
+    assert prices.installed() is prices.installed()
+    assert cost("gpt-4", TokenUsage(input=1000, output=0), book=prices.installed()) == pytest.approx(0.03)
+
+
 def test_without_the_package_the_extra_is_named(monkeypatch):
-    """There is no installed book, and one that is made all the same names the pip line."""
+    """Nothing has a price by what is installed; who asks for the package gets the pip line."""
     monkeypatch.setitem(sys.modules, "genai_prices", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'agentnet-otel\[prices\]'"):
         GenaiPrices().load()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert prices.installed() is None
+    nothing = prices.InstalledPrices()
+    nothing.load()
+    assert cost("gpt-4", TokenUsage(input=1000, output=0), book=nothing) is None

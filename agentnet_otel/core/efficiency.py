@@ -1,5 +1,6 @@
 """Token efficiency of a turn, by the documented formula."""
 
+import sys
 from typing import Final
 
 from agentnet_otel.model import QualitySource, TokenUsage
@@ -51,5 +52,5 @@ def token_efficiency(*, tokens: TokenUsage, quality: float, duration_ns: int) ->
 
 
 def tokens_per_second(tokens: int, seconds: float) -> float:
-    """Speed; 0.0 where the time is not known."""
-    return tokens / seconds if seconds > 0 else 0.0
+    """Speed, a finite number; 0.0 where the time is not known."""
+    return min(tokens / seconds, sys.float_info.max) if seconds > 0 else 0.0

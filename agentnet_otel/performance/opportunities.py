@@ -45,7 +45,7 @@ class TokenLimits:
     """Beyond which there is something to save. The defaults are the documented ones.
 
     ``mean_io_redundancy`` and ``mean_efficiency`` are averages over all turns, the others are for each turn;
-    ``min_uncached_turns`` is how many turns without any cache hit are worth a word.
+    ``min_uncached_turns`` is how many turns that read a prompt, without any cache hit, are worth a word.
     """
 
     redundancy: float = 0.3
@@ -354,14 +354,15 @@ def _costly_models(metrics: Sequence[TokenMetrics], limits: TokenLimits) -> Reco
 
 
 def _no_cache_hits(metrics: Sequence[TokenMetrics], limits: TokenLimits, cache_hits: int) -> Recommendation | None:
-    if cache_hits or len(metrics) < limits.min_uncached_turns:
+    reading = [m for m in metrics if m.input_tokens]
+    if cache_hits or len(reading) < limits.min_uncached_turns:
         return None
     return _advice(
         _K.NO_CACHE_HITS,
         "Cache answers to equal prompts, and the beginning that the prompts of an agent share (the saving named here "
         "is the most that can be had).",
-        [(m, m.input_tokens, saving) for m, saving in zip(metrics, _shareable(metrics), strict=True)],
-        {"turns": len(metrics), "cache hits": 0, "input tokens": sum(m.input_tokens for m in metrics)},
+        [(m, m.input_tokens, saving) for m, saving in zip(reading, _shareable(reading), strict=True)],
+        {"turns": len(reading), "cache hits": 0, "input tokens": sum(m.input_tokens for m in reading)},
     )
 
 

@@ -1,5 +1,6 @@
 """Totals and averages over metrics, in the shapes that the documentation gives them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
@@ -13,6 +14,7 @@ EXPORT_FORMATS: Final = ("json", "csv")
 
 _HOUR_S: Final = 3600.0
 _RECENT_SHARE: Final = 10
+_SAME_MEAN: Final = 1e-9
 _COLUMNS: Final = (
     "agent_id",
     "turn_id",
@@ -125,6 +127,6 @@ def total_cost_usd(metrics: Sequence[TokenMetrics]) -> float:
 
 
 def _trend(recent: float, overall: float) -> str:
-    if recent == overall:
+    if math.isclose(recent, overall, rel_tol=_SAME_MEAN):  # means of equal costs differ in the last digit
         return "stable"
     return "rising" if recent > overall else "falling"

@@ -9,7 +9,6 @@ says what holds.
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self, overload
@@ -36,6 +35,7 @@ from agentnet_otel.performance.token_summaries import (
     total_cost_usd,
 )
 from agentnet_otel.performance.token_usage import Places, RecordedUsage, checked_usage
+from agentnet_otel.prices import installed
 
 __all__ = [
     "TokenCategory",
@@ -56,12 +56,10 @@ _NANOS_PER_SECOND: Final = 1_000_000_000
 @dataclass(slots=True)
 class _CacheHits:
     hits: int = 0
-    tokens: int = 0
     saved_usd: float = 0.0
 
     def add(self, other: "_CacheHits") -> None:
         self.hits += other.hits
-        self.tokens += other.tokens
         self.saved_usd += other.saved_usd
 
 
@@ -73,7 +71,7 @@ class TokenUtilizationTracker:
         cost_models: the user's rates by model, USD per 1,000 tokens: a number, or a mapping with ``input`` and
             ``output`` (and, if they differ, ``cached``, ``reasoning``, ``batch``). They go before all prices but
             those that an engine told; they replace no other model's price.
-        prices: a price book for all other models.
+        prices: a price book for all other models; without it, genai-prices where that package is installed.
         limits: what opportunities and recommendations go by.
         clock: where the time is from.
 
@@ -94,8 +92,9 @@ class TokenUtilizationTracker:
         self._clock: Clock = clock or SystemClock()
         self._log: TurnLog[TokenMetrics] = TurnLog(check.whole_number("max_history", max_history, least=1))
         self._models = cost_models if isinstance(cost_models, CostModels) else CostModels(cost_models)
-        self._pricing = Pricing(self._models, prices)
-        self._cache_hits: OrderedDict[str | None, _CacheHits] = OrderedDict()
+        self._pricing = Pricing(self._models, installed() if prices is None else prices)
+        self._cache_hits: dict[str, _CacheHits] = {}
+        self._nobodys_cache_hits = _CacheHits()
         self._lock = threading.Lock()
         lifecycle.renew_lock_after_fork(self)
 
@@ -253,12 +252,11 @@ class TokenUtilizationTracker:
             output=check.count("cached_output_tokens", cached_output_tokens),
         )
         price = self._price(check.name("model_name", model_name), usage, self._clock.wall_ns())
-        hit = _CacheHits(hits=1, tokens=usage.total, saved_usd=price.cost_usd)
+        hit = _CacheHits(hits=1, saved_usd=price.cost_usd)
         with self._lock:
             self._cache_hits.setdefault(agent_id, _CacheHits()).add(hit)
             if len(self._cache_hits) > MAX_CACHE_AGENTS:
-                oldest = next(agent for agent in self._cache_hits if agent is not None)
-                self._cache_hits.setdefault(None, _CacheHits()).add(self._cache_hits.pop(oldest))
+                self._nobodys_cache_hits.add(self._cache_hits.pop(next(iter(self._cache_hits))))
 
     def set_cost_model(self, model_name: str, cost_per_1k_tokens: float | Mapping[str, object]) -> None:
         """Set the rate of a model, USD per 1,000 tokens, for what is recorded from now on.
@@ -299,9 +297,9 @@ class TokenUtilizationTracker:
         ``trend`` is rising, stable or falling. Without data there is only a ``message``.
         """
         metrics = self.get_metrics()
-        with self._lock:
-            saved_usd = sum(hits.saved_usd for hits in self._cache_hits.values())
-        return system_overview(metrics, saved_usd, [r.text for r in self._system_recommendations(metrics)])
+        return system_overview(
+            metrics, self._all_cache_hits().saved_usd, [r.text for r in self._system_recommendations(metrics)]
+        )
 
     def assumed_cost_usd(self, agent_id: str | None = None) -> float:
         """How much of the cost stands on the documented table of rates, because nobody knows it."""
@@ -352,6 +350,7 @@ class TokenUtilizationTracker:
         with self._lock:
             if agent_id is None:
                 self._cache_hits.clear()
+                self._nobodys_cache_hits = _CacheHits()
             else:
                 self._cache_hits.pop(agent_id, None)
         if agent_id is None:
@@ -380,9 +379,14 @@ class TokenUtilizationTracker:
         return turn if price is None else replace(turn, cost_usd=price.cost_usd, cost_source=price.source)
 
     def _system_recommendations(self, metrics: list[TokenMetrics]) -> list[Recommendation]:
+        return system_recommendations(metrics, self.limits, cache_hits=self._all_cache_hits().hits)
+
+    def _all_cache_hits(self) -> _CacheHits:
+        total = _CacheHits()
         with self._lock:
-            hits = sum(hits.hits for hits in self._cache_hits.values())
-        return system_recommendations(metrics, self.limits, cache_hits=hits)
+            for hits in (*self._cache_hits.values(), self._nobodys_cache_hits):
+                total.add(hits)
+        return total
 
 
 def _agent(entry: Turn | TokenMetrics) -> str:
@@ -413,8 +417,12 @@ class _Shared:
 
 
 def get_token_tracker(**kwargs: Any) -> TokenUtilizationTracker:
-    """The tracker that a process shares; the arguments (`TokenUtilizationTracker`) count at the first call only."""
+    """The tracker that a process shares; the arguments (`TokenUtilizationTracker`) count at the first call only.
+
+    Installed prices are loaded here, so that no call of a model has to wait for them.
+    """
     with _Shared.lock:
         if _Shared.tracker is None:
+            installed().load()
             _Shared.tracker = TokenUtilizationTracker(**kwargs)
         return _Shared.tracker
