@@ -9,16 +9,19 @@ from typing import Annotated, Any, Final
 
 from agentnet_otel._version import __version__
 from agentnet_otel.core.assembler import Counts
+from agentnet_otel.core.regression import Comparison
 from agentnet_otel.core.statistics import MIN_MEAN_N
 from agentnet_otel.core.thresholds import ThresholdTable, Verdict
-from agentnet_otel.core.verdicts import judge, worst
+from agentnet_otel.core.verdicts import Judgement, judge, worst
 from agentnet_otel.demo.run import SPANS_FILE, DemoResult, DemoSource, run_demo
 from agentnet_otel.errors import AgentNetOtelError, BackendError, ConfigurationError, MissingExtraError
 from agentnet_otel.outputs import console
+from agentnet_otel.outputs.comparisons import comparison_object, comparison_remarks, regression_lines
 from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.json_report import verdict_object
 from agentnet_otel.outputs.reports.wording import plain
 from agentnet_otel.outputs.turn_rows import turn_line
+from agentnet_otel.performance.baseline import Baseline
 from agentnet_otel.sources.access import read_access
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import Rebuilt, rebuild
@@ -35,6 +38,7 @@ except ImportError as _error:
 FAILURE: Final = 1
 USAGE: Final = 2
 CRITICAL: Final = 10
+REGRESSION: Final = 11
 TOO_FEW_TURNS: Final = 12
 
 app = typer.Typer(
@@ -149,29 +153,39 @@ def report(
 
 
 @app.command()
-def check(sources: Sources, thresholds: Thresholds = None, as_json: Json = False, quiet: Quiet = False) -> None:
-    """Judge the turns by the limits. Exit code 10: past a critical limit; 12: fewer than 20 turns.
+def check(
+    sources: Sources,
+    thresholds: Thresholds = None,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Compare with what --save-baseline wrote there.")
+    ] = None,
+    save_baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep these turns, to compare later ones with them.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge the turns by the limits, and by a baseline.
 
-    Example: agentnet-otel check demo-out/spans.jsonl --thresholds limits.yaml
+    Exit code 10: past a critical limit; 11: worse than the baseline; 12: fewer than 20 turns on a side.
+
+    Example: agentnet-otel check demo-out/spans.jsonl --save-baseline baseline.json
+
+    Example: agentnet-otel check new.jsonl --baseline baseline.json --thresholds limits.yaml
     """
     table = _table(thresholds)
+    before = None if baseline is None else Baseline.load(baseline)
     rebuilt = _rebuild(sources, quiet=quiet)
     verdicts = judge(rebuilt.turns, table)
-    code = CRITICAL if worst(verdicts) is Verdict.FAIL else _code(rebuilt)
-    if not code and len(rebuilt.turns) < MIN_MEAN_N:
-        code = TOO_FEW_TURNS
+    now = Baseline.of_turns(rebuilt.turns)
+    comparison = None if before is None else before.compare(now)
+    code = _check_code(verdicts, comparison, rebuilt)
     if as_json:
-        document = {
-            "turns": len(rebuilt.turns),
-            "verdict": worst(verdicts).value,
-            "exit_code": code,
-            "verdicts": [verdict_object(row) for row in verdicts],
-        }
-        _write(indented_json(document), None)
+        _write(indented_json(_check_object(verdicts, comparison, len(rebuilt.turns), code)), None)
     else:
-        console.print_verdicts(verdicts)
-        if len(rebuilt.turns) < MIN_MEAN_N and not quiet:
-            console.print_lines([f"{len(rebuilt.turns)} turns are fewer than the {MIN_MEAN_N} that a verdict needs."])
+        _print_check(verdicts, comparison, len(rebuilt.turns), remarks=not quiet)
+    if save_baseline is not None:
+        _save_baseline(now, save_baseline, rebuilt)
     raise typer.Exit(code)
 
 
@@ -306,6 +320,46 @@ def _rebuild(sources: Sequence[str], *, quiet: bool) -> Rebuilt:
 def _code(rebuilt: Rebuilt) -> int:
     """A source that was named and is not there is a failure, though the others were read."""
     return FAILURE if rebuilt.read.missing_sources else 0
+
+
+def _check_code(verdicts: Sequence[Judgement], comparison: Comparison | None, rebuilt: Rebuilt) -> int:
+    if worst(verdicts) is Verdict.FAIL:
+        return CRITICAL
+    if comparison is not None and comparison.regressions:
+        return REGRESSION
+    too_few = len(rebuilt.turns) < MIN_MEAN_N or (comparison is not None and comparison.too_few)
+    return _code(rebuilt) or (TOO_FEW_TURNS if too_few else 0)
+
+
+def _check_object(
+    verdicts: Sequence[Judgement], comparison: Comparison | None, turns: int, code: int
+) -> dict[str, Any]:
+    return {
+        "turns": turns,
+        "verdict": worst(verdicts).value,
+        "exit_code": code,
+        "verdicts": [verdict_object(row) for row in verdicts],
+        "comparison": None if comparison is None else comparison_object(comparison),
+    }
+
+
+def _print_check(verdicts: Sequence[Judgement], comparison: Comparison | None, turns: int, *, remarks: bool) -> None:
+    console.print_verdicts(verdicts)
+    if turns < MIN_MEAN_N and remarks:
+        console.print_lines([f"{turns} turns are fewer than the {MIN_MEAN_N} that a verdict needs."])
+    if comparison is not None:
+        console.print_comparison(comparison)
+        console.print_lines(regression_lines(comparison) + (comparison_remarks(comparison) if remarks else []))
+
+
+def _save_baseline(baseline: Baseline, path: Path, rebuilt: Rebuilt) -> None:
+    """Told on standard error, for standard output may be JSON. What is there is not replaced by nothing, or by less."""
+    if not baseline.samples or rebuilt.read.missing_sources:
+        why = "a source is missing" if baseline.samples else "there are no turns"
+        _tell(f"{why}, so the baseline {path} was not written")
+        return
+    baseline.save(path)
+    _tell(f"a baseline of {baseline.turns:,} turns is in {path}")
 
 
 def _tell_problems(read: ReadReport) -> None:

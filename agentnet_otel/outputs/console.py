@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Final, TextIO
 
+from agentnet_otel.core.regression import Change, Comparison
 from agentnet_otel.core.thresholds import Verdict
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.errors import MissingExtraError
+from agentnet_otel.outputs.comparisons import LABELS, p_text, ratio_text, side_text
 from agentnet_otel.outputs.reports.wording import (
     interval_text,
     label_text,
@@ -32,6 +34,7 @@ _UNFOLDED: Final = 10_000
 """Columns where the output is no terminal: nothing is folded there."""
 
 _STYLES: Final = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red", Verdict.NO_DATA: "dim"}
+_CHANGE_STYLES: Final = {Change.REGRESSION: "bold red", Change.IMPROVED: "green"}
 
 
 class Tick:
@@ -50,10 +53,14 @@ def print_verdicts(verdicts: Sequence[Judgement], stream: TextIO | None = None) 
     """The verdict table; on a narrow terminal a list, so that no figure is cut."""
     console = _console(stream or sys.stdout)
     table = _verdict_table(verdicts)
-    if Measurement.get(console, console.options.update(width=_UNFOLDED), table).maximum > console.width:
-        _print_list(console, verdicts)
-    else:
+    if _fits(console, table):
         console.print(table)
+    else:
+        _print_list(console, verdicts)
+
+
+def _fits(console: Console, table: Table) -> bool:
+    return Measurement.get(console, console.options.update(width=_UNFOLDED), table).maximum <= console.width
 
 
 def _verdict_table(verdicts: Sequence[Judgement]) -> Table:
@@ -78,6 +85,21 @@ def _print_list(console: Console, verdicts: Sequence[Judgement]) -> None:
         console.print(Text(f"  95 % interval {interval_text(row.interval, threshold)}"))
         recommended, critical = (limit_text(v, threshold) for v in (threshold.recommended, threshold.critical))
         console.print(Text(f"  recommended {recommended}, critical {critical}"))
+
+
+def print_comparison(comparison: Comparison, stream: TextIO | None = None) -> None:
+    """The table of what became of each metric; on a narrow terminal a list."""
+    console = _console(stream or sys.stdout)
+    table = Table("Metric", "Baseline", "Now", "Ratio", "p", "Change")
+    lines = []
+    for row in comparison.metrics:
+        label, change = LABELS[row.metric], Text(row.change.value, style=_CHANGE_STYLES.get(row.change, ""))
+        before, now = (side_text(row.metric, side) for side in (row.baseline, row.current))
+        ratio, p_value = ratio_text(row.ratio), p_text(row.p_value)
+        table.add_row(label, before, now, ratio, p_value, change)
+        lines += [Text(f"{label}: {before} -> {now}  ").append(change), Text(f"  ratio {ratio}, p {p_value}")]
+    for part in [table] if _fits(console, table) else lines:
+        console.print(part)
 
 
 def print_lines(lines: Sequence[str], stream: TextIO | None = None) -> None:

@@ -1,0 +1,318 @@
+"""Baselines: turns kept in a file, so that later ones can be compared with them.
+
+A baseline keeps what was measured, never only statistics of it: a better test, or a reader with doubts, finds all that
+is needed. Names of sessions do not get into the file, only which turns belong together.
+"""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Final, NamedTuple
+
+import msgspec
+
+from agentnet_otel._version import __version__
+from agentnet_otel.core.regression import DEFAULT_FACTOR, Comparison, TurnSample, compare
+from agentnet_otel.core.verdicts import NANOS_PER_MS
+from agentnet_otel.errors import BackendError, ConfigurationError
+from agentnet_otel.model import Outcome, Turn
+from agentnet_otel.outputs.json_text import strict_json
+from agentnet_otel.performance.benchmark import BenchmarkResult
+from agentnet_otel.performance.samples import OperationSample
+
+SCHEMA_VERSION: Final = 1
+"""Of the file. Grows when a key changes its meaning or goes; new keys do not change it."""
+KIND: Final = "agentnet-otel baseline"
+MAX_SAMPLES: Final = 10_000
+"""Turns kept. Of more turns, so many are drawn at random (the same ones each time), and the file says of how many."""
+MAX_NAMES: Final = 100
+"""Agents, and models, whose names are kept, those with most turns first."""
+MAX_NAME_LENGTH: Final = 200
+
+VOLATILE_PREFIX: Final = "load"
+"""Facts of an environment that are never twice the same begin so; they are kept, but are no mismatch."""
+_LISTED: Final = 5
+"""Names that one sentence lists."""
+_NANOS_PER_SECOND: Final = 1_000_000_000
+
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the decoder raises on what somebody else wrote."""
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Amount = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class SampleRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn in the file; null is unknown. ``session``: turns with the same number belong together."""
+
+    outcome: Outcome
+    latency_ms: _Amount | None = None
+    tokens: _Amount | None = None
+    cost_usd: _Amount | None = None
+    session: _Count | None = None
+
+
+class _Document(msgspec.Struct, frozen=True, kw_only=True):
+    """The file."""
+
+    kind: str
+    schema_version: int
+    agentnet_otel_version: str
+    created_at_unix_nano: _Count
+    name: str | None = None
+    turns: _Count
+    agents: dict[str, _Count] = {}
+    models: dict[str, _Count] = {}
+    environment: dict[str, str] | None = None
+    samples: list[SampleRow]
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """What tells whether a file is one of ours, and which."""
+
+    kind: str = ""
+    schema_version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """Turns to compare with.
+
+    ``turns``: how many there were, of which ``samples`` are kept (at most `MAX_SAMPLES`). ``agents`` and ``models``:
+    in how many turns each took part. ``environment`` is None where nobody told it.
+    """
+
+    samples: tuple[SampleRow, ...]
+    turns: int
+    agents: Mapping[str, int] = field(default_factory=dict)
+    models: Mapping[str, int] = field(default_factory=dict)
+    environment: Mapping[str, str] | None = None
+    name: str | None = None
+    created_ns: int = 0
+    version: str = __version__
+
+    @classmethod
+    def of_turns(
+        cls,
+        turns: Sequence[Turn],
+        *,
+        environment: Mapping[str, str] | None = None,
+        name: str | None = None,
+        created_ns: int | None = None,
+    ) -> "Baseline":
+        """A baseline of turns of any source. ``created_ns``: epoch nanoseconds; without it when the last turn ended."""
+        return cls(
+            samples=_kept([_row_of_turn(turn) for turn in turns]),
+            turns=len(turns),
+            agents=_most_common(turn.agent for turn in turns),
+            models=_most_common(model for turn in turns for model in turn.models),
+            environment=environment or None,
+            name=name,
+            created_ns=max((turn.end_ns for turn in turns), default=0) if created_ns is None else created_ns,
+        )
+
+    @classmethod
+    def of_benchmark(cls, result: BenchmarkResult) -> "Baseline":
+        """A baseline of what a benchmark measured: its samples, for they hold operations that failed without a turn."""
+        rows = [row for sample in result.samples for row in _rows_of_operation(sample)]
+        return cls(
+            samples=_kept(rows or [_row_of_turn(turn) for turn in result.turns]),
+            turns=len(rows or result.turns),
+            agents=_most_common(turn.agent for turn in result.turns),
+            models=_most_common(model for turn in result.turns for model in turn.models),
+            environment=result.environment or None,
+            name=result.config.name,
+            created_ns=int(result.end_time * _NANOS_PER_SECOND),
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Baseline":
+        """Read a baseline.
+
+        Raises:
+            ConfigurationError: the file cannot be read, or is no baseline, or one of another version.
+        """
+        document = _document(Path(path))
+        return cls(
+            samples=tuple(document.samples),
+            turns=document.turns,
+            agents=document.agents,
+            models=document.models,
+            environment=document.environment,
+            name=document.name,
+            created_ns=document.created_at_unix_nano,
+            version=document.agentnet_otel_version,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the baseline; folders are made, and a file that is there is replaced as a whole.
+
+        Raises:
+            BackendError: it cannot be written.
+        """
+        target = Path(path)
+        part = target.with_name(f"{target.name}.{os.getpid()}.part")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(self._encoded())
+            part.replace(target)
+        except OSError as error:
+            with suppress(OSError):  # what could not be written cannot always be removed
+                part.unlink(missing_ok=True)
+            message = f"the baseline {target} cannot be written: {error.strerror}"
+            raise BackendError(message) from None
+
+    def compare(
+        self, current: "Baseline | Sequence[Turn] | BenchmarkResult", *, factor: float = DEFAULT_FACTOR
+    ) -> Comparison:
+        """Compare later turns with this baseline; a change counts where it is larger than ``factor``.
+
+        Raises:
+            ValueError: ``factor`` is below 1 or not finite.
+        """
+        if isinstance(current, BenchmarkResult):
+            current = Baseline.of_benchmark(current)
+        elif not isinstance(current, Baseline):
+            current = Baseline.of_turns(current)
+        found = compare(_turn_samples(self), _turn_samples(current), factor=factor)
+        return replace(found, mismatches=tuple(_mismatches(self, current)))
+
+    def _encoded(self) -> bytes:
+        document = _Document(
+            kind=KIND,
+            schema_version=SCHEMA_VERSION,
+            agentnet_otel_version=self.version,
+            created_at_unix_nano=self.created_ns,
+            name=self.name,
+            turns=self.turns,
+            agents=dict(self.agents),
+            models=dict(self.models),
+            environment=None if self.environment is None else dict(self.environment),
+            samples=list(self.samples),
+        )
+        return strict_json(document) + b"\n"
+
+
+class _Row(NamedTuple):
+    """A sample whose session still has its name."""
+
+    row: SampleRow
+    session: Hashable | None
+
+
+def _turn_samples(baseline: Baseline) -> list[TurnSample]:
+    return [
+        TurnSample(
+            latency_ms=row.latency_ms,
+            failed=None if row.outcome is Outcome.CANCELLED else row.outcome.failed,
+            tokens=row.tokens,
+            cost_usd=row.cost_usd,
+            session=row.session,
+        )
+        for row in baseline.samples
+    ]
+
+
+def _row_of_turn(turn: Turn) -> _Row:
+    row = SampleRow(
+        outcome=turn.outcome,
+        latency_ms=turn.duration_ns / NANOS_PER_MS,
+        tokens=turn.tokens.total if turn.tokens.known else None,
+        cost_usd=turn.cost_usd,
+    )
+    return _Row(row, turn.session)
+
+
+def _rows_of_operation(sample: OperationSample) -> Iterator[_Row]:
+    """The turns of an operation; those share what is known of the whole operation only."""
+    latencies = sample.turn_latencies_ms or (None,)
+    turns = max(sample.turns, len(latencies))
+    session = sample.session if turns == 1 or sample.session is not None else sample.iteration
+    for latency_ms in latencies:
+        row = SampleRow(
+            outcome=sample.outcome,
+            latency_ms=latency_ms,
+            tokens=sample.tokens.total / turns if sample.tokens.known else None,
+            cost_usd=None if sample.cost_usd is None else sample.cost_usd / turns,
+        )
+        yield _Row(row, session)
+
+
+def _kept(rows: Sequence[_Row]) -> tuple[SampleRow, ...]:
+    """At most `MAX_SAMPLES` of the rows, in their order, their sessions numbered."""
+    places: Sequence[int] = range(len(rows))
+    if len(rows) > MAX_SAMPLES:
+        places = sorted(random.Random(0).sample(places, MAX_SAMPLES))  # noqa: S311 - a sample, not cryptography
+    numbers: dict[Hashable, int] = {}
+    kept = []
+    for place in places:
+        row, session = rows[place]
+        number = None if session is None else numbers.setdefault(session, len(numbers))
+        kept.append(msgspec.structs.replace(row, session=number))
+    return tuple(kept)
+
+
+def _most_common(names: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(name[:MAX_NAME_LENGTH] for name in names).most_common(MAX_NAMES))
+
+
+def _document(path: Path) -> _Document:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        message = f"the baseline {path} cannot be read: {error.strerror}"
+        raise ConfigurationError(message) from None
+    advice = "Make one with: agentnet-otel check SOURCE --save-baseline FILE"
+    try:
+        head = msgspec.json.decode(data, type=_Head)
+    except _UNREADABLE as error:  # also where it is JSON, but no object
+        message = f"{path} is no baseline: {error}. {advice}"
+        raise ConfigurationError(message) from None
+    if head.kind != KIND:
+        message = f"{path} is no baseline: its `kind` is not {KIND!r}. {advice}"
+        raise ConfigurationError(message)
+    if head.schema_version != SCHEMA_VERSION:
+        message = (
+            f"{path} is a baseline of schema version {head.schema_version}, and agentnet-otel {__version__} reads "
+            f"version {SCHEMA_VERSION} only. {advice}"
+        )
+        raise ConfigurationError(message)
+    try:
+        return msgspec.json.decode(data, type=_Document)
+    except _UNREADABLE as error:
+        message = f"{path} is a damaged baseline: {error}. {advice}"
+        raise ConfigurationError(message) from None
+
+
+def _mismatches(baseline: Baseline, current: Baseline) -> Iterator[str]:
+    """Sentences on what differs besides the turns, or is not known."""
+    yield from _environment_changes(baseline.environment, current.environment)
+    for what, before, now in (
+        ("agents", baseline.agents, current.agents),
+        ("models", baseline.models, current.models),
+    ):
+        gone, new = sorted(set(before) - set(now)), sorted(set(now) - set(before))
+        if gone:
+            yield f"{what} in the baseline only: {_listed(gone)}"
+        if new:
+            yield f"{what} that the baseline does not have: {_listed(new)}"
+
+
+def _environment_changes(before: Mapping[str, str] | None, now: Mapping[str, str] | None) -> Iterator[str]:
+    unknown = [name for name, side in (("the baseline", before), ("the turns compared with it", now)) if not side]
+    if not before or not now:
+        yield f"the environment of {' and of '.join(unknown)} is not known: whether it is the same cannot be told"
+        return
+    for key in sorted(before.keys() | now.keys()):
+        old, new = before.get(key, "unknown"), now.get(key, "unknown")
+        if old != new and not key.startswith(VOLATILE_PREFIX):
+            yield f"{key} is {new}, in the baseline {old}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")
