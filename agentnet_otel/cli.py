@@ -201,7 +201,7 @@ def doctor(as_json: Json = False, quiet: Quiet = False) -> None:
     if as_json:
         _write(indented_json(diagnosis), None)
     else:
-        console.print_lines(diagnosis.advice if quiet else diagnosis_lines(diagnosis))
+        console.print_prose(diagnosis.advice if quiet else diagnosis_lines(diagnosis))
 
 
 def _demo_object(result: DemoResult) -> dict[str, Any]:
@@ -223,9 +223,9 @@ def _print_demo(result: DemoResult, *, remarks: bool) -> None:
     whose = "AgentNet" if result.source is DemoSource.AGENTNET else "the built-in agents"
     console.print_lines([f"{report.turns:,} turns of {whose}, {report.quality.spans:,} spans", ""])
     console.print_verdicts(report.verdicts)
-    lines = ["", "What matters most:"]
-    lines += [f"  {place}. {finding}" for place, finding in enumerate(report.findings, 1)]
-    lines += ["", "Written:", *(f"  {path}" for path in result.files)]
+    findings = [f"  {place}. {finding}" for place, finding in enumerate(report.findings, 1)]
+    console.print_prose(["", "What matters most:", *findings])
+    lines = ["", "Written:", *(f"  {path}" for path in result.files)]
     if remarks:
         program, spans = _program(), shlex.quote(str(result.files[0]))
         lines += [

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import agentnet_otel
-from agentnet_otel.demo.plan import SessionPlan, Trouble, TurnPlan
+from agentnet_otel.demo.plan import SMALL_MODEL, SessionPlan, Trouble, TurnPlan, usd_of
 from agentnet_otel.instrumentation.turn_span import TurnSpan
-from agentnet_otel.model import LatencyComponent, TokenCategory
+from agentnet_otel.model import LatencyComponent, Outcome, TokenCategory
 
-CONCURRENT_SESSIONS: Final = 32
+CONCURRENT_SESSIONS: Final = 64
 _TIMEOUT_S: Final = 0.25
 _CHUNKS: Final = 6
 _TOOL_INPUT_TOKENS: Final = 60
@@ -34,12 +34,18 @@ async def run_builtin(sessions: tuple[SessionPlan, ...], tick: Callable[[], None
 
 async def _session(plan: SessionPlan, tick: Callable[[], None]) -> None:
     async with agentnet_otel.session(plan.mode, plan.conversation_id):
-        for turn in plan.turns:
-            try:
-                await _turn(turn)
-            except (EngineError, TimeoutError):
-                await asyncio.sleep(0)  # the session goes on with the next agent
-            tick()
+        for turns in plan.rounds:
+            await _round(turns, tick)
+
+
+@agentnet_otel.traced_component(LatencyComponent.ORCHESTRATION, "round")
+async def _round(turns: tuple[TurnPlan, ...], tick: Callable[[], None]) -> None:
+    for turn in turns:
+        try:
+            await _turn(turn)
+        except (EngineError, TimeoutError):
+            await asyncio.sleep(0)  # the session goes on with the next agent
+        tick()
 
 
 async def _turn(plan: TurnPlan) -> None:
@@ -58,6 +64,9 @@ async def _turn(plan: TurnPlan) -> None:
             await asyncio.sleep(0.002)
             if plan.trouble is Trouble.VIOLATION:
                 check.record_policy_violation("no-unreviewed-release", severity="major")
+            if plan.trouble is Trouble.FAULT:
+                check.record_policy_violation("no-contradiction", severity="severe")
+                turn.set_outcome(Outcome.FAULT, "ContradictionFault")
         with turn.component(LatencyComponent.RESPONSE_PROCESSING):
             await asyncio.sleep(0.001)
             turn.set_response(f"{plan.agent} did step {plan.number + 1}.")
@@ -98,10 +107,10 @@ async def _use_tool(plan: TurnPlan, turn: TurnSpan) -> None:
 def _search(plan: TurnPlan) -> None:
     around = agentnet_otel.current_turn()
     if around is not None:
-        with around.component(LatencyComponent.INFERENCE, model="m-small", provider=_PROVIDER) as call:
+        with around.component(LatencyComponent.INFERENCE, model=SMALL_MODEL, provider=_PROVIDER) as call:
             call.record_tokens(
                 input=_TOOL_INPUT_TOKENS + plan.number % 7,
                 output=_TOOL_OUTPUT_TOKENS,
                 category=TokenCategory.TOOL_CALLS,
             )
-            call.record_cost(usd=0.00002)
+            call.record_cost(usd=usd_of(SMALL_MODEL, _TOOL_INPUT_TOKENS, _TOOL_OUTPUT_TOKENS))

@@ -12,6 +12,7 @@ TURNS_A_SESSION: Final = 12
 SLOW_AGENT: Final = "critic"
 
 _USD_PER_1K: Final = {LARGE_MODEL: (0.006, 0.018), SMALL_MODEL: (0.0006, 0.0018)}
+_LONGEST_S: Final = 2.6
 _SLOW_EVERY: Final = 4
 """Every so many of the slow agent's turns is slow."""
 
@@ -30,16 +31,22 @@ class Trouble(Enum):
     TIMEOUT = auto()
     TOOL_FAILS = auto()
     VIOLATION = auto()
+    """A rule of the policy is broken; the answer counts all the same."""
+    FAULT = auto()
+    """A monitor refuses the answer."""
 
 
 _TROUBLES: Final = (
-    (17, Trouble.TOOL_FAILS),
-    (31, Trouble.VIOLATION),
-    (43, Trouble.ENGINE_ERROR),
-    (61, Trouble.TIMEOUT),
+    (43, 48, Trouble.TIMEOUT),
+    (5, 17, Trouble.TOOL_FAILS),
+    (10, 31, Trouble.VIOLATION),
+    (15, 43, Trouble.ENGINE_ERROR),
+    (24, 53, Trouble.FAULT),
 )
-"""Every so many turns, counted over the whole run from the place given by `_OFFSET`."""
-_OFFSET: Final = 5
+"""From which turn on, and every how many turns of the whole run: 44 turns have them all, whatever the seed.
+
+Those that time out fall into sessions without a slow turn: no session takes much longer than the others.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +56,6 @@ class TurnPlan:
     number: int
     agent: str
     model: str
-    round_number: int
     prompt: str
     inference_s: float
     input_tokens: int
@@ -75,6 +81,11 @@ class SessionPlan:
     mode: str
     turns: tuple[TurnPlan, ...]
 
+    @property
+    def rounds(self) -> tuple[tuple[TurnPlan, ...], ...]:
+        """Its turns, round by round."""
+        return tuple(self.turns[first : first + len(AGENTS)] for first in range(0, len(self.turns), len(AGENTS)))
+
 
 def make_plan(turns: int, seed: int) -> tuple[SessionPlan, ...]:
     """Sessions with ``turns`` turns in all."""
@@ -94,15 +105,14 @@ def make_plan(turns: int, seed: int) -> tuple[SessionPlan, ...]:
 def _turn(number: int, draw: random.Random) -> TurnPlan:
     agent = AGENTS[number % len(AGENTS)]
     slow = agent == SLOW_AGENT and number // len(AGENTS) % _SLOW_EVERY == 0
-    trouble = next((t for every, t in _TROUBLES if number % every == _OFFSET), Trouble.NONE)
-    inference_s = draw.uniform(2.05, 2.6) if slow else draw.lognormvariate(-3.0, 0.5)
+    trouble = next((found for first, every, found in _TROUBLES if number % every == first), Trouble.NONE)
+    inference_s = draw.uniform(2.05, _LONGEST_S) if slow else draw.lognormvariate(-3.0, 0.5)
     return TurnPlan(
         number=number,
         agent=agent,
         model=LARGE_MODEL if agent in {"planner", "critic"} else SMALL_MODEL,
-        round_number=number % TURNS_A_SESSION // len(AGENTS) + 1,
         prompt=f"Step {number + 1}: {agent}, take the next step on the release plan.",
-        inference_s=min(inference_s, 3.0),
+        inference_s=min(inference_s, _LONGEST_S),
         input_tokens=draw.randint(200, 900),
         output_tokens=draw.randint(120, 600),
         cached_tokens=draw.choice((0, 0, 64, 128)),

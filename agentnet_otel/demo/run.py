@@ -7,8 +7,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from opentelemetry._logs import NoOpLoggerProvider
+from opentelemetry.metrics import NoOpMeterProvider
+
 from agentnet_otel.demo.builtin import run_builtin
-from agentnet_otel.demo.framework import framework_available, run_framework
+from agentnet_otel.demo.framework import framework_problem, run_framework
 from agentnet_otel.demo.plan import make_plan
 from agentnet_otel.errors import BackendError
 from agentnet_otel.outputs.reports.content import ReportContent
@@ -38,14 +41,16 @@ class DemoResult:
 
 
 def run_demo(source: DemoSource, turns: int, seed: int, folder: Path, tick: Callable[[], None]) -> DemoResult:
-    """Run about ``turns`` turns and write spans and reports into ``folder``.
+    """Run about ``turns`` turns and write spans and reports into ``folder``; nothing is sent elsewhere.
 
     Raises:
         BackendError: AgentNet was asked for and cannot be imported, the folder cannot be written, or no span arrived.
     """
     used = _used(source)
     spans = _fresh_file(folder)
-    handle = instrument(exporter=f"file:{spans}")
+    handle = instrument(
+        exporter=f"file:{spans}", meter_provider=NoOpMeterProvider(), logger_provider=NoOpLoggerProvider()
+    )
     try:
         if used is DemoSource.BUILTIN:
             asyncio.run(run_builtin(make_plan(turns, seed), tick))
@@ -57,22 +62,33 @@ def run_demo(source: DemoSource, turns: int, seed: int, folder: Path, tick: Call
     written = [spans]
     for form, name in REPORT_FILES.items():
         path = folder / name
-        path.write_text(render(report, form), encoding="utf-8")
+        try:
+            path.write_text(render(report, form), encoding="utf-8")
+        except OSError as error:
+            raise _unwritable(path, error) from None
         written.append(path)
     return DemoResult(report=report, files=tuple(written), source=used)
 
 
 def _used(source: DemoSource) -> DemoSource:
-    if source is DemoSource.BUILTIN or (source is DemoSource.AUTO and not framework_available()):
+    """Whose agents run.
+
+    Raises:
+        BackendError: AgentNet was asked for and cannot be imported.
+    """
+    if source is DemoSource.BUILTIN:
+        return source
+    problem = framework_problem()
+    if problem is None:
+        return DemoSource.AGENTNET
+    if source is DemoSource.AUTO:
         return DemoSource.BUILTIN
-    if not framework_available():
-        message = (
-            "AgentNet is not importable here. Get it: git clone the repository V1B3hR/agentnet from GitHub, and pip "
-            "install its packages (tenacity pyjwt jsonschema networkx numpy pydantic pyyaml); then set PYTHONPATH to "
-            "the clone. Or run: agentnet-otel demo --source builtin"
-        )
-        raise BackendError(message)
-    return DemoSource.AGENTNET
+    message = (
+        f"AgentNet cannot be imported ({problem}): clone the repository V1B3hR/agentnet from GitHub, pip install what "
+        "it needs (tenacity pyjwt jsonschema networkx numpy pydantic pyyaml), and set PYTHONPATH to the clone, or run "
+        "the built-in agents with --source builtin"
+    )
+    raise BackendError(message)
 
 
 def _fresh_file(folder: Path) -> Path:
@@ -82,9 +98,12 @@ def _fresh_file(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         spans.unlink(missing_ok=True)
     except OSError as error:
-        message = f"{folder} cannot be written: {error.strerror}. Name another folder: --out DIR"
-        raise BackendError(message) from None
+        raise _unwritable(folder, error) from None
     return spans
+
+
+def _unwritable(path: Path, error: OSError) -> BackendError:
+    return BackendError(f"{path} cannot be written: {error.strerror}. Name another folder: --out DIR")
 
 
 def _report_on(spans: Path) -> ReportContent:

@@ -1,6 +1,7 @@
 """Tables and progress on a terminal. The only module that knows the terminal library."""
 
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -32,6 +33,9 @@ except ImportError as _error:
 
 _UNFOLDED: Final = 10_000
 """Columns where the output is no terminal: nothing is folded there."""
+
+_HANGING: Final = 2
+"""Columns by which the further lines of a wrapped one stand further in."""
 
 _STYLES: Final = {Verdict.PASS: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red", Verdict.NO_DATA: "dim"}
 _CHANGE_STYLES: Final = {Change.REGRESSION: "bold red", Change.IMPROVED: "green"}
@@ -103,10 +107,20 @@ def print_comparison(comparison: Comparison, stream: TextIO | None = None) -> No
 
 
 def print_lines(lines: Sequence[str], stream: TextIO | None = None) -> None:
-    """Plain lines; nothing in them is markup."""
+    """Lines as they are, to be copied from; nothing in them is markup."""
     console = _console(stream or sys.stdout)
     for line in lines:
         console.print(Text(plain(line)), soft_wrap=True)
+
+
+def print_prose(lines: Sequence[str], stream: TextIO | None = None) -> None:
+    """Lines to be read: on a terminal they are wrapped between words, what follows stands further in."""
+    console = _console(stream or sys.stdout)
+    for line in lines:
+        text = plain(line)
+        indent = " " * (len(text) - len(text.lstrip()) + _HANGING)
+        folded = textwrap.wrap(text, console.width, subsequent_indent=indent, break_on_hyphens=False) or [""]
+        console.print(Text("\n".join(folded)), soft_wrap=True)
 
 
 @contextmanager

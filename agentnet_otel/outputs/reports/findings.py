@@ -15,6 +15,8 @@ from agentnet_otel.outputs.reports.wording import limit_text, percent, shortened
 
 MAX_FINDINGS: Final = 3
 _SLOWER_THAN_OTHERS: Final = 1.5
+_KINDS: Final = 2
+"""Kinds of failure that a finding names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +120,13 @@ def _failures(turns: Sequence[Turn]) -> list[str]:
     failed = [turn for turn in turns if turn.outcome.failed]
     if not failed:
         return []
-    kind, count = Counter(turn.error_type or turn.outcome.value for turn in failed).most_common(1)[0]
-    agent, of_agent = Counter(turn.agent for turn in failed).most_common(1)[0]
-    what = f"{len(failed)} of {len(turns)} turns failed, most often with {shortened(kind)} ({count})"
-    return [f"{what}; {shortened(agent)} has most of them ({of_agent})."]
+    kinds = Counter(turn.error_type or turn.outcome.value for turn in failed).most_common(_KINDS)
+    named = " and ".join(f"{shortened(kind)} ({count:,})" for kind, count in kinds)
+    agents = Counter(turn.agent for turn in failed).most_common(2)
+    most = ""
+    if len(agents) > 1 and agents[0][1] > agents[1][1]:
+        most = f"; {shortened(agents[0][0])} has most of them ({agents[0][1]:,})"
+    return [f"{len(failed):,} of {len(turns):,} turns failed, most often with {named}{most}."]
 
 
 def _slow_agent(agents: Sequence[AgentRow]) -> list[str]:
