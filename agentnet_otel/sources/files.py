@@ -14,6 +14,7 @@ from agentnet_otel.model import SpanRecord
 from agentnet_otel.sources.compression import DAMAGE, decompressed
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.framing import Payload, payloads
+from agentnet_otel.sources.jaeger_api import PREFIX, parse_jaeger_source, read_jaeger
 from agentnet_otel.sources.read_report import ReadReport
 
 STDIN: Final = "-"
@@ -27,6 +28,9 @@ def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Sp
     decoder = PayloadDecoder()
     for source in sources:
         report.sources += 1
+        if str(source).startswith(PREFIX):
+            yield from _read_server(str(source), report)
+            continue
         try:
             paths = list(_files_of(source))
         except InputError as error:
@@ -36,6 +40,14 @@ def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Sp
             continue
         for path in paths:
             yield from _read_path(path, decoder, report, named=not Path(source).is_dir())
+
+
+def _read_server(source: str, report: ReadReport) -> Iterator[SpanRecord]:
+    try:
+        yield from read_jaeger(parse_jaeger_source(source), report)
+    except AgentNetOtelError as error:
+        report.unreadable_sources += 1
+        report.tell(source, str(error))
 
 
 def _files_of(source: str | Path) -> Iterator[str | Path]:

@@ -107,6 +107,15 @@ def decode_jaeger(data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecor
                 yield record
 
 
+def count_traces(data: bytes) -> int:
+    """How many traces an answer holds.
+
+    Raises:
+        InputError: it is no answer of Jaeger.
+    """
+    return len(_traces(data))
+
+
 def _traces(data: bytes) -> list[_Trace]:
     try:
         if data.lstrip()[:1] == b"[":
