@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from agentnet_otel.core.cost import Call, Price
+from agentnet_otel.core.cost import Call, Price, PriceBook
 from agentnet_otel.errors import MissingExtraError
 from agentnet_otel.model import CostSource, TokenUsage
 
@@ -38,6 +38,25 @@ _PER_REQUESTS: Final = 1000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NANOS_PER_MICRO: Final = 1000
 _FREE: Final = ((-1, 0.0),)
+
+
+class LoadablePrices(PriceBook, Protocol):
+    """A price book that takes a while to load."""
+
+    def load(self) -> None:
+        """Load it now instead of at the first call."""
+
+
+class NoPrices:
+    """A price book in which nothing stands."""
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def price(self, call: Call) -> Price | None:
+        """Unknown."""
+        del call
+        return None
 
 
 class GenaiPrices:
@@ -110,14 +129,21 @@ class _Catalogue:
 
     def rates(self, call: Call) -> "_Rates | None":
         """The rates of a call's model, at its time; None where there are none."""
-        key = (call.model, call.provider)
-        if key not in self._models:
+        for name in call.names:
+            model = self._model(name, call.provider)
+            if model is not None:
+                return model.rates(call.at_ns, batch=call.batch)
+        return None
+
+    def _model(self, name: str, provider: str | None) -> "_Model | None":
+        key = (name, provider)
+        found = self._models.get(key, _NOT_LOOKED_UP)
+        if isinstance(found, _NotLookedUp):
             if len(self._models) >= MAX_MODELS:
                 self._models.clear()
                 self._snapshot = self._new_snapshot()  # it remembers lookups without a bound
-            self._models[key] = self._find(*key)
-        model = self._models[key]
-        return None if model is None else model.rates(call.at_ns, batch=call.batch)
+            found = self._models[key] = self._find(name, provider)
+        return found
 
     def _find(self, name: str, provider: str | None) -> "_Model | None":
         """The model as its provider sells it; where the provider is not known, the model's name alone decides."""
@@ -130,6 +156,13 @@ class _Catalogue:
 
     def _new_snapshot(self) -> "DataSnapshot":
         return self._package.DataSnapshot(providers=self._providers, from_auto_update=False)
+
+
+class _NotLookedUp:
+    """Stands where no answer is remembered, not even that there is none."""
+
+
+_NOT_LOOKED_UP: Final = _NotLookedUp()
 
 
 class _Model:

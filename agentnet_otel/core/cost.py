@@ -25,13 +25,23 @@ _RATE_KEYS: Final = ("input", "output", "cached", "reasoning", "batch")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call of a model: what a price depends on. ``at_ns``: epoch nanoseconds, for prices change."""
+    """One call of a model: what a price depends on.
+
+    ``asked_model`` is the name by which the model was asked for, where the one that answered has another: its price
+    counts if that of ``model`` is not known. ``at_ns``: epoch nanoseconds, for prices change.
+    """
 
     model: str
     usage: TokenUsage
     at_ns: int
+    asked_model: str | None = None
     provider: str | None = None
     batch: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the model, best first."""
+        return (self.model,) if self.asked_model in {None, self.model} else (self.model, str(self.asked_model))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +149,7 @@ class CostModels:
 
     def price(self, call: Call) -> Price | None:
         """The price by the model's own rate."""
-        return self._price(call.model, call)
+        return next((price for name in call.names if (price := self._price(name, call)) is not None), None)
 
     def default_price(self, call: Call) -> Price | None:
         """The price by the rate for all other models."""

@@ -111,6 +111,7 @@ def component_end_attributes(component: ComponentSpan, usage: TokenUsage) -> dic
     known: dict[str, Any] = {
         semconv.RESPONSE_MODEL: component.response_model,
         semconv.INFERENCE_ATTEMPTS: component.attempts or None,
+        semconv.INFERENCE_BATCH: component.batch or None,
         semconv.TOOL_OUTCOME: component.outcome,
     }
     if component.first_chunk_ns is not None:

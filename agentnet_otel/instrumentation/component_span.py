@@ -31,6 +31,7 @@ class ComponentSpan(OpenSpan):
         "answered",
         "attempt",
         "attempts",
+        "batch",
         "component",
         "cost_source",
         "cost_usd",
@@ -81,6 +82,7 @@ class ComponentSpan(OpenSpan):
         self.cost_source: CostSource | None = None
         self.attempt: object = None
         self.attempts = 0
+        self.batch = False
         self.first_chunk_ns: int | None = None
         self.outcome: str | None = None
         self.ending: Ending | None = None
@@ -138,9 +140,14 @@ class ComponentSpan(OpenSpan):
         response_id: str | None = None,
         finish_reasons: Sequence[str] | None = None,
         text: str | None = None,
+        batch: bool = False,
     ) -> None:
-        """Record what came back from a model: the model that answered, ids, and the text under the capture mode."""
+        """Record what came back from a model: the model that answered, ids, and the text under the capture mode.
+
+        ``batch``: the call was made in a batch, which has prices of its own.
+        """
         if self._usable("record_response"):
+            self.batch = self.batch or bool(batch)
             self.response_model = text_of(model) or self.response_model
             if response_id is not None:
                 self.attributes[semconv.RESPONSE_ID] = str(response_id)

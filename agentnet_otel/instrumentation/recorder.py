@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, TracerProv
 from opentelemetry.util.types import Attributes
 
 from agentnet_otel import semconv
+from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.instrumentation import context as ctx
 from agentnet_otel.instrumentation.attributes import (
     component_end_attributes,
@@ -33,6 +34,7 @@ from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.instrumentation.metrics import TurnMetrics
 from agentnet_otel.instrumentation.open_span import OpenSpan
 from agentnet_otel.instrumentation.outcomes import Ending
+from agentnet_otel.instrumentation.pricing import CallPricing
 from agentnet_otel.instrumentation.sampling import probability_of
 from agentnet_otel.instrumentation.turn_facts import facts_of
 from agentnet_otel.instrumentation.turn_span import TurnSpan
@@ -57,7 +59,8 @@ class Recorder:
     """Writes spans, metrics and events of turns.
 
     ``tracers`` and ``metrics`` are asked at each turn, because an application may configure its providers after
-    the instrumentation was switched on. ``listener`` gets the facts of each turn that ended.
+    the instrumentation was switched on. ``listener`` gets the facts of each turn that ended. ``prices`` are for calls
+    whose engine tells no cost.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Recorder:
         strict: bool = False,
         clock: Clock | None = None,
         listener: Listener | None = None,
+        prices: PriceBook | None = None,
     ) -> None:
         self._tracers = tracers
         self._metrics = metrics
@@ -78,6 +82,7 @@ class Recorder:
         self.strict = strict
         self.clock: Clock = clock or SystemClock()
         self._listener = listener
+        self._pricing = CallPricing(prices)
 
     # --- sessions ------------------------------------------------------------------------------------
 
@@ -125,6 +130,7 @@ class Recorder:
         end_ns = max(turn.now_ns(), turn.start_ns)
         with turn.lock:
             turn.ledger.settle(turn.model)
+            self._pricing.price_whole(turn)
         facts = facts_of(turn, ending, end_ns)
         self.tell_content(turn, semconv.INPUT_MESSAGES, "user", turn.prompt)
         self.tell_content(turn, semconv.OUTPUT_MESSAGES, "assistant", turn.response)
@@ -197,6 +203,7 @@ class Recorder:
         if told.known and not component.tokens and not component.has_inner_usage:
             component.note_tokens(TokenCount(usage=told))
         usage = sum_usage(count.usage for count in component.tokens)
+        self._pricing.price_component(component, usage)
         if kind is LatencyComponent.TOOL_EXECUTION:
             component.outcome = component.outcome or (Outcome.SUCCESS if ending is None else ending.outcome).value
         self._finish(component, ending, component_end_attributes(component, usage))

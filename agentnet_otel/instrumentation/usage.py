@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from agentnet_otel.core.cost import weakest
 from agentnet_otel.instrumentation.checks import Tell, checked_count, checked_member
 from agentnet_otel.model import CostSource, TokenCategory, TokenUsage
 
@@ -78,7 +79,7 @@ class UsageLedger:
     def add_cost(self, usd: float, source: CostSource) -> None:
         """Count one call's cost."""
         self.cost_usd = (self.cost_usd or 0.0) + usd
-        self.cost_source = source if self.cost_source in {None, source} else CostSource.USER
+        self.cost_source = source if self.cost_source is None else weakest(self.cost_source, source)
 
     def settle(self, model: str | None) -> None:
         """At the end of the turn: the whole speaks only where no leaf did."""

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from opentelemetry import trace
@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import TracerProvider
 
 from agentnet_otel import semconv
+from agentnet_otel.core.cost import CostModels, PriceBook, Pricing
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.instrumentation import faults, hooks, providers, runtime, sdk_setup
@@ -30,6 +31,7 @@ from agentnet_otel.instrumentation.recorder import Recorder
 from agentnet_otel.instrumentation.relay import relay_of
 from agentnet_otel.model import Turn
 from agentnet_otel.performance import LatencyTracker, TokenUtilizationTracker
+from agentnet_otel.prices import GenaiPrices, LoadablePrices, NoPrices, installed
 from agentnet_otel.sources.live import LiveSource
 from agentnet_otel.wiring.reporting import make_report, render
 
@@ -39,9 +41,10 @@ FLUSH_TIMEOUT_S: Final = 10.0
 class Handle:
     """What `instrument()` returns: the turns of this process, and the way to end it."""
 
-    def __init__(self) -> None:
+    def __init__(self, models: CostModels, prices: PriceBook) -> None:
+        """``models`` are the user's rates, ``prices`` those of all other models."""
         self.latency = LatencyTracker()
-        self.tokens = TokenUtilizationTracker()
+        self.tokens = TokenUtilizationTracker(cost_models=models, prices=prices)
         self.live = LiveSource()
         self._owned: list[SpanProcessor] = []
         self._meters: MeterProvider | None = None
@@ -190,6 +193,8 @@ def instrument(
     redact: Redaction | None = None,
     content_limit: int = DEFAULT_CONTENT_LIMIT,
     strict: bool | None = None,
+    cost_models: Mapping[str, object] | None = None,
+    genai_prices: bool | None = None,
 ) -> Handle:
     """Make each turn of AgentNet, and of the manual API, a span with its latency components, and count it.
 
@@ -203,22 +208,30 @@ def instrument(
         redact: gets each text before it is recorded and returns what may be; None records nothing of it.
         content_limit: characters of one recorded text.
         strict: wrong use of the manual API raises instead of being told once (default: ``AGENTNET_OTEL_STRICT``).
+        cost_models: rates by model for calls whose engine tells no cost, USD per 1,000 tokens: a number, or a mapping
+            with ``input`` and ``output`` (and, if they differ, ``cached``, ``reasoning``, ``batch``); ``default`` is
+            for all models that nobody else knows. `Handle.tokens` can set further ones.
+        genai_prices: whether the models of the package genai-prices have its prices. By default they do where it is
+            installed; it is then loaded here, which takes some tenths of a second, so that no turn waits for it.
 
     Returns:
         The handle. A second call returns the same one and changes nothing, until `uninstrument`.
 
     Raises:
         ConfigurationError: an argument is wrong.
+        MissingExtraError: genai-prices is asked for and not installed.
     """
     with _Current.lock:
         if _Current.handle is not None:
             return _Current.handle
+        models, book = _cost_models(cost_models), _price_book(genai_prices)
         content = ContentPolicy(mode=_capture_mode(capture_content), redact=redact, limit=content_limit)
-        handle = Handle()
+        handle = Handle(models, book)
         if providers.sdk_disabled() or providers.instrumentation_disabled():
             faults.logger.info("agentnet_otel: switched off by the environment; nothing is instrumented")
             handle._active = False  # noqa: SLF001 - made here
             return handle
+        book.load()
         provider = handle._set_up(  # noqa: SLF001 - made here
             tracer_provider,
             exporter,
@@ -232,6 +245,7 @@ def instrument(
             loggers=lambda: providers.logger_provider_of(logger_provider),
             strict=_strict(strict),
             listener=handle._take,  # noqa: SLF001 - made here
+            prices=Pricing(models, book),
         )
         runtime.use(recorder)
         hooks.install()
@@ -258,6 +272,21 @@ def _capture_mode(asked: str | CaptureMode | None) -> CaptureMode:
     if asked is None:
         return mode_from_environment()
     return asked if isinstance(asked, CaptureMode) else CaptureMode.from_text(asked)
+
+
+def _cost_models(rates: Mapping[str, object] | None) -> CostModels:
+    try:
+        return CostModels(rates)
+    except ValueError as error:
+        message = f"cost_models: {error}"
+        raise ConfigurationError(message) from error
+
+
+def _price_book(asked: bool | None) -> LoadablePrices:
+    """The prices of all models that the user gave none."""
+    if asked is None:
+        return installed()
+    return GenaiPrices() if asked else NoPrices()
 
 
 def _strict(asked: bool | None) -> bool:

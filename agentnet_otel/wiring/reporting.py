@@ -22,7 +22,7 @@ from agentnet_otel.sources.read_report import ReadReport
 RENDERERS: Final[Mapping[str, Callable[[ReportContent], str]]] = {"md": render_markdown, "json": render_json}
 """Report formats."""
 _TRACE_ID: Final = "{trace_id}"
-_PACKAGES: Final = ("opentelemetry-sdk", "opentelemetry-api", "wrapt", "msgspec")
+_PACKAGES: Final = ("opentelemetry-sdk", "opentelemetry-api", "wrapt", "msgspec", "genai-prices")
 
 
 def make_report(

@@ -7,16 +7,10 @@ from hypothesis import strategies as st
 from agentnet_otel.model import TokenCategory
 from agentnet_otel.performance.opportunities import DOCUMENTED_KINDS, OpportunityKind, TokenLimits
 from agentnet_otel.performance.tokens import TokenUtilizationTracker
+from agentnet_otel.prices import NoPrices
 
 REASONING, POLICY = TokenCategory.REASONING, TokenCategory.POLICY
 EMPTY = {kind.value: [] for kind in DOCUMENTED_KINDS}
-
-
-class NoPrices:
-    """A price book that knows nothing."""
-
-    def price(self, call):
-        """Unknown."""
 
 
 @pytest.fixture

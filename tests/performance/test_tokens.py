@@ -13,16 +13,10 @@ from hypothesis import strategies as st
 from agentnet_otel.core.cost import Price
 from agentnet_otel.model import CostSource, Outcome, QualitySource, TokenCategory, TokenType, TokenUsage, Turn
 from agentnet_otel.performance.tokens import TokenMetrics, TokenUtilizationTracker, get_token_tracker, token_metrics_of
+from agentnet_otel.prices import NoPrices
 from agentnet_otel.testing import EPOCH_NS, NANOS_PER_MS, FakeClock
 
 REASONING, SYSTEM, POLICY = TokenCategory.REASONING, TokenCategory.SYSTEM, TokenCategory.POLICY
-
-
-class NoPrices:
-    """A price book that knows nothing."""
-
-    def price(self, call):
-        """Unknown."""
 
 
 class OnePrice:
