@@ -1,6 +1,6 @@
 """The documented performance API: the benchmark harness, and trackers over turns."""
 
-from agentnet_otel.performance.harness import BenchmarkConfig, BenchmarkResult, BenchmarkType
+from agentnet_otel.performance.harness import BenchmarkConfig, BenchmarkResult, BenchmarkType, PerformanceHarness
 from agentnet_otel.performance.latency import LatencyComponent, LatencyTracker, TurnLatencyMeasurement
 from agentnet_otel.performance.tokens import TokenCategory, TokenMetrics, TokenUtilizationTracker
 
@@ -10,6 +10,7 @@ __all__ = [
     "BenchmarkType",
     "LatencyComponent",
     "LatencyTracker",
+    "PerformanceHarness",
     "TokenCategory",
     "TokenMetrics",
     "TokenUtilizationTracker",

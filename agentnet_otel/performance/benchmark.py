@@ -15,7 +15,9 @@ from agentnet_otel.model import Turn
 from agentnet_otel.performance import field_checks as check
 from agentnet_otel.performance import figures
 from agentnet_otel.performance.host_sampling import HostUsage
+from agentnet_otel.performance.latency import LatencyTracker, latency_statistics
 from agentnet_otel.performance.samples import OperationSample
+from agentnet_otel.performance.tokens import TokenUtilizationTracker
 
 MAX_KEPT_TURNS: Final = 100_000
 """Turns kept in a result; further ones still count in its figures, and are told in its warnings."""
@@ -96,7 +98,9 @@ class BenchmarkConfig:
     def __post_init__(self) -> None:
         self.benchmark_type = check.member("benchmark_type", self.benchmark_type, BenchmarkType)
         self.test_prompts = check.texts("test_prompts", self.test_prompts)
-        self.metadata = check.mapping("metadata", self.metadata)
+        self.metadata = check.plain_data("metadata", self.metadata)
+        for name, least in _COUNTS.items():
+            setattr(self, name, check.whole_number(name, getattr(self, name), least=least))
         self.validate()
 
     def validate(self) -> None:
@@ -118,20 +122,19 @@ class BenchmarkConfig:
         self._validate_optional()
 
     def _validate_optional(self) -> None:
-        for name in ("max_cost_usd", "max_avg_cost_usd", "max_p95_latency_ms", "min_time_per_round_s"):
+        for name in ("max_cost_usd", "max_avg_cost_usd", "max_p95_latency_ms"):
             if getattr(self, name) is not None:
                 check.limit(name, getattr(self, name))
+        if self.min_time_per_round_s is not None:
+            check.amount("min_time_per_round_s", self.min_time_per_round_s)
         for name, least in (("min_rounds", 1), ("warmup_rounds", 0)):
             if getattr(self, name) is not None:
                 check.whole_number(name, getattr(self, name), least=least)
         if self.rate_per_second is not None:
             check.positive("rate_per_second", self.rate_per_second)
-        given = {self.max_cost_usd, self.max_avg_cost_usd} - {None}
-        if len(given) > 1:
-            message = (
-                f"max_cost_usd is {self.max_cost_usd!r} and max_avg_cost_usd {self.max_avg_cost_usd!r}: "
-                "they are one limit with two names; give one of them"
-            )
+        if len({self.max_cost_usd, self.max_avg_cost_usd} - {None}) > 1:
+            given = f"{self.max_cost_usd!r}, and max_avg_cost_usd is {self.max_avg_cost_usd!r}"
+            message = f"max_cost_usd is {given}: they are one limit with two names; give one of them"
             raise ValueError(message)
 
     @property
@@ -212,7 +215,7 @@ class BenchmarkResult:
 
     def __post_init__(self) -> None:
         for name in ("total_tokens_consumed", "total_operations", "successful_operations", "failed_operations"):
-            check.whole_number(name, getattr(self, name), least=0)
+            check.count(name, getattr(self, name))
         check.share("success_rate", self.success_rate)
 
     @property
@@ -236,14 +239,14 @@ class BenchmarkResult:
         return figures.confidence_intervals(self.samples)
 
     @property
-    def service_time_ms(self) -> dict[str, float]:
+    def service_time_ms(self) -> dict[str, Any]:
         """Statistics of successful operations from their start to their end; {} without any."""
-        return figures.statistics_ms([sample.service_ms for sample in self.samples if sample.succeeded])
+        return latency_statistics([sample.service_ms for sample in self.samples if sample.succeeded])
 
     @property
-    def response_time_ms(self) -> dict[str, float]:
+    def response_time_ms(self) -> dict[str, Any]:
         """As `service_time_ms`, from when they were due: with ``rate_per_second`` the wait for a worker is in it."""
-        return figures.statistics_ms([sample.response_ms for sample in self.samples if sample.succeeded])
+        return latency_statistics([sample.response_ms for sample in self.samples if sample.succeeded])
 
     # --- names of the newer dialect ----------------------------------------------------------------------
 
@@ -271,3 +274,23 @@ class BenchmarkResult:
     def passed(self) -> bool:
         """``passed_thresholds``."""
         return self.passed_thresholds
+
+    @property
+    def latency_stats(self) -> dict[str, Any]:
+        """Statistics of the turns of successful operations, milliseconds, with the keys of both dialects; or {}."""
+        return latency_statistics(figures.turn_latencies_ms(self.samples))
+
+    @property
+    def token_stats(self) -> dict[str, Any]:
+        """The token tracker's overview of the turns, and their mean cost as ``avg_cost_per_turn_usd``.
+
+        That cost is None where nobody told one; ``total_cost_usd`` then stands on the documented table of rates.
+        """
+        tracker = TokenUtilizationTracker.from_turns(self.turns, max(1, len(self.turns)))
+        overview: dict[str, Any] = tracker.get_system_overview().get("overview", {})
+        return {**overview, "avg_cost_per_turn_usd": self.avg_cost_usd}
+
+    @property
+    def component_latency_breakdown(self) -> dict[str, dict[str, Any]]:
+        """The latency tracker's breakdown of the turns by component; {} where no span told any."""
+        return LatencyTracker.from_turns(self.turns, max(1, len(self.turns))).get_component_breakdown()

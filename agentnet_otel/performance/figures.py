@@ -5,14 +5,13 @@ them, failed ones too, for they are paid.
 """
 
 from collections.abc import Hashable, Sequence
-from statistics import fmean, median, stdev
+from statistics import fmean
 from typing import Final
 
-from agentnet_otel.core.statistics import Interval, mean_interval, quantile, quantile_interval, wilson_interval
+from agentnet_otel.core.statistics import Interval, mean_interval, quantile_interval, wilson_interval
 from agentnet_otel.performance.samples import OperationSample
 
 P95: Final = 0.95
-P99: Final = 0.99
 
 
 def turn_latencies_ms(samples: Sequence[OperationSample]) -> list[float]:
@@ -59,23 +58,6 @@ def confidence_intervals(samples: Sequence[OperationSample]) -> dict[str, Interv
         "token_efficiency_score": _mean_interval(efficiencies),
         "success_rate": wilson_interval(len(good), len(samples)),
         "avg_cost_usd": _mean_interval(_shared_by_turns(costs)),
-    }
-
-
-def statistics_ms(values_ms: Sequence[float]) -> dict[str, float]:
-    """The documented statistics of durations in milliseconds; {} without any."""
-    if not values_ms:
-        return {}
-    ordered = sorted(values_ms)
-    return {
-        "count": len(ordered),
-        "mean": fmean(ordered),
-        "median": median(ordered),
-        "min": ordered[0],
-        "max": ordered[-1],
-        "stdev": stdev(ordered) if len(ordered) > 1 else 0.0,
-        "p95": quantile(ordered, P95),
-        "p99": quantile(ordered, P99),
     }
 
 

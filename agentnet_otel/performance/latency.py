@@ -411,8 +411,8 @@ class LatencyTracker:
         kind = LatencyComponent.TOTAL if component is None else check.member("component", component, LatencyComponent)
         measurements = self.get_measurements(agent_id)
         if kind is LatencyComponent.TOTAL:
-            return _statistics([m.total_latency_ms for m in measurements])
-        return _statistics([m.component_latencies[kind] for m in measurements if kind in m.component_latencies])
+            return latency_statistics([m.total_latency_ms for m in measurements])
+        return latency_statistics([m.component_latencies[kind] for m in measurements if kind in m.component_latencies])
 
     def get_component_breakdown(self, agent_id: str | None = None) -> dict[str, dict[str, Any]]:
         """For each component of the turns its average, shares and number of turns; {} without any.
@@ -539,7 +539,8 @@ def _has_items(measurement: TurnLatencyMeasurement, wanted: Mapping[str, Any]) -
     return all(key in metadata and metadata[key] == value for key, value in wanted.items())
 
 
-def _statistics(latencies: list[float]) -> dict[str, Any]:
+def latency_statistics(latencies: Sequence[float]) -> dict[str, Any]:
+    """The statistics of `LatencyTracker.get_latency_statistics` for latencies in milliseconds, oldest first."""
     if not latencies:
         return {}
     ordered = sorted(latencies)
