@@ -1,0 +1,180 @@
+"""What a document is made of, before any format: headings, paragraphs, lists, tables.
+
+Texts say whether they came with the data: a format has to escape those, and can trust the others. Cells and
+paragraphs hold their figures as numbers too, so that all formats carry the same ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agentnet_otel.core.statistics import Interval
+from agentnet_otel.outputs.reports import wording
+
+MAX_ROWS: Final = 50
+"""Rows shown of a table that grows with the data; the JSON report has them all."""
+_PERCENT_DIGITS: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A piece of text. ``foreign``: it came with the data. ``url``: what it links to."""
+
+    text: str
+    foreign: bool = False
+    strong: bool = False
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A bare number (or a word in place of one), its unit, and what it is of, where its place does not tell."""
+
+    value: float | str | None
+    unit: str = ""
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One cell. ``bar``: a share from 0 to 1 that is drawn."""
+
+    spans: tuple[Span, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    bar: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table; the first cell of a row names it. ``left_out``: rows that only the JSON report has."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paragraph:
+    """Text."""
+
+    spans: tuple[Span, ...]
+    figures: tuple[Figure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A list."""
+
+    items: tuple[tuple[Span, ...], ...]
+    numbered: bool = False
+
+
+Block = Table | Paragraph | Listing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A heading of level 2 or 3, and what stands below it."""
+
+    title: str
+    level: int
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A whole report. ``lead``: what stands below the title."""
+
+    title: str
+    lead: tuple[Block, ...]
+    sections: tuple[Section, ...]
+
+
+# --- texts -----------------------------------------------------------------------------------------------
+
+
+def own(text: str) -> Span:
+    """Text that is made here."""
+    return Span(text=text)
+
+
+def name_of(text: str) -> Span:
+    """A name that came with the data; not too long."""
+    return Span(text=wording.shortened(text), foreign=True)
+
+
+def sentence(text: str, *, strong: bool = False) -> Span:
+    """A sentence in which names of the data may stand."""
+    return Span(text=wording.plain(text), foreign=True, strong=strong)
+
+
+def paragraph(*spans: Span | str, figures: Sequence[Figure] = ()) -> Paragraph:
+    """A paragraph of pieces; texts are our own."""
+    return Paragraph(
+        spans=tuple(own(span) if isinstance(span, str) else span for span in spans), figures=tuple(figures)
+    )
+
+
+def joined(spans: Sequence[Sequence[Span]], separator: str = ", ") -> tuple[Span, ...]:
+    """Groups of pieces with a separator between them."""
+    found: list[Span] = []
+    for group in spans:
+        found += [own(separator), *group] if found else group
+    return tuple(found)
+
+
+# --- cells -----------------------------------------------------------------------------------------------
+
+
+def words(text: str) -> Cell:
+    """A cell of our own words, which is a figure where it is not empty."""
+    return Cell(spans=(own(text),), figures=(Figure(value=text),) if text else ())
+
+
+def named(text: str) -> Cell:
+    """A cell that is a name of the data."""
+    span = name_of(text)
+    return Cell(spans=(span,), figures=(Figure(value=span.text),))
+
+
+def figure(text: str, value: float | None, unit: str = "") -> Cell:
+    """A cell that shows a number as ``text``."""
+    return Cell(spans=(own(text),), figures=(Figure(value=value, unit=unit),))
+
+
+def count(value: float | None) -> Cell:
+    """A count."""
+    return figure(wording.number(value), value)
+
+
+def milliseconds(value: float | None) -> Cell:
+    """A duration."""
+    return figure(wording.milliseconds(value), value, "ms")
+
+
+def usd(value: float | None) -> Cell:
+    """An amount of money."""
+    return figure(wording.usd(value), value, "USD")
+
+
+def percent(share: float | None) -> Cell:
+    """A share, 0 to 1, as percentage."""
+    return figure(wording.percent(share), percentage(share), "%")
+
+
+def decimals(value: float | None) -> Cell:
+    """A figure between 0 and 1 that is no share."""
+    return figure(wording.decimals(value), value)
+
+
+def bounds(text: str, interval: Interval | None, unit: str = "") -> Cell:
+    """An interval; where there is none, what is said in its place."""
+    if interval is None:
+        return Cell(spans=(own(text),))
+    figures = (Figure(value=interval.low, unit=unit, of="low"), Figure(value=interval.high, unit=unit, of="high"))
+    return Cell(spans=(own(text),), figures=figures)
+
+
+def percentage(share: float | None) -> float | None:
+    """A share in per cent, without the dust of binary fractions."""
+    return None if share is None else round(100 * share, _PERCENT_DIGITS)

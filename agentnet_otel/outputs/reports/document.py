@@ -1,0 +1,419 @@
+"""The report as a document: which sections it has, in which order, and what stands in them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Final
+
+from agentnet_otel.core.statistics import MIN_MEAN_N
+from agentnet_otel.core.verdicts import Judgement
+from agentnet_otel.outputs.reports import blocks, wording
+from agentnet_otel.outputs.reports.blocks import (
+    MAX_ROWS,
+    Block,
+    Cell,
+    Document,
+    Figure,
+    Listing,
+    Paragraph,
+    Section,
+    Span,
+    Table,
+    joined,
+    name_of,
+    own,
+    paragraph,
+    sentence,
+)
+from agentnet_otel.outputs.reports.content import DataQuality, ReportContent
+from agentnet_otel.outputs.reports.findings import Recommendation
+from agentnet_otel.outputs.reports.opportunities import Opportunity
+from agentnet_otel.outputs.reports.tables import Bucket, LatencySummary, QuantileRow, TokenSummary
+
+TITLE: Final = "AgentNet Performance Report"
+FIRST_STEPS: Final = 3
+VERDICT_HEAD: Final = ("Metric", "Value", "95 % interval", "Recommended", "Critical", "Verdict")
+
+_NANOS: Final = 1_000_000_000
+
+
+def document_of(report: ReportContent) -> Document:
+    """The whole report."""
+    return Document(title=TITLE, lead=tuple(_lead(report)), sections=tuple(_sections(report)))
+
+
+def _lead(report: ReportContent) -> Iterator[Block]:
+    yield paragraph(f"Generated {_time(report.generated_ns)} by agentnet-otel {report.version}.")
+    span = ""
+    if report.first_ns is not None and report.last_ns is not None:
+        span = f", from {_time(report.first_ns)} to {_time(report.last_ns)}"
+    yield paragraph(
+        f"{report.turns:,} turns of {len(report.agents):,} agents in {report.sessions:,} sessions{span}.",
+        figures=[
+            Figure(value=report.turns, of="turns"),
+            Figure(value=len(report.agents), of="agents"),
+            Figure(value=report.sessions, of="sessions"),
+        ],
+    )
+
+
+def _sections(report: ReportContent) -> Iterator[Section]:
+    yield _section(2, "Executive Summary", [_verdicts(report.verdicts)])
+    findings = [(sentence(finding),) for finding in report.findings]
+    yield _section(3, "Key Findings", [Listing(items=tuple(findings), numbered=True)])
+    yield _section(3, "What to Do First", _first(report))
+    yield _section(2, "Performance Metrics", [])
+    yield _section(3, "Latency", _latency(report))
+    yield _section(3, "Components", _components(report))
+    yield _section(3, "Tokens and Cost", _tokens(report.tokens))
+    yield _section(3, "Agents", [_agents(report)])
+    yield _section(3, "Models", [_models(report)])
+    yield _section(3, "Slowest Turns", [_slowest(report)])
+    yield _section(3, "Tools", [_tools(report)])
+    yield _section(3, "Policy Violations", [_violations(report)])
+    yield _section(2, "Optimization Opportunities", [_opportunities(report.opportunities)])
+    yield _section(2, "Recommendations", [_recommendations(report.recommendations)])
+    yield _section(2, "Environment", [_environment(report.environment)])
+    yield _section(2, "Data Quality", _quality(report.quality))
+
+
+def _section(level: int, title: str, found: Sequence[Block] | Iterator[Block]) -> Section:
+    return Section(title=title, level=level, blocks=tuple(found))
+
+
+def _verdicts(verdicts: Sequence[Judgement]) -> Table:
+    return Table(head=VERDICT_HEAD, rows=tuple(_verdict(row) for row in verdicts))
+
+
+def _verdict(row: Judgement) -> tuple[Cell, ...]:
+    threshold = row.threshold
+    unit = threshold.unit
+    return (
+        blocks.named(wording.label_text(row)),
+        blocks.figure(wording.value_text(row.value, threshold), row.value, unit),
+        blocks.bounds(wording.interval_text(row.interval, threshold), row.interval, unit),
+        blocks.figure(wording.limit_text(threshold.recommended, threshold), threshold.recommended, unit),
+        blocks.figure(wording.limit_text(threshold.critical, threshold), threshold.critical, unit),
+        blocks.words(wording.verdict_text(row)),
+    )
+
+
+def _first(report: ReportContent) -> Iterator[Block]:
+    steps = report.recommendations[:FIRST_STEPS]
+    items = [(sentence(step.title, strong=True), own(": "), sentence(step.action)) for step in steps]
+    yield Listing(items=tuple(items), numbered=True)
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())
+    yield paragraph(f"Outcomes: {outcomes or 'none'}.", figures=_counts(report.outcomes))
+    if report.error_types:
+        shown = dict(islice(report.error_types.items(), MAX_ROWS))
+        rest = len(report.error_types) - len(shown)
+        kinds = joined([(name_of(kind), own(f" ({count:,})")) for kind, count in shown.items()])
+        more = f" and {rest:,} more." if rest else "."
+        yield paragraph("Error types: ", *kinds, more, figures=_counts(shown))
+
+
+def _counts(counts: Mapping[str, int]) -> list[Figure]:
+    return [Figure(value=count, of=wording.shortened(name)) for name, count in counts.items()]
+
+
+def _latency(report: ReportContent) -> Iterator[Block]:
+    latency = report.latency
+    if latency is None:
+        yield paragraph("No turns.")
+        return
+    yield _latency_in_words(latency)
+    if report.first_token is not None:
+        first = report.first_token
+        sample = "" if first.p95_sufficient else f" ({wording.INSUFFICIENT})"
+        yield paragraph(
+            f"Streamed answers: time to first token in {first.turns:,} turns, median "
+            f"{wording.milliseconds(first.median_ms)} ms, p95 {wording.milliseconds(first.p95_ms)} ms{sample}.",
+            figures=[
+                Figure(value=first.turns, of="turns with a time to first token"),
+                Figure(value=first.median_ms, unit="ms", of="median time to first token"),
+                Figure(value=first.p95_ms, unit="ms", of="p95 time to first token"),
+            ],
+        )
+    rows = tuple(_quantile(row, latency.count) for row in latency.quantiles)
+    yield Table(head=("Percentile", "ms", "95 % interval"), rows=rows)
+    most = max(bucket.turns for bucket in latency.buckets)
+    yield Table(head=("Latency", "Turns", ""), rows=tuple(_bucket(bucket, most) for bucket in latency.buckets))
+
+
+def _latency_in_words(latency: LatencySummary) -> Paragraph:
+    interval = latency.mean_interval
+    ms = wording.milliseconds
+    mean = "" if interval is None else f", 95 % interval {ms(interval.low)} .. {ms(interval.high)}"
+    if latency.count < MIN_MEAN_N:
+        mean += f", {wording.insufficient_text(latency.count, MIN_MEAN_N)}"
+    figures = [
+        Figure(value=latency.mean_ms, unit="ms", of="mean"),
+        Figure(value=latency.stdev_ms, unit="ms", of="standard deviation"),
+        Figure(value=latency.min_ms, unit="ms", of="min"),
+        Figure(value=latency.max_ms, unit="ms", of="max"),
+        Figure(value=latency.outliers, of="outliers"),
+        Figure(value=latency.peak_concurrency, of="turns at the same time"),
+    ]
+    if interval is not None:
+        figures.append(Figure(value=interval.low, unit="ms", of="mean, 95 % interval low"))
+        figures.append(Figure(value=interval.high, unit="ms", of="mean, 95 % interval high"))
+    return paragraph(
+        f"Mean {ms(latency.mean_ms)} ms{mean}; standard deviation {ms(latency.stdev_ms)} ms, "
+        f"from {ms(latency.min_ms)} to {ms(latency.max_ms)} ms; {latency.outliers:,} outliers. "
+        f"At most {latency.peak_concurrency:,} turns ran at the same time.",
+        figures=figures,
+    )
+
+
+def _quantile(row: QuantileRow, count: int) -> tuple[Cell, ...]:
+    text = wording.insufficient_text(count, row.needed)
+    if row.interval is not None:
+        text = f"{wording.milliseconds(row.interval.low)} .. {wording.milliseconds(row.interval.high)}"
+    return (
+        blocks.words(f"p{100 * row.q:g}"),
+        blocks.milliseconds(row.value_ms),
+        blocks.bounds(text, row.interval, "ms"),
+    )
+
+
+def _bucket(bucket: Bucket, most: int) -> tuple[Cell, ...]:
+    label = (
+        f"{bucket.from_ms:,.0f} ms and more"
+        if bucket.below_ms is None
+        else f"{bucket.from_ms:,.0f} .. {bucket.below_ms:,.0f} ms"
+    )
+    return blocks.words(label), blocks.count(bucket.turns), Cell(bar=bucket.turns / most)
+
+
+def _components(report: ReportContent) -> Iterator[Block]:
+    yield paragraph("Self time: each instant of a turn belongs to one component, so the shares add up to the whole.")
+    yield Table(
+        head=("Component", "Share", "Total ms", "Mean ms", "p95 ms", "Turns", "Calls", "Sample"),
+        rows=tuple(
+            (
+                blocks.words(row.component),
+                blocks.percent(row.share),
+                blocks.milliseconds(row.total_ms),
+                blocks.milliseconds(row.mean_ms),
+                blocks.milliseconds(row.p95_ms),
+                blocks.count(row.turns),
+                blocks.count(row.calls),
+                _sample(mean=row.mean_sufficient, p95=row.p95_sufficient),
+            )
+            for row in report.components
+        ),
+    )
+
+
+def _tokens(tokens: TokenSummary) -> Iterator[Block]:
+    usage, number = tokens.usage, wording.number
+    yield paragraph(
+        f"Input {number(usage.input)}, of these cached {number(usage.cached)}; output {number(usage.output)}, of these "
+        f"reasoning {number(usage.reasoning)}. {tokens.turns_with_tokens:,} turns tell their tokens, "
+        f"{tokens.estimated_turns:,} of them estimated.",
+        figures=[
+            Figure(value=usage.input, unit="tokens", of="input"),
+            Figure(value=usage.cached, unit="tokens", of="cached"),
+            Figure(value=usage.output, unit="tokens", of="output"),
+            Figure(value=usage.reasoning, unit="tokens", of="reasoning"),
+            Figure(value=tokens.turns_with_tokens, of="turns with tokens"),
+            Figure(value=tokens.estimated_turns, of="turns with estimated tokens"),
+        ],
+    )
+    total = sum(tokens.by_category.values())
+    yield Table(
+        head=("Category", "Tokens", "Share"),
+        rows=tuple(
+            (blocks.words(name), blocks.count(count), blocks.percent(count / total if total else None))
+            for name, count in tokens.by_category.items()
+        ),
+    )
+    yield _cost(tokens)
+    qualities = ", ".join(f"{source} in {count:,}" for source, count in tokens.quality_sources.items())
+    quality = f"; quality: {qualities} turns" if qualities else ""
+    yield paragraph(
+        f"Mean token efficiency {wording.decimals(tokens.mean_efficiency)}{quality}.",
+        figures=[Figure(value=tokens.mean_efficiency, of="mean efficiency"), *_counts(tokens.quality_sources)],
+    )
+    if tokens.weighted is not None:
+        whole = tokens.weighted
+        yield paragraph(
+            f"The turns are a sample. Weighted by their sampling probability they stand for about {whole.turns:,.0f} "
+            f"turns, {whole.tokens:,.0f} tokens and a cost of {wording.usd(whole.cost_usd)}.",
+            figures=[
+                Figure(value=whole.turns, of="turns that the sample stands for"),
+                Figure(value=whole.tokens, unit="tokens", of="tokens that the sample stands for"),
+                Figure(value=whole.cost_usd, unit="USD", of="cost that the sample stands for"),
+            ],
+        )
+
+
+def _cost(tokens: TokenSummary) -> Paragraph:
+    usd = wording.usd
+    sources = ", ".join(f"{usd(amount)} by {source}" for source, amount in tokens.cost_by_source.items())
+    return paragraph(
+        f"Cost {usd(tokens.cost_usd)} in {tokens.turns_with_cost:,} turns{f' ({sources})' if sources else ''}.",
+        figures=[
+            Figure(value=tokens.cost_usd, unit="USD", of="cost"),
+            Figure(value=tokens.turns_with_cost, of="turns with a cost"),
+            *(
+                Figure(value=amount, unit="USD", of=f"cost by {source}")
+                for source, amount in tokens.cost_by_source.items()
+            ),
+        ],
+    )
+
+
+def _agents(report: ReportContent) -> Table:
+    return Table(
+        head=("Agent", "Turns", "Success", "Mean ms", "p95 ms", "Tokens", "Cost", "Efficiency", "Sample"),
+        rows=tuple(
+            (
+                blocks.named(row.agent),
+                blocks.count(row.turns),
+                blocks.percent(row.success_rate),
+                blocks.milliseconds(row.mean_ms),
+                blocks.milliseconds(row.p95_ms),
+                blocks.count(row.tokens),
+                blocks.usd(row.cost_usd),
+                blocks.decimals(row.efficiency),
+                _sample(mean=row.mean_sufficient, p95=row.p95_sufficient),
+            )
+            for row in report.agents[:MAX_ROWS]
+        ),
+        left_out=max(0, len(report.agents) - MAX_ROWS),
+    )
+
+
+def _models(report: ReportContent) -> Table:
+    return Table(
+        head=("Model", "Turns", "Input tokens", "Output tokens"),
+        rows=tuple(
+            (
+                blocks.named(row.model),
+                blocks.count(row.turns),
+                blocks.count(row.usage.input),
+                blocks.count(row.usage.output),
+            )
+            for row in report.models[:MAX_ROWS]
+        ),
+        left_out=max(0, len(report.models) - MAX_ROWS),
+    )
+
+
+def _slowest(report: ReportContent) -> Table:
+    return Table(
+        head=("Agent", "ms", "Outcome", "Most of it", "Trace"),
+        rows=tuple(
+            (
+                blocks.named(row.agent),
+                blocks.milliseconds(row.duration_ms),
+                blocks.words(row.outcome),
+                Cell(
+                    spans=(own(f"{row.component} ({wording.milliseconds(row.component_ms)} ms)"),),
+                    figures=(Figure(value=row.component_ms, unit="ms", of=row.component),),
+                ),
+                Cell(spans=(Span(text=row.trace_id, url=row.url),), figures=(Figure(value=row.trace_id),)),
+            )
+            for row in report.slowest
+        ),
+    )
+
+
+def _tools(report: ReportContent) -> Table:
+    return Table(
+        head=("Tool", "Calls", "Failed"),
+        rows=tuple(
+            (blocks.named(row.tool), blocks.count(row.calls), blocks.count(row.failures))
+            for row in report.tools[:MAX_ROWS]
+        ),
+        left_out=max(0, len(report.tools) - MAX_ROWS),
+    )
+
+
+def _violations(report: ReportContent) -> Table:
+    return Table(
+        head=("Rule", "Severity", "Count"),
+        rows=tuple(
+            (blocks.named(row.rule), blocks.named(row.severity or "unknown"), blocks.count(row.count))
+            for row in report.violations[:MAX_ROWS]
+        ),
+        left_out=max(0, len(report.violations) - MAX_ROWS),
+    )
+
+
+def _opportunities(opportunities: Sequence[Opportunity]) -> Table:
+    return Table(
+        head=("What", "Limit", "Turns", "Most of all"),
+        rows=tuple(
+            (
+                blocks.words(row.title),
+                blocks.words(row.limit),
+                Cell(
+                    spans=(own(f"{row.turns:,} of {row.of:,}"),),
+                    figures=(Figure(value=row.turns), Figure(value=row.of, of="of")),
+                ),
+                Cell(
+                    spans=joined(
+                        [(name_of(e.agent), own(" "), name_of(e.turn_id), own(f" ({e.value})")) for e in row.examples]
+                    ),
+                    figures=tuple(Figure(value=f"{e.agent} {e.turn_id}") for e in row.examples),
+                ),
+            )
+            for row in opportunities
+        ),
+    )
+
+
+def _recommendations(recommendations: Sequence[Recommendation]) -> Listing:
+    return Listing(
+        items=tuple(
+            (
+                sentence(item.title, strong=True),
+                own(f" ({item.priority}, {item.category}). "),
+                sentence(item.description),
+                own(" "),
+                sentence(item.action),
+            )
+            for item in recommendations
+        )
+    )
+
+
+def _environment(environment: Mapping[str, str]) -> Listing:
+    return Listing(items=tuple((sentence(name), own(": "), sentence(value)) for name, value in environment.items()))
+
+
+def _quality(quality: DataQuality) -> Iterator[Block]:
+    counts = (
+        ("Spans read", quality.spans),
+        ("Duplicate spans", quality.duplicates),
+        ("Spans that came too late", quality.late_spans),
+        ("Spans dropped", quality.dropped_spans),
+        ("Lines that could not be read", quality.bad_lines),
+        ("Lines skipped for their length", quality.oversized_lines),
+        ("Files whose end is missing", quality.cut_off_ends),
+        ("Sources that could not be read", quality.unreadable_sources),
+        ("Traces closed early", quality.evicted_traces),
+        ("Turns no longer held", quality.dropped_turns),
+        ("Calls outside any turn", quality.calls_outside_turns),
+        ("Spans clipped to their turn", quality.clipped_spans),
+        ("Turns without their own span", quality.incomplete_turns),
+        ("Turns revised", quality.revised_turns),
+        ("Turns with estimated tokens", quality.estimated_turns),
+        ("Turns that are a sample", quality.sampled_turns),
+        ("Turns of unknown sampling", quality.turns_of_unknown_sampling),
+    )
+    yield Table(head=("What", "Count"), rows=tuple((blocks.words(what), blocks.count(value)) for what, value in counts))
+    yield Listing(items=tuple((sentence(note),) for note in quality.notes))
+
+
+def _sample(*, mean: bool, p95: bool) -> Cell:
+    """Whether a row rests on enough turns."""
+    if not mean:
+        return blocks.words(wording.INSUFFICIENT)
+    return blocks.words("sufficient" if p95 else f"p95 {wording.INSUFFICIENT}")
+
+
+def _time(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns / _NANOS, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
