@@ -16,6 +16,8 @@ def whole_number(field: str, value: object, *, least: int) -> int:
     Raises:
         ValueError: it is none.
     """
+    if type(value) is int and value >= least:  # most are: abstract classes are slow to ask
+        return value
     number = value.__index__() if hasattr(value, "__index__") and not isinstance(value, bool) else None
     if number is None or number < least:
         raise _refused(field, value, f"a whole number of at least {least}")
@@ -92,13 +94,13 @@ def share(field: str, value: object) -> float:
 
 
 def member(field: str, value: object, kind: type[E]) -> E:
-    """A member of ``kind``, given as such or by its value.
+    """A member of ``kind``, given as such, by its value, or as a member of another enum that has this value.
 
     Raises:
         ValueError: it is none.
     """
     try:
-        return kind(value)
+        return kind(value.value if isinstance(value, Enum) else value)
     except ValueError:
         allowed = ", ".join(repr(one.value) for one in kind)
         raise _refused(field, value, f"one of {allowed}") from None
@@ -189,6 +191,8 @@ def _copied(value: Any) -> Any:
 
 
 def _number(value: object) -> float | None:
+    if type(value) is float or type(value) is int:  # most are: abstract classes are slow to ask
+        return float(value)
     return None if isinstance(value, bool) or not isinstance(value, Real) else float(value)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import threading
 from dataclasses import fields
+from enum import Enum
 
 import pytest
 
@@ -184,9 +185,19 @@ def test_overlapping_parts_count_once(tracker, clock):
 
 
 def test_a_component_may_be_named_by_its_value(tracker, clock):
-    """A text is taken as the member of that value."""
+    """A text is taken as the member of that value, and so is a member of the original's own enum."""
+
+    class Original(str, Enum):
+        INFERENCE = "inference"
+
     run(tracker, clock, "t", 10, inference=4)
-    assert tracker.get_measurements()[0].component_latencies == {INFERENCE: 4.0}
+    tracker.start_turn_measurement("u", "a")
+    tracker.start_component_measurement("u", Original.INFERENCE)
+    clock.advance(5)
+    tracker.end_component_measurement("u", INFERENCE)
+    tracker.end_turn_measurement("u")
+    assert [m.component_latencies for m in tracker.get_measurements()] == [{INFERENCE: 4.0}, {INFERENCE: 5.0}]
+    assert tracker.get_latency_statistics(component=Original.INFERENCE)["count"] == 2
 
 
 def test_from_turns_gives_the_documented_measurement():
