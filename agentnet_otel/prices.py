@@ -10,7 +10,6 @@ rates are read once a model and applied here. A test compares both on all models
 
 import functools
 import importlib.util
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -64,7 +63,6 @@ class GenaiPrices:
 
     def __init__(self) -> None:
         self._catalogue: _Catalogue | None = None
-        self._lock = threading.Lock()
 
     def load(self) -> None:
         """Load the data set now (some tenths of a second) instead of at the first call.
@@ -85,11 +83,10 @@ class GenaiPrices:
         return None if cost_usd is None else Price(cost_usd=cost_usd, source=CostSource.GENAI_PRICES)
 
     def _loaded(self) -> "_Catalogue":
-        if self._catalogue is None:
-            with self._lock:
-                if self._catalogue is None:
-                    self._catalogue = _Catalogue()
-        return self._catalogue
+        catalogue = self._catalogue
+        if catalogue is None:  # two threads at once make two, which does no harm; a lock might be held over a fork
+            self._catalogue = catalogue = _Catalogue()
+        return catalogue
 
 
 class InstalledPrices:

@@ -23,7 +23,7 @@ from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.model import LatencyComponent, Turn
 from agentnet_otel.performance import field_checks as check
 from agentnet_otel.performance.open_turns import MAX_TOOL_USES, OpenTurn, Parts
-from agentnet_otel.performance.recording import MAX_HISTORY, TurnLog
+from agentnet_otel.performance.recording import MAX_HISTORY, Shared, TurnLog
 
 __all__ = ["LatencyComponent", "LatencyLimits", "LatencyTracker", "TurnLatencyMeasurement", "get_latency_tracker"]
 
@@ -593,16 +593,9 @@ def _issues(
     }
 
 
-class _Shared:
-    """The tracker of the process."""
-
-    tracker: LatencyTracker | None = None
-    lock = threading.Lock()
+_shared: Final[Shared[LatencyTracker]] = Shared()
 
 
 def get_latency_tracker(**kwargs: Any) -> LatencyTracker:
     """The tracker that a process shares; the arguments, those of `LatencyTracker`, count at the first call only."""
-    with _Shared.lock:
-        if _Shared.tracker is None:
-            _Shared.tracker = LatencyTracker(**kwargs)
-        return _Shared.tracker
+    return _shared.get(lambda: LatencyTracker(**kwargs))

@@ -63,8 +63,7 @@ class Parts:
     def close(self, now_ns: int) -> bool:
         """The turn ends: parts that nobody promised to end by hand count up to here. Whether others still ran."""
         for start_ns in self.started:
-            if start_ns in self._running:
-                self._running.remove(start_ns)
+            self._running.remove(start_ns)
         for start_ns in tuple(self._running):
             self.end(start_ns, now_ns)
         self._closed = True

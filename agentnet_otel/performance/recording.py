@@ -9,11 +9,32 @@ from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.model import Turn
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 MAX_HISTORY: Final = 10_000
 """Turns that a tracker keeps unless it is told another number; beyond it the oldest goes, and is counted."""
 
 _NO_IDS: Final = frozenset({"", "0" * 16, "0" * 32})
+
+
+class Shared(Generic[T]):
+    """One object of a process, made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._made: T | None = None
+        self._lock = threading.Lock()
+        lifecycle.renew_lock_after_fork(self)
+
+    def get(self, make: Callable[[], T]) -> T:
+        """The object; ``make`` makes it."""
+        with self._lock:
+            if self._made is None:
+                self._made = make()
+            return self._made
+
+    def reset_lock(self) -> None:
+        """Make a new lock, in a forked child."""
+        self._lock = threading.Lock()
 
 
 class TurnLog(Generic[R]):

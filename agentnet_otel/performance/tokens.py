@@ -25,7 +25,7 @@ from agentnet_otel.performance.opportunities import (
     find_opportunities,
     system_recommendations,
 )
-from agentnet_otel.performance.recording import MAX_HISTORY, TurnLog
+from agentnet_otel.performance.recording import MAX_HISTORY, Shared, TurnLog
 from agentnet_otel.performance.token_metrics import TokenMetrics, make_metrics, token_metrics_of
 from agentnet_otel.performance.token_summaries import (
     agent_summary,
@@ -409,11 +409,7 @@ def _metrics(used: RecordedUsage, now_ns: int, price: Price) -> TokenMetrics:
     )
 
 
-class _Shared:
-    """The tracker of the process."""
-
-    tracker: TokenUtilizationTracker | None = None
-    lock = threading.Lock()
+_shared: Final[Shared[TokenUtilizationTracker]] = Shared()
 
 
 def get_token_tracker(**kwargs: Any) -> TokenUtilizationTracker:
@@ -421,8 +417,9 @@ def get_token_tracker(**kwargs: Any) -> TokenUtilizationTracker:
 
     Installed prices are loaded here, so that no call of a model has to wait for them.
     """
-    with _Shared.lock:
-        if _Shared.tracker is None:
-            installed().load()
-            _Shared.tracker = TokenUtilizationTracker(**kwargs)
-        return _Shared.tracker
+
+    def make() -> TokenUtilizationTracker:
+        installed().load()
+        return TokenUtilizationTracker(**kwargs)
+
+    return _shared.get(make)
