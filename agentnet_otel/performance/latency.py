@@ -166,10 +166,11 @@ class LatencyTracker:
         lifecycle.renew_lock_after_fork(self)
 
     @classmethod
-    def from_turns(cls, turns: Iterable[Turn], max_history: int = MAX_HISTORY) -> Self:
-        """A tracker that holds these turns."""
-        tracker = cls(max_history)
-        for turn in turns:
+    def from_turns(cls, turns: Iterable[Turn], max_history: int | None = None) -> Self:
+        """A tracker that holds these turns: all of them, unless ``max_history`` says how many at most."""
+        given = list(turns)
+        tracker = cls(max(MAX_HISTORY, len(given)) if max_history is None else max_history)
+        for turn in given:
             tracker.record_turn(turn)
         return tracker
 

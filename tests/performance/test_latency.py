@@ -231,6 +231,18 @@ def test_a_later_revision_replaces_a_turn():
     assert [(m.turn_id, m.total_latency_ms) for m in tracker.get_measurements()] == [("t1", 200.0), ("t2", 100.0)]
 
 
+def test_turns_that_are_given_are_all_kept():
+    """However many they are, unless a bound is given."""
+    turns = [turn(number) for number in range(10_002)]
+    assert (LatencyTracker.from_turns(turns).dropped, len(LatencyTracker.from_turns(turns).get_measurements())) == (
+        0,
+        10_002,
+    )
+    bounded = LatencyTracker.from_turns(turns, 5)
+    assert (bounded.dropped, [m.turn_id for m in bounded.get_measurements(limit=1)]) == (9997, ["t10001"])
+    assert LatencyTracker.from_turns([]).max_history == 10_000
+
+
 def test_turns_are_in_order_of_ending():
     """Whatever order turns are taken in, they are told in order of ending."""
     tracker = LatencyTracker.from_turns([turn(3), turn(1), turn(2)])
