@@ -8,7 +8,7 @@ DEMO_OUT ?= demo-out
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: help environment setup demo test check format e2e lowest bench lock
+.PHONY: help environment setup demo test check format docs e2e lowest bench lock
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -54,15 +54,19 @@ demo: $(VENV)/demo.stamp ## Run agents, and turn their spans into a verdict and 
 test: $(VENV)/dev.stamp ## Run the tests on every supported Python of this machine
 	@$(BIN)/python tools/run_tests.py
 
-check: $(VENV)/dev.stamp ## Format, lint (each test says what holds: D103), types, import contracts, locks
+check: $(VENV)/dev.stamp ## Format, lint (each test says what holds: D103), types, import contracts, generated pages, locks
 	@echo "==> format"; $(BIN)/ruff format --check .
 	@echo "==> lint"; $(BIN)/ruff check .
 	@echo "==> types"; $(BIN)/mypy
 	@echo "==> import contracts"; $(BIN)/lint-imports
+	@echo "==> pages made from the code"; $(BIN)/python tools/make_docs.py --check
 	@echo "==> locks"; $(BIN)/python tools/lock.py --check
 
 format: $(VENV)/dev.stamp ## Format the code and fix what can be fixed
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+docs: $(VENV)/dev.stamp ## Write the pages that are made from the code
+	@$(BIN)/python tools/make_docs.py
 
 e2e: $(VENV)/dev.stamp ## Run the tests against real servers
 	@echo "==> end to end"

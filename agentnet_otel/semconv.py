@@ -18,7 +18,6 @@ SCHEMA_URL: Final = f"https://opentelemetry.io/schemas/{GEN_AI_SPEC_VERSION}"
 
 # --- resource and scope ------------------------------------------------------------------------------
 SERVICE_NAME: Final = "service.name"
-SERVICE_INSTANCE_ID: Final = "service.instance.id"
 SCOPE_CONTRACT_VERSION: Final = "agentnet.contract.version"
 
 # --- OpenTelemetry, general --------------------------------------------------------------------------
@@ -53,8 +52,6 @@ AGENT_NAME: Final = "gen_ai.agent.name"
 CONVERSATION_ID: Final = "gen_ai.conversation.id"
 WORKFLOW_NAME: Final = "gen_ai.workflow.name"
 PROVIDER_NAME: Final = "gen_ai.provider.name"
-SYSTEM: Final = "gen_ai.system"
-"""Former name of `PROVIDER_NAME`; read, never written."""
 REQUEST_MODEL: Final = "gen_ai.request.model"
 REQUEST_STREAM: Final = "gen_ai.request.stream"
 RESPONSE_MODEL: Final = "gen_ai.response.model"
@@ -68,7 +65,6 @@ USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 USAGE_PROMPT_TOKENS: Final = "gen_ai.usage.prompt_tokens"
 USAGE_COMPLETION_TOKENS: Final = "gen_ai.usage.completion_tokens"
 USAGE_CACHE_READ_INPUT_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
-USAGE_CACHE_CREATION_INPUT_TOKENS: Final = "gen_ai.usage.cache_creation.input_tokens"
 USAGE_REASONING_OUTPUT_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
 USAGE_COST: Final = "gen_ai.usage.cost"
 """OpenLIT's key for the cost of a call in USD; read, never written."""
@@ -144,7 +140,6 @@ COMPONENT_UNFINISHED: Final = "agentnet.component.unfinished"
 SPAN_POLICY_CHECK: Final = "policy_check"
 SPAN_RESPONSE_PROCESSING: Final = "response_processing"
 SPAN_ORCHESTRATION: Final = "orchestration"
-UNKNOWN_MODEL: Final = "unknown"
 UNKNOWN_PROVIDER: Final = "agentnet"
 
 
@@ -172,7 +167,6 @@ METRIC_SELF_HOOK_FAULTS: Final = "agentnet.otel.hook.faults"
 METRIC_SELF_LATE_WORK: Final = "agentnet.otel.late.work"
 METRIC_SELF_MISUSE: Final = "agentnet.otel.misuse"
 METRIC_SELF_LABELS_FOLDED: Final = "agentnet.otel.labels.folded"
-METRIC_SELF_SPANS_DROPPED: Final = "agentnet.otel.spans.dropped"
 
 UNIT_TURN: Final = "{turn}"
 UNIT_TOKEN: Final = "{token}"
@@ -201,9 +195,6 @@ EDGES_GEN_AI_TOKENS: Final = (
     1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262144.0, 1048576.0, 4194304.0, 16777216.0,
     67108864.0,
 )  # fmt: skip
-
-TOOL: Final = TOOL_NAME
-"""Metric label of a tool: the same key as on its span."""
 
 # --- environment variables ---------------------------------------------------------------------------
 ENV_CAPTURE_CONTENT: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
