@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.instrumentation import hooks, runtime
 from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.instrumentation.thread_carrying import carrying
@@ -29,15 +30,16 @@ _measurements: Final = _Measurements()
 
 
 @contextmanager
-def measuring() -> Iterator[None]:
+def measuring(prices: PriceBook | None = None) -> Iterator[None]:
     """Have AgentNet's turns and those of the manual API recorded, and collectors carried into threads.
 
     Where ``instrument()`` is on, its recorder stays in use. Else one is used that writes to the application's own
-    providers, as the manual API always does, or, where none is configured, keeps its spans to itself.
+    providers, as the manual API always does, or, where none is configured, keeps its spans to itself; ``prices`` are
+    for calls whose engine tells no cost (those of the first measurement, where several run at once).
     """
     with _measurements.lock:
         if _measurements.running == 0:
-            runtime.use_for_measuring(runtime.recorder_for_measuring())
+            runtime.use_for_measuring(runtime.recorder_for_measuring(prices))
             hooks.install(HOOKS_USER)
             carrying.install()
         _measurements.running += 1

@@ -5,6 +5,7 @@ import threading
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
+from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.instrumentation.clock import SystemClock
 from agentnet_otel.instrumentation.content import ContentPolicy, mode_from_environment
 from agentnet_otel.instrumentation.labels import LabelCap
@@ -74,9 +75,9 @@ def use_for_measuring(new: Recorder | None) -> None:
     _runtime.measuring = new
 
 
-def recorder_for_measuring() -> Recorder:
-    """As the default one, but where no provider is configured its turns still get trace and span ids."""
-    return _following_recorder(TracerChoice(fallback=private_provider, on_change=_register_exit))
+def recorder_for_measuring(prices: PriceBook | None = None) -> Recorder:
+    """As the default one, but with prices, and where no provider is configured its turns still get ids."""
+    return _following_recorder(TracerChoice(fallback=private_provider, on_change=_register_exit), prices)
 
 
 def _default() -> Recorder:
@@ -86,12 +87,13 @@ def _default() -> Recorder:
         return _runtime.default
 
 
-def _following_recorder(tracers: TracerChoice) -> Recorder:
+def _following_recorder(tracers: TracerChoice, prices: PriceBook | None = None) -> Recorder:
     return Recorder(
         tracers,
         _runtime.metrics,
         content=ContentPolicy(mode=mode_from_environment()),
         loggers=lambda: logger_provider_of(None),
+        prices=prices,
     )
 
 

@@ -25,6 +25,7 @@ from agentnet_otel.performance.latency import LatencyTracker
 from agentnet_otel.performance.result_files import write_result
 from agentnet_otel.performance.run import BenchmarkRun, Recording
 from agentnet_otel.performance.tokens import TokenUtilizationTracker
+from agentnet_otel.prices import installed
 
 __all__ = ["BenchmarkConfig", "BenchmarkResult", "BenchmarkType", "PerformanceHarness"]
 
@@ -109,7 +110,8 @@ class PerformanceHarness:
         host: HostUsage | None = None
         completed = False
         try:
-            with measuring():
+            installed().load()  # now, and not in an operation that is timed
+            with measuring(self.token_tracker.prices):
                 await run.warm_up()
                 self.latency_tracker.clear_measurements()
                 self.token_tracker.clear_metrics()

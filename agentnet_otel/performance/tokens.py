@@ -82,7 +82,7 @@ class TokenUtilizationTracker:
     def __init__(
         self,
         max_history: int = MAX_HISTORY,
-        cost_models: Mapping[str, object] | CostModels | None = None,
+        cost_models: Mapping[str, object] | None = None,
         *,
         prices: PriceBook | None = None,
         limits: TokenLimits | None = None,
@@ -91,7 +91,7 @@ class TokenUtilizationTracker:
         self.limits = limits or TokenLimits()
         self._clock: Clock = clock or SystemClock()
         self._log: TurnLog[TokenMetrics] = TurnLog(check.whole_number("max_history", max_history, least=1))
-        self._models = cost_models if isinstance(cost_models, CostModels) else CostModels(cost_models)
+        self._models = CostModels(cost_models)
         self._pricing = Pricing(self._models, installed() if prices is None else prices)
         self._cache_hits: dict[str, _CacheHits] = {}
         self._nobodys_cache_hits = _CacheHits()
@@ -106,6 +106,11 @@ class TokenUtilizationTracker:
         for turn in given:
             tracker.record_turn(turn)
         return tracker
+
+    @property
+    def prices(self) -> PriceBook:
+        """What prices it goes by: the user's rates, then those of the price book, then the user's default rate."""
+        return self._pricing
 
     @property
     def max_history(self) -> int:

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import TracerProvider
 
 from agentnet_otel import semconv
-from agentnet_otel.core.cost import CostModels, PriceBook, Pricing
+from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.instrumentation import faults, hooks, providers, runtime, sdk_setup
@@ -41,10 +41,9 @@ FLUSH_TIMEOUT_S: Final = 10.0
 class Handle:
     """What `instrument()` returns: the turns of this process, and the way to end it."""
 
-    def __init__(self, models: CostModels, prices: PriceBook) -> None:
-        """``models`` are the user's rates, ``prices`` those of all other models."""
+    def __init__(self, tokens: TokenUtilizationTracker) -> None:
         self.latency = LatencyTracker()
-        self.tokens = TokenUtilizationTracker(cost_models=models, prices=prices)
+        self.tokens = tokens
         self.live = LiveSource()
         self._owned: list[SpanProcessor] = []
         self._meters: MeterProvider | None = None
@@ -224,9 +223,10 @@ def instrument(
     with _Current.lock:
         if _Current.handle is not None:
             return _Current.handle
-        models, book = _cost_models(cost_models), _price_book(genai_prices)
+        book = _price_book(genai_prices)
+        tokens = _token_tracker(cost_models, book)
         content = ContentPolicy(mode=_capture_mode(capture_content), redact=redact, limit=content_limit)
-        handle = Handle(models, book)
+        handle = Handle(tokens)
         if providers.sdk_disabled() or providers.instrumentation_disabled():
             faults.logger.info("agentnet_otel: switched off by the environment; nothing is instrumented")
             handle._active = False  # noqa: SLF001 - made here
@@ -245,7 +245,7 @@ def instrument(
             loggers=lambda: providers.logger_provider_of(logger_provider),
             strict=_strict(strict),
             listener=handle._take,  # noqa: SLF001 - made here
-            prices=Pricing(models, book),
+            prices=tokens.prices,
         )
         runtime.use(recorder)
         hooks.install()
@@ -274,9 +274,9 @@ def _capture_mode(asked: str | CaptureMode | None) -> CaptureMode:
     return asked if isinstance(asked, CaptureMode) else CaptureMode.from_text(asked)
 
 
-def _cost_models(rates: Mapping[str, object] | None) -> CostModels:
+def _token_tracker(rates: Mapping[str, object] | None, book: PriceBook) -> TokenUtilizationTracker:
     try:
-        return CostModels(rates)
+        return TokenUtilizationTracker(cost_models=rates, prices=book)
     except ValueError as error:
         message = f"cost_models: {error}"
         raise ConfigurationError(message) from error

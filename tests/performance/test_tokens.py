@@ -1,5 +1,6 @@
 """The token tracker, by hand in both dialects, from turns, and asked."""
 
+import asyncio
 import inspect
 import json
 import math
@@ -10,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import agentnet_otel
 from agentnet_otel.core.cost import Price
 from agentnet_otel.model import CostSource, Outcome, QualitySource, TokenCategory, TokenType, TokenUsage, Turn
+from agentnet_otel.performance.harness import BenchmarkConfig, BenchmarkType, PerformanceHarness
 from agentnet_otel.performance.tokens import TokenMetrics, TokenUtilizationTracker, get_token_tracker, token_metrics_of
 from agentnet_otel.prices import NoPrices
 from agentnet_otel.testing import EPOCH_NS, NANOS_PER_MS, FakeClock
@@ -550,3 +553,21 @@ def test_the_shared_tracker_is_one_and_takes_arguments_once():
     assert get_token_tracker(max_history=5) is shared
     assert shared.max_history == 10_000
     assert TokenUtilizationTracker() is not shared
+
+
+def test_a_benchmark_prices_calls_whose_engine_told_no_cost():
+    """By the rates of the harness's tracker and the installed prices, without `instrument()`; its limit is judged."""
+    harness = PerformanceHarness()
+    harness.token_tracker.set_cost_model("mine", 1.0)
+
+    async def operation(_, prompt):
+        with agentnet_otel.turn("planner", prompt=prompt) as planned:
+            for model in ("mine", "gpt-4"):
+                with planned.component("inference", model=model) as call:
+                    call.record_tokens(input=1000, output=1000)
+
+    config = BenchmarkConfig("costs", BenchmarkType.SINGLE_TURN, iterations=1, warmup_iterations=0, max_cost_usd=1.0)
+    result = asyncio.run(harness.run_benchmark(config, object, operation))
+    assert result.avg_cost_usd == pytest.approx(2.09)
+    assert not result.passed_thresholds
+    assert [m.cost_usd for m in harness.token_tracker.get_metrics()] == [pytest.approx(2.09)]
