@@ -136,8 +136,10 @@ def _add(
     evidence.turns.extend(nested)
     if not outermost and seen is not None:
         tokens, cost_usd = _usage([], calls)
-        told = response if not tokens.known else replace(response, tokens=tokens, cost_usd=cost_usd)
-        evidence.turns.append(_completed(seen, told))
+        if tokens.known:
+            estimated = any(call.estimated for call in calls)
+            response = replace(response, tokens=tokens, cost_usd=cost_usd, estimated=estimated)
+        evidence.turns.append(_completed(seen, response))
         return
     evidence.calls.extend(calls)
     if len(outermost) == 1 and not nested and not calls:

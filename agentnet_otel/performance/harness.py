@@ -253,7 +253,7 @@ def _warnings(config: BenchmarkConfig, recording: Recording, host: HostUsage | N
     found.extend(_data_warnings(config, recording))
     late = sum(operation.late for operation in recording.let_go)
     if late:
-        found.append(f"{late} turns ended after their operation had timed out; they are not counted")
+        found.append(f"not counted are turns that ended after their operation had timed out: {late}")
     if host is None:
         found.append(f"the host was not sampled: {MissingExtraError('psutil', 'bench')}")
     found.extend(f"{text} ({times} times)" if times > 1 else text for text, times in recording.troubles.items())

@@ -285,6 +285,14 @@ class AgentNet:
         )
         return result.to_dict()
 
+    def list_available_tools(self, tag=None):
+        """Return name and schema of each tool; nothing without tools."""
+        if self.tool_executor is None:
+            return []
+        registry = self.tool_executor.registry
+        specs = [registry.get_tool(name).spec for name in registry.list_tools()]
+        return [{"name": spec.name, "description": spec.description, "schema": spec.schema} for spec in specs]
+
     def advanced_reason(self, task, reasoning_mode="auto", context=None, use_temporal=False):
         """Return a fixed answer without asking the engine (trap 23)."""
         return self._no_advanced(task, mode=reasoning_mode)
