@@ -413,19 +413,22 @@ def test_a_coroutine_that_ignores_its_cancellation_holds_nobody(monkeypatch):
     monkeypatch.setattr(run_module, "GRACE_S", 0.05)
     ended = []
 
-    async def operation(agent, prompt):
-        for _ in range(2):
-            try:
-                await asyncio.sleep(0.3)
-            except asyncio.CancelledError:
-                continue
-        ended.append(prompt)
-
     async def main():
+        release = asyncio.Event()
+
+        async def operation(agent, prompt):
+            while not release.is_set():
+                try:
+                    await release.wait()
+                except asyncio.CancelledError:
+                    continue
+            ended.append(prompt)
+
         harness = PerformanceHarness()
         result = await harness.run_benchmark(config(iterations=1, timeout_seconds=0.05), Agent, operation)
         assert not ended
-        await asyncio.sleep(0.6)
+        release.set()
+        await asyncio.sleep(0.01)
         return result
 
     result = asyncio.run(main())
