@@ -57,7 +57,7 @@ test: $(VENV)/dev.stamp ## Run the tests on every supported Python of this machi
 check: $(VENV)/dev.stamp ## Format, lint (each test says what holds: D103), types, import contracts, generated pages, locks
 	@echo "==> format"; $(BIN)/ruff format --check .
 	@echo "==> lint"; $(BIN)/ruff check .
-	@echo "==> types"; $(BIN)/mypy
+	@echo "==> types"; $(BIN)/mypy && $(BIN)/mypy tests/typing
 	@echo "==> import contracts"; $(BIN)/lint-imports
 	@echo "==> pages made from the code"; $(BIN)/python tools/make_docs.py --check
 	@echo "==> locks"; $(BIN)/python tools/lock.py --check

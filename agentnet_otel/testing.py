@@ -78,7 +78,8 @@ def turn_record(span_id: int, agent: str = "planner", **given: Any) -> SpanRecor
         **given.pop("attributes", {}),
     }
     given.setdefault("end_ms", 100)
-    return span_record(span_id, f"invoke_agent {agent}", attributes=attributes, scope_name=semconv.SCOPE_NAME, **given)
+    name = semconv.span_name(semconv.OP_INVOKE_AGENT, agent)
+    return span_record(span_id, name, attributes=attributes, scope_name=semconv.SCOPE_NAME, **given)
 
 
 def component_record(span_id: int, component: LatencyComponent, *, parent: int, **given: Any) -> SpanRecord:

@@ -214,6 +214,13 @@ def test_the_names_of_the_testing_module_are_told(page, code):
     assert told <= own
 
 
+def test_the_arguments_of_instrument_stand_in_the_guide(page):
+    """Each keyword is used or explained."""
+    text = page("docs/guide.md").text
+    names = inspect.signature(agentnet_otel.instrument).parameters
+    assert [name for name in names if not re.search(rf"\b{name}=", text)] == []
+
+
 @pytest.mark.parametrize("kind", ["TurnSpan", "ComponentSpan"])
 def test_the_manual_api_stands_in_the_guide(kind, page):
     """Every public method of turns and components that records or sets something."""

@@ -8,9 +8,19 @@ from page_runner import Runner, blocks_of
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/guide.md"])
-def test_the_blocks_of_a_page_run(name, tmp_path):
-    """Python and shell blocks end well, and what they print is what stands below them."""
+def run(name, folder):
+    """Run a page's blocks in a folder; each has to be run or saved."""
     page = ROOT / name
     runnable = [block for block in blocks_of(page) if block.language in {"python", "console", "yaml"}]
-    assert Runner(page, tmp_path).run() == len(runnable) > 0
+    assert Runner(page, folder).run() == len(runnable) > 0
+
+
+def test_the_readme_runs(tmp_path):
+    """Python and shell blocks end well, and what they print is what stands below them."""
+    run("README.md", tmp_path)
+
+
+@pytest.mark.slow
+def test_the_guide_runs(tmp_path):
+    """So it is with the guide, some twenty processes."""
+    run("docs/guide.md", tmp_path)

@@ -3,6 +3,7 @@
 import inspect
 from typing import Any, Final
 
+from agentnet_otel import semconv
 from agentnet_otel.instrumentation import context as ctx
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.hooks.answers import Answer, read_answer
@@ -24,7 +25,7 @@ _PROVIDERS: Final = {
     "azure": "azure.ai.openai",
     "anthropic": "anthropic",
     "huggingface": "huggingface",
-    "example": "agentnet.example",
+    "example": semconv.EXAMPLE_PROVIDER,
 }
 """Parts of adapter names, and the provider names of the GenAI conventions where they have one."""
 
