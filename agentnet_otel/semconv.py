@@ -167,6 +167,7 @@ METRIC_GEN_AI_EXECUTE_TOOL_DURATION: Final = "gen_ai.execute_tool.duration"
 METRIC_SELF_HOOK_FAULTS: Final = "agentnet.otel.hook.faults"
 METRIC_SELF_LATE_WORK: Final = "agentnet.otel.late.work"
 METRIC_SELF_MISUSE: Final = "agentnet.otel.misuse"
+METRIC_SELF_ABANDONED: Final = "agentnet.otel.spans.abandoned"
 METRIC_SELF_LABELS_FOLDED: Final = "agentnet.otel.labels.folded"
 
 UNIT_TURN: Final = "{turn}"

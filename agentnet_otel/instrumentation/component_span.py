@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 from agentnet_otel import semconv
 from agentnet_otel.instrumentation import faults
 from agentnet_otel.instrumentation.checks import checked_amount, checked_count, checked_text
-from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.instrumentation.open_span import OpenSpan, text_of
 from agentnet_otel.instrumentation.outcomes import Ending, error_name
 from agentnet_otel.instrumentation.usage import TokenCount
@@ -89,11 +88,6 @@ class ComponentSpan(OpenSpan):
         self.answered = False
 
     @property
-    def conversation_id(self) -> str | None:
-        """The conversation that it belongs to, where one is known."""
-        return None if self.parent is None else self.parent.conversation_id
-
-    @property
     def category(self) -> TokenCategory:
         """What tokens are spent for here, unless the caller names it: by the nearest tool, memory or policy part."""
         here: OpenSpan | None = self
@@ -157,7 +151,7 @@ class ComponentSpan(OpenSpan):
             checked = None if text is None else checked_text(text, self._misuse, "text")
             if checked is not None:
                 self.response_text_length = len(checked)
-                self.recorder.tell_content(self, semconv.OUTPUT_MESSAGES, "assistant", checked)
+                self.recorder.content.tell(self, semconv.OUTPUT_MESSAGES, checked, role="assistant")
 
     @faults.guarded
     def record_attempt(self) -> None:
@@ -196,8 +190,8 @@ class ComponentSpan(OpenSpan):
         if self._usable("record_tool_call"):
             if call_id is not None:
                 self.attributes[semconv.TOOL_CALL_ID] = str(call_id)
-            self.recorder.tell_content(self, semconv.TOOL_CALL_ARGUMENTS, None, arguments)
-            self.recorder.tell_content(self, semconv.TOOL_CALL_RESULT, None, result)
+            self.recorder.content.tell(self, semconv.TOOL_CALL_ARGUMENTS, arguments)
+            self.recorder.content.tell(self, semconv.TOOL_CALL_RESULT, result)
             if outcome is not None:
                 self.outcome = str(outcome)
                 if self.outcome != Outcome.SUCCESS.value:
@@ -248,16 +242,16 @@ class ComponentSpan(OpenSpan):
 
     def note_content(self, key: str, raw: object) -> None:
         """Record content under ``key``, as far as the capture mode allows."""
-        self.recorder.tell_content(self, key, None, raw)
+        self.recorder.content.tell(self, key, raw)
 
     def cut_off(self, ending: Ending | None) -> None:
         """End it because its turn ended: what it does from now on is no part of the turn."""
-        self.attributes[semconv.COMPONENT_UNFINISHED] = True
-        self._close(ending)
+        self.end_from_outside(ending, mark=semconv.COMPONENT_UNFINISHED)
 
     def _open(self) -> None:
-        if self.turn is not None and not self.turn.is_open:
-            if self.turn.epoch in {-1, lifecycle.epoch}:
+        turn = self.turn
+        if turn is not None and not turn.is_open:
+            if turn.closed_by_owner:
                 self._misuse("a component was opened outside its turn's lifetime; it was not recorded")
             return
         if self.component is not None:
@@ -267,8 +261,8 @@ class ComponentSpan(OpenSpan):
         self.recorder.close_component(self, ending)
 
     def _usable(self, method: str) -> bool:
-        if self.component is None or (self.end_ns and semconv.COMPONENT_UNFINISHED in self.attributes):
-            return False  # told already: as an unknown component, or by the turn that ended around it
+        if self.component is None:
+            return False  # told already, as an unknown component
         if not self.start_ns and self.turn is not None and not self.turn.is_open:
             return False  # told when it was opened
         return super()._usable(method)

@@ -1,18 +1,21 @@
 """Where we are: the open span of ours in the current OpenTelemetry context, and how to move there and back.
 
-An OpenTelemetry context token may only be given back in the `contextvars` context that made it. A generator
-closed by the garbage collector, a task cancelled from outside or a user's ``with`` around a ``yield`` break that
-rule, and the OpenTelemetry API then logs an error with a traceback. `Attachment` asks a variable of its own first:
-where that cannot be reset, the context was a foreign one that has nothing of ours to undo.
+OpenTelemetry gives a context back by a token, which only the `contextvars` context that made it takes, and which
+brings back what was current then, even where that has ended since. A generator closed by the garbage collector or from
+another task, a user's ``with`` around a ``yield``, and generators of one thread that end in the order in which they
+began break both. So what we make current is kept as a chain, innermost first, and an `Attachment` is taken out of it
+wherever it stands; where it does not stand in it, the context is a foreign one that has nothing of ours to undo.
 """
 
 import sys
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from opentelemetry import context as otel_context
+from opentelemetry import trace
 from opentelemetry.context import Context
 
+from agentnet_otel.instrumentation import faults
 from agentnet_otel.model import TokenUsage
 
 if TYPE_CHECKING:
@@ -31,28 +34,89 @@ _OPENLLMETRY_SUPPRESS: Final = "suppress_language_model_instrumentation"
 
 _CLAIM_PARTS: Final = ("input", "output", "cache_read_input", "reasoning_output")
 
-_mark: ContextVar[object] = ContextVar("agentnet_otel_attachment")
+_innermost: ContextVar["Attachment | None"] = ContextVar("agentnet_otel_attachment", default=None)
 
 
 class Attachment:
-    """A context made current, to be undone once. Undoing it from a foreign context is silent and does nothing."""
+    """A context made current, to be undone once; ``owner`` is the span that it belongs to."""
 
-    __slots__ = ("_mark_token", "_token")
+    __slots__ = ("_below", "_former", "_owner", "_suspended", "_token")
 
-    def __init__(self, context: Context) -> None:
-        self._mark_token: Token[object] | None = _mark.set(self)
-        self._token = otel_context.attach(context)
+    def __init__(self, context: Context, owner: "OpenSpan | None" = None) -> None:
+        self._owner = owner
+        self._below: Attachment | None = _innermost.get()
+        self._former: Context | None = otel_context.get_current()
+        self._suspended: tuple[Attachment | None, Context] | None = None
+        self._token: Token[Attachment | None] | None = _innermost.set(self)
+        otel_context.attach(context)
 
+    @faults.guarded
     def detach(self) -> None:
-        """Give the former context back, if this is the `contextvars` context that it was taken from."""
-        mark, self._mark_token = self._mark_token, None
-        if mark is None:
+        """Take it out of what is current here. Spans that began inside it and are still open stay current.
+
+        A copy of the context (a task's, a thread's) is changed alone: the context where it was made current has it
+        until it is undone there, too.
+        """
+        above, below, former = self._above(), self._below, self._former
+        if above is None or former is None:
             return
+        still_open = next((a for a in above if a._owner is not None and a._owner.is_open), None)  # noqa: SLF001 - its kind
+        here = _innermost.get()
+        if self._was_made_here():
+            self.forget()
+        if still_open is None:
+            _make_current(below, former)
+        else:
+            still_open._below, still_open._former = below, former  # noqa: SLF001 - another of its kind
+            _innermost.set(here)
+
+    def _was_made_here(self) -> bool:
         try:
-            _mark.reset(mark)
+            _innermost.reset(cast("Token[Attachment | None]", self._token))
         except ValueError:
-            return
-        otel_context.detach(self._token)
+            return False
+        return True
+
+    def suspend(self) -> None:
+        """Give the former context back for a while, with all that began inside this one."""
+        former = self._former
+        if former is not None and self._above() is not None:
+            self._suspended = (_innermost.get(), otel_context.get_current())
+            _make_current(self._below, former)
+            self._below = self._former = None
+
+    def resume(self) -> None:
+        """Make current again what `suspend` put aside, in the context of whoever calls now."""
+        if self._suspended is not None:
+            self._below, self._former = _innermost.get(), otel_context.get_current()
+            _make_current(*self._suspended)
+            self._suspended = None
+
+    def forget(self) -> None:
+        """Let go of the former context without giving it back."""
+        self._below = self._former = self._suspended = self._token = None
+
+    def _above(self) -> "list[Attachment] | None":
+        """Those that began inside this one, outermost first; None where this one is not current."""
+        above: list[Attachment] = []
+        here = _innermost.get()
+        while here is not self:
+            if here is None:
+                return None
+            above.insert(0, here)
+            here = here._below  # noqa: SLF001 - another of its kind
+        return above
+
+
+@faults.guarded
+def attached(context: Context, owner: "OpenSpan | None" = None) -> Attachment | None:
+    """`Attachment`, or None where a fault of ours prevents it."""
+    return Attachment(context, owner)
+
+
+def _make_current(innermost: Attachment | None, context: Context) -> None:
+    _innermost.set(innermost)
+    otel_context.attach(context)
 
 
 def position(context: Context | None = None) -> "OpenSpan | None":
@@ -64,9 +128,30 @@ def position(context: Context | None = None) -> "OpenSpan | None":
 def open_position(context: Context | None = None) -> "OpenSpan | None":
     """The innermost span of ours that is still open in this process."""
     found = position(context)
-    while found is not None and not found.is_open:
-        found = found.parent
-    return found
+    return None if found is None else found.nearest_open()
+
+
+def enclosing_turn() -> "TurnSpan | None":
+    """The innermost open turn around the running code."""
+    here = open_position()
+    while here is not None and not (here.is_turn and here.is_open):
+        here = here.parent
+    return cast("TurnSpan | None", here)
+
+
+def open_surroundings() -> Context:
+    """The current context. Where the innermost span of ours in it has ended inside one that is open, it has the latter.
+
+    A task that was started in a component, and goes on when that has ended, is still in the turn.
+    """
+    current = otel_context.get_current()
+    innermost = position(current)
+    if innermost is None or innermost.is_open or trace.get_current_span(current) is not innermost.span:
+        return current
+    still_open = innermost.nearest_open()
+    if still_open is None or still_open.span is None:
+        return current
+    return with_position(still_open, trace.set_span_in_context(still_open.span, current))
 
 
 def with_position(span: "OpenSpan", context: Context) -> Context:

@@ -29,14 +29,18 @@ class FaultLog:
     """Counts faults and misuse of a process, and says each site once."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._told: set[tuple[str, ...]] = set()
         self.faults: dict[str, int] = {}
         self.misuses = 0
+        self.unsaid = 0
+        """Warnings that a log handler of the application refused by raising."""
 
-    def reset_lock(self) -> None:
-        """Make a new lock: after a fork the old one may be held by a thread that no longer exists."""
-        self._lock = threading.Lock()
+    def reset_after_fork(self) -> None:
+        """Start anew in a forked child: the counts are the parent's, and nobody may be left to give the lock back."""
+        self._lock = threading.RLock()
+        self.faults = {}
+        self.misuses = self.unsaid = 0
 
     def fault_count(self) -> int:
         """Faults of all sites."""
@@ -50,12 +54,10 @@ class FaultLog:
             self.faults[counted] = self.faults.get(counted, 0) + 1
             first = self._first(("fault", site))
         if first:
-            logger.warning(
-                "agentnet_otel: %s in %s was contained; the application is not affected, telemetry may be "
+            self._say(
+                f"{type(error).__name__} in {site} was contained; the application is not affected, telemetry may be "
                 "missing. Further ones at this place are only counted.",
-                type(error).__name__,
-                site,
-                exc_info=None if quotes_content else error,
+                None if quotes_content else error,
             )
 
     def misuse(self, text: str, *, strict: bool) -> None:
@@ -72,7 +74,13 @@ class FaultLog:
         if strict:
             raise MisuseError(message)
         if first:
-            logger.warning("agentnet_otel: %s", message)
+            self._say(message)
+
+    def _say(self, message: str, error: Exception | None = None) -> None:
+        try:
+            logger.warning("agentnet_otel: %s", message, exc_info=error)
+        except Exception:  # noqa: BLE001 - a handler or filter of the application: there is no one left to tell
+            self.unsaid += 1
 
     def _first(self, key: tuple[str, ...]) -> bool:
         if key in self._told or len(self._told) >= MAX_SITES:
@@ -95,18 +103,30 @@ def call_site() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def guarded(method: Callable[P, R], site: str | None = None) -> Callable[P, R | None]:
-    """Make a function of ours safe to call from the application: a fault in it is contained and gives None."""
+def guarded(
+    method: Callable[P, R], site: str | None = None, *, misuse_passes: bool = True, quotes_content: bool = False
+) -> Callable[P, R | None]:
+    """Make a function of ours safe to call from the application: a fault in it is contained and gives None.
+
+    What ends a program or a task (interrupts, exits, cancellation) passes. So does a `MisuseError`, which is the
+    caller's, unless ``misuse_passes`` is False: inside a hook nobody but us can have called wrongly.
+    ``quotes_content`` says that texts of its errors may quote what agents said, and are not logged.
+    """
     site = site or f"{method.__module__}.{method.__qualname__}"
 
     @functools.wraps(method)
     def safe(*args: P.args, **kwargs: P.kwargs) -> R | None:
         try:
             return method(*args, **kwargs)
-        except MisuseError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the one place where any fault of ours must stop
-            log.contain(site, error)
+        except Exception as error:  # the one place where any fault of ours must stop
+            if misuse_passes and isinstance(error, MisuseError):
+                raise
+            log.contain(site, error, quotes_content=quotes_content)
             return None
 
     return safe
+
+
+def guarded_content(method: Callable[P, R]) -> Callable[P, R | None]:
+    """As `guarded`, for what handles content."""
+    return guarded(method, quotes_content=True)

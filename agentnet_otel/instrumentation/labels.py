@@ -26,7 +26,7 @@ class LabelCap:
     def __init__(self, max_values: int = MAX_VALUES) -> None:
         self._max_values = max_values
         self._seen: dict[str, set[str]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.folded = 0
         lifecycle.renew_lock_after_fork(self)
 
@@ -40,8 +40,9 @@ class LabelCap:
         return self._admit(key, str(raw)[:MAX_VALUE_LENGTH])
 
     def reset_lock(self) -> None:
-        """Make a new lock, in a forked child."""
-        self._lock = threading.Lock()
+        """Make a new lock, and count anew, in a forked child."""
+        self._lock = threading.RLock()
+        self.folded = 0
 
     def _admit(self, key: str, raw: str) -> str:
         with self._lock:

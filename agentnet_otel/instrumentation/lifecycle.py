@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from agentnet_otel.instrumentation import faults
 
 if TYPE_CHECKING:
-    from agentnet_otel.instrumentation.turn_span import TurnSpan
-    from agentnet_otel.instrumentation.workflow_span import WorkflowSpan
+    from agentnet_otel.instrumentation.open_span import OpenSpan
 
 MAX_OPEN: Final = 10_000
-"""Open turns that are remembered for the exit; beyond it the oldest is forgotten (it can still end normally)."""
+"""Spans that may be open at once (components do not count, they end with their turn). Beyond it the oldest is ended,
+marked as interrupted, and counted as abandoned: something opens spans and never ends them."""
 
 
 class LockOwner(Protocol):
@@ -29,29 +29,31 @@ class LockOwner(Protocol):
 
 
 class Lifecycle:
-    """Knows the open turns and sessions of this process."""
+    """Knows what is open in this process: sessions, turns, and components outside any turn."""
 
     def __init__(self) -> None:
         self.epoch = 0
-        self.forgotten = 0
-        self._open: dict[int, TurnSpan | WorkflowSpan] = {}
-        self._lock = threading.Lock()
+        self.abandoned = 0
+        self._open: dict[int, OpenSpan] = {}
+        self._lock = threading.RLock()  # a signal handler or finalizer may come in while it is held
         self._lock_owners: weakref.WeakSet[LockOwner] = weakref.WeakSet()
 
-    def opened(self, span: "TurnSpan | WorkflowSpan") -> None:
+    def opened(self, span: "OpenSpan") -> None:
         """Remember a span until it ends."""
         with self._lock:
             self._open[id(span)] = span
-            if len(self._open) > MAX_OPEN:
-                del self._open[next(iter(self._open))]
-                self.forgotten += 1
+            if len(self._open) <= MAX_OPEN:
+                return
+            oldest = self._open.pop(next(iter(self._open)))
+            self.abandoned += 1
+        faults.guarded(oldest.abandon)()
 
-    def closed(self, span: "TurnSpan | WorkflowSpan") -> None:
+    def closed(self, span: "OpenSpan") -> None:
         """Forget a span that ended."""
         with self._lock:
             self._open.pop(id(span), None)
 
-    def open_spans(self) -> Iterator["TurnSpan | WorkflowSpan"]:
+    def open_spans(self) -> Iterator["OpenSpan"]:
         """The open ones, innermost (newest) first."""
         with self._lock:
             spans = list(self._open.values())
@@ -61,8 +63,8 @@ class Lifecycle:
         """For each agent with open turns, when the oldest of them began (epoch nanoseconds)."""
         oldest: dict[str, int] = {}
         for span in self.open_spans():
-            agent = getattr(span, "agent", None)
-            if agent is not None:
+            agent: str | None = getattr(span, "agent", None)
+            if agent is not None and span.is_turn:
                 oldest[agent] = min(span.start_ns, oldest.get(agent, span.start_ns))
         return oldest
 
@@ -78,10 +80,7 @@ class Lifecycle:
     def end_all(self) -> None:
         """End what is still open, marked as interrupted."""
         for span in self.open_spans():
-            try:
-                span.interrupt()
-            except Exception as error:  # noqa: BLE001 - one span must not keep the others from ending
-                faults.log.contain("exit", error)
+            faults.guarded(span.interrupt, "exit")()
 
     def renew_lock_after_fork(self, owner: "LockOwner") -> None:
         """Have ``owner`` make a new lock in each child: a thread that only the parent has may hold the old one."""
@@ -90,9 +89,10 @@ class Lifecycle:
     def after_fork_in_child(self) -> None:
         """Start anew in a child process."""
         self.epoch += 1
+        self.abandoned = 0
         self._open = {}
-        self._lock = threading.Lock()
-        faults.log.reset_lock()
+        self._lock = threading.RLock()
+        faults.log.reset_after_fork()
         for owner in list(self._lock_owners):
             owner.reset_lock()
 

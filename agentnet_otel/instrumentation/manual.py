@@ -1,11 +1,9 @@
 """The manual API, for agents that are not AgentNet: a turn, its parts, and decorators for both."""
 
-import functools
+import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
-
-import wrapt
 
 from agentnet_otel.instrumentation import context as ctx
 from agentnet_otel.instrumentation import faults
@@ -17,6 +15,7 @@ from agentnet_otel.instrumentation.runtime import recorder
 from agentnet_otel.instrumentation.stepping import step_async_generator, step_generator
 from agentnet_otel.instrumentation.turn_span import TurnSpan
 from agentnet_otel.instrumentation.workflow_span import WorkflowSpan
+from agentnet_otel.instrumentation.wrapping import wrap
 from agentnet_otel.model import LatencyComponent
 
 P = ParamSpec("P")
@@ -41,7 +40,7 @@ def turn(
     """
     return TurnSpan(
         recorder(),
-        _agent_name(agent),
+        _agent_name(agent) or UNKNOWN,
         prompt=_prompt_text(prompt),
         model=text_of(model),
         conversation_id=text_of(conversation_id),
@@ -49,15 +48,17 @@ def turn(
     )
 
 
+@faults.guarded
 def _agent_name(agent: object) -> str:
     if isinstance(agent, str) and agent:
         return agent
-    _tell_misuse(f"a turn needs the name of its agent, not {agent!r}; it is recorded as 'unknown'")
+    _misuse(f"a turn needs the name of its agent, not {agent!r}; it is recorded as 'unknown'")
     return UNKNOWN
 
 
+@faults.guarded
 def _prompt_text(prompt: object) -> str | None:
-    return None if prompt is None else checked_text(prompt, _tell_misuse, "prompt")
+    return None if prompt is None else checked_text(prompt, _misuse, "prompt")
 
 
 def session(mode: str, conversation_id: str | None = None) -> WorkflowSpan:
@@ -65,16 +66,10 @@ def session(mode: str, conversation_id: str | None = None) -> WorkflowSpan:
     return WorkflowSpan(recorder(), str(text_of(mode)), text_of(conversation_id))
 
 
+@faults.guarded
 def current_turn() -> TurnSpan | None:
     """The innermost open turn around the running code, or None."""
-    here = ctx.open_position()
-    while here is not None:
-        if isinstance(here, TurnSpan):
-            return here
-        if isinstance(here, ComponentSpan) and here.turn is not None and here.turn.is_open:
-            return here.turn
-        here = here.parent
-    return None
+    return ctx.enclosing_turn()
 
 
 def traced_turn(
@@ -85,17 +80,33 @@ def traced_turn(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make each call of a function, coroutine function, generator or async generator one turn of ``agent``.
 
-    ``prompt`` names the parameter that holds the prompt (default: the first one, if it is text). A result that is
-    text is the response.
+    ``prompt`` names the parameter that holds the prompt (default: the first one, or the one after ``self``, if it is
+    text). A result that is text is the response.
     """
 
-    def start(function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object]) -> OpenSpan:
-        del function
-        given = kwargs.get(prompt) if prompt is not None else None
-        text = given if isinstance(given, str) else next((a for a in args[:2] if isinstance(a, str)), None)
-        return turn(agent, prompt=text, model=model)
+    def started_by(function: Callable[..., object]) -> Starter:
+        place, name = _prompt_parameter(function, prompt)
 
-    return _traced(start)
+        def start(args: tuple[object, ...], kwargs: Mapping[str, object]) -> OpenSpan:
+            given = args[place] if place < len(args) else kwargs.get(name)
+            return turn(agent, prompt=given if isinstance(given, str) else None, model=model)
+
+        return start
+
+    return _traced(started_by)
+
+
+def _prompt_parameter(function: Callable[..., object], asked: str | None) -> tuple[int, str]:
+    """Place and name of the parameter that holds the prompt."""
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # functions of C, some of which tell no signature
+        return (0, asked or "")
+    if asked is not None and asked not in names:
+        _misuse(f"prompt={asked!r} names no parameter of {function!r}; its prompts are not recorded")
+    default = names[1:2] if names[:1] in (["self"], ["cls"]) else names[:1]
+    name = asked if asked is not None else next(iter(default), "")
+    return (names.index(name) if name in names else len(names), name)
 
 
 def traced_component(
@@ -110,45 +121,54 @@ def traced_component(
     the function's own.
     """
 
-    def start(function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object]) -> OpenSpan:
-        del args, kwargs
+    def started_by(function: Callable[..., object]) -> Starter:
         label = name if name is not None else getattr(function, "__name__", None)
-        around = current_turn()
-        if around is not None:
-            return around.component(component, label, model)
-        checked = checked_member(LatencyComponent, component, _tell_misuse, "component")
-        return ComponentSpan(recorder(), checked, text_of(label), model=text_of(model))
 
-    return _traced(start)
+        def start(_args: tuple[object, ...], _kwargs: Mapping[str, object]) -> OpenSpan:
+            around = current_turn()
+            if around is not None:
+                return around.component(component, label, model)
+            checked = checked_member(LatencyComponent, component, _misuse, "component")
+            return ComponentSpan(recorder(), checked, text_of(label), model=text_of(model))
+
+        return start
+
+    return _traced(started_by)
 
 
-Starter = Callable[[Callable[..., object], tuple[object, ...], Mapping[str, object]], OpenSpan]
+Starter = Callable[[tuple[object, ...], Mapping[str, object]], OpenSpan | None]
+"""Makes the span of one call from its arguments; None, after a fault of ours, runs the call as it is."""
 
 
-def _traced(start: Starter) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def _traced(started_by: Callable[[Callable[..., object]], Starter]) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """A decorator that keeps the kind, signature and binding of what it decorates."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        wrapped: Callable[P, R] = wrapt.FunctionWrapper(function, _wrapper_for(function, start))
+        plain = function.__func__ if isinstance(function, staticmethod | classmethod) else function
+        start = faults.guarded(started_by(plain), "traced call")
+        wrapped: Callable[P, R] = wrap(function, partial(_call_of_kind(plain), start))
         return wrapped
 
     return decorate
 
 
-def _wrapper_for(function: Callable[..., Any], start: Starter) -> Callable[..., Any]:
-    if isasyncgenfunction(function):
-        return functools.partial(_call_async_generator, start)
-    if isgeneratorfunction(function):
-        return functools.partial(_call_generator, start)
-    if iscoroutinefunction(function):
-        return functools.partial(_call_coroutine, start)
-    return functools.partial(_call, start)
+def _call_of_kind(function: Callable[..., Any]) -> Callable[..., Any]:
+    if inspect.isasyncgenfunction(function):
+        return _call_async_generator
+    if inspect.isgeneratorfunction(function):
+        return _call_generator
+    if inspect.iscoroutinefunction(function):
+        return _call_coroutine
+    return _call
 
 
 def _call(
     start: Starter, wrapped: Callable[..., R], _instance: object, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> R:
-    with start(wrapped, args, kwargs) as span:
+    span = start(args, kwargs)
+    if span is None:
+        return wrapped(*args, **kwargs)
+    with span:
         result = wrapped(*args, **kwargs)
         _take_result(span, result)
         return result
@@ -161,7 +181,10 @@ async def _call_coroutine(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> R:
-    async with start(wrapped, args, kwargs) as span:
+    span = start(args, kwargs)
+    if span is None:
+        return await wrapped(*args, **kwargs)
+    with span:
         result = await wrapped(*args, **kwargs)
         _take_result(span, result)
         return result
@@ -174,7 +197,8 @@ def _call_generator(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Generator[Any, Any, R]:
-    return step_generator(wrapped(*args, **kwargs), start(wrapped, args, kwargs))
+    generator, span = wrapped(*args, **kwargs), start(args, kwargs)
+    return generator if span is None else step_generator(generator, span)
 
 
 def _call_async_generator(
@@ -184,7 +208,8 @@ def _call_async_generator(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> AsyncGenerator[Any, Any]:
-    return step_async_generator(wrapped(*args, **kwargs), start(wrapped, args, kwargs))
+    generator, span = wrapped(*args, **kwargs), start(args, kwargs)
+    return generator if span is None else step_async_generator(generator, span)
 
 
 def _take_result(span: OpenSpan, result: object) -> None:
@@ -192,5 +217,5 @@ def _take_result(span: OpenSpan, result: object) -> None:
         span.set_response(result)
 
 
-def _tell_misuse(text: str) -> None:
+def _misuse(text: str) -> None:
     faults.log.misuse(text, strict=recorder().strict)

@@ -107,6 +107,7 @@ class TurnMetrics:
         for name, unit, read in (
             (semconv.METRIC_SELF_HOOK_FAULTS, semconv.UNIT_FAULT, faults.log.fault_count),
             (semconv.METRIC_SELF_MISUSE, semconv.UNIT_CALL, lambda: faults.log.misuses),
+            (semconv.METRIC_SELF_ABANDONED, semconv.UNIT_SPAN, lambda: lifecycle.abandoned),
             (semconv.METRIC_SELF_LABELS_FOLDED, semconv.UNIT_VALUE, lambda: self._cap.folded),
         ):
             meter.create_observable_counter(name, [_observer(read)], unit)
@@ -114,6 +115,10 @@ class TurnMetrics:
     def turn_started(self, agent: str, context: Context | None) -> None:
         """One more turn is open."""
         self._active.add(1, {semconv.AGENT_NAME: self._label(semconv.AGENT_NAME, agent)}, context)
+
+    def turn_left(self, agent: str, context: Context | None) -> None:
+        """One turn fewer is open."""
+        self._active.add(-1, {semconv.AGENT_NAME: self._label(semconv.AGENT_NAME, agent)}, context)
 
     def turn_ended(
         self,
@@ -134,7 +139,6 @@ class TurnMetrics:
             semconv.TURN_OUTCOME: outcome.value,
         }
         seconds = duration_ns / NANOS
-        self._active.add(-1, who, context)
         self._turns.add(1, labels, context)
         self._turn_seconds.record(seconds, labels, context)
         for component, component_duration_ns in component_ns.items():

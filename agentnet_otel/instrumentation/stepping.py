@@ -6,11 +6,10 @@ between two items do not land below ours.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from functools import partial
 from typing import Any, TypeVar
 
-from opentelemetry import context as otel_context
-from opentelemetry.context import Context
-
+from agentnet_otel.instrumentation import faults
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.context import Attachment
 from agentnet_otel.instrumentation.open_span import OpenSpan
@@ -21,27 +20,28 @@ R = TypeVar("R")
 
 
 class _Place:
-    """The generator's own context, kept from step to step."""
+    """What is current inside the generator, kept from step to step. A fault here costs the place, not the step."""
 
     def __init__(self, span: OpenSpan) -> None:
         self._span = span
-        self._context: Context | None = None
         self._attachment: Attachment | None = None
 
+    @faults.guarded
     def enter(self) -> None:
-        if not self._span.start_ns:
-            self._span.start(current=False)
-            self._context = self._span.context
-        if self._context is not None:
-            self._attachment = Attachment(self._context)
-
-    def leave(self) -> None:
+        """Make it current, for one step."""
         if self._attachment is not None:
-            self._context = otel_context.get_current()
-            self._attachment.detach()
-            self._attachment = None
+            self._attachment.resume()
+        elif not self._span.start_ns:
+            self._attachment = self._span.start(current=False).attach()
+
+    @faults.guarded
+    def leave(self) -> None:
+        """Give the consumer's context back."""
+        if self._attachment is not None:
+            self._attachment.suspend()
 
 
+@faults.guarded
 def _note_item(span: OpenSpan) -> None:
     """The first item that reaches the consumer is the first token of a streamed answer."""
     if isinstance(span, TurnSpan | ComponentSpan) and span.is_open:
@@ -50,7 +50,7 @@ def _note_item(span: OpenSpan) -> None:
 
 def step_generator(generator: Generator[T, Any, R], span: OpenSpan) -> Generator[T, Any, R]:
     """The same items, sends, throws and return value, each step inside ``span``; it ends with the generator."""
-    place = _Place(span)
+    place, closed = _Place(span), None
     step: Callable[[], T] = generator.__next__
     try:
         while True:
@@ -58,36 +58,23 @@ def step_generator(generator: Generator[T, Any, R], span: OpenSpan) -> Generator
             try:
                 item = step()
             except StopIteration as stop:
-                span.end()
                 result: R = stop.value
-                return result
+                break
             finally:
                 place.leave()
             _note_item(span)
             try:
                 sent = yield item
-            except GeneratorExit:
-                place.enter()
-                try:
-                    generator.close()
-                finally:
-                    place.leave()
-                raise
             except BaseException as error:  # noqa: BLE001 - what the consumer throws in belongs to the generator
-                step = _thrower(generator, error)
+                step = partial(generator.throw, _without_our_frame(error))
+                closed = error if isinstance(error, GeneratorExit) else None
             else:
-                step = _sender(generator, sent)
+                step = partial(generator.send, sent)
     except BaseException as error:
         span.end(error)
         raise
-
-
-def _sender(generator: Generator[T, Any, Any], value: object) -> Callable[[], T]:
-    return lambda: generator.send(value)
-
-
-def _thrower(generator: Generator[T, Any, Any], error: BaseException) -> Callable[[], T]:
-    return lambda: generator.throw(error)
+    span.end(closed)
+    return result
 
 
 async def step_async_generator(
@@ -96,7 +83,7 @@ async def step_async_generator(
     on_item: Callable[[OpenSpan, T], None] | None = None,
 ) -> AsyncGenerator[T, Any]:
     """The same items, sends and throws, each step inside ``span``; it ends with the generator."""
-    place = _Place(span)
+    place, closed = _Place(span), None
     step: Callable[[], Awaitable[T]] = generator.__anext__
     try:
         while True:
@@ -104,8 +91,7 @@ async def step_async_generator(
             try:
                 item = await step()
             except StopAsyncIteration:
-                span.end()
-                return
+                break
             finally:
                 place.leave()
             _note_item(span)
@@ -113,29 +99,18 @@ async def step_async_generator(
                 on_item(span, item)
             try:
                 sent = yield item
-            except GeneratorExit:
-                await _close(generator, place)
-                raise
             except BaseException as error:  # noqa: BLE001 - what the consumer throws in belongs to the generator
-                step = _async_thrower(generator, error)
+                step = partial(generator.athrow, _without_our_frame(error))
+                closed = error if isinstance(error, GeneratorExit) else None
             else:
-                step = _async_sender(generator, sent)
+                step = partial(generator.asend, sent)
     except BaseException as error:
         span.end(error)
         raise
+    span.end(closed)
 
 
-async def _close(generator: AsyncGenerator[Any, Any], place: _Place) -> None:
-    place.enter()
-    try:
-        await generator.aclose()
-    finally:
-        place.leave()
-
-
-def _async_sender(generator: AsyncGenerator[T, Any], value: object) -> Callable[[], Awaitable[T]]:
-    return lambda: generator.asend(value)
-
-
-def _async_thrower(generator: AsyncGenerator[T, Any], error: BaseException) -> Callable[[], Awaitable[T]]:
-    return lambda: generator.athrow(error)
+def _without_our_frame(thrown: BaseException) -> BaseException:
+    """What the consumer threw in, with the traceback that it had then: the generator is to see nothing of us."""
+    traceback = thrown.__traceback__
+    return thrown.with_traceback(None if traceback is None else traceback.tb_next)

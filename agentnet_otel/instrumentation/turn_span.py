@@ -8,7 +8,7 @@ from agentnet_otel.instrumentation import faults
 from agentnet_otel.instrumentation.checks import checked_amount, checked_member, checked_ratio, checked_text
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.open_span import OpenSpan, text_of
-from agentnet_otel.instrumentation.outcomes import Ending, error_name
+from agentnet_otel.instrumentation.outcomes import Ending, ending_of, error_name
 from agentnet_otel.instrumentation.usage import TokenCount, UsageLedger
 from agentnet_otel.model import LatencyComponent, Outcome, PolicyViolation, TokenCategory
 
@@ -27,13 +27,11 @@ class TurnSpan(OpenSpan):
     """One agent answering one prompt. Use it as ``with`` or ``async with``."""
 
     __slots__ = (
-        "_conversation_id",
         "agent",
         "answer_error",
         "answer_length",
         "components",
         "confidence",
-        "ending_claimed",
         "error_type",
         "failure",
         "fallback",
@@ -57,6 +55,7 @@ class TurnSpan(OpenSpan):
     )
 
     kind_name = "turn"
+    is_turn = True
 
     def __init__(
         self,
@@ -69,21 +68,20 @@ class TurnSpan(OpenSpan):
         turn_id: str | None = None,
         owner: object = None,
     ) -> None:
-        super().__init__(recorder)
+        super().__init__(recorder, conversation_id)
         self.agent = agent
         self.prompt = prompt
         self.prompt_length = None if prompt is None else len(prompt)
         self.model = model
-        self._conversation_id = conversation_id
         self.turn_id = turn_id
         self.owner = owner
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.ledger = UsageLedger()
         self.components: dict[int, ComponentSpan] = {}
         self.parts: list[ComponentSpan | TurnSpan] = []
         self.outcome: Outcome | None = None
         self.error_type: str | None = None
-        self.failure: BaseException | None = None
+        self.failure: Ending | None = None
         self.answer_error: str | None = None
         self.answer_length: int | None = None
         self.confidence: float | None = None
@@ -96,14 +94,6 @@ class TurnSpan(OpenSpan):
         self.violations: list[PolicyViolation] = []
         self.violation_count = 0
         self.user_cost_usd: float | None = None
-        self.ending_claimed = False
-
-    @property
-    def conversation_id(self) -> str | None:
-        """The conversation that it belongs to, where one is known."""
-        if self._conversation_id is None and self.parent is not None:
-            return self.parent.conversation_id
-        return self._conversation_id
 
     # --- the manual API ------------------------------------------------------------------------------
 
@@ -119,13 +109,22 @@ class TurnSpan(OpenSpan):
         ``name`` is the tool, memory operation, rule set or step; ``model`` and ``provider`` are those of an
         inference. A component of an ended turn, or an unknown one, is told as misuse; its body still runs.
         """
+        return ComponentSpan(
+            self.recorder,
+            self._kind_of_part(component),
+            text_of(name),
+            turn=self,
+            model=text_of(model),
+            provider=text_of(provider),
+        )
+
+    @faults.guarded
+    def _kind_of_part(self, component: object) -> LatencyComponent | None:
         kind = checked_member(LatencyComponent, component, self._misuse, "component")
         if kind is LatencyComponent.TOTAL:
             self._misuse("component total is the turn itself and cannot be opened as a part of it")
-            kind = None
-        return ComponentSpan(
-            self.recorder, kind, text_of(name), turn=self, model=text_of(model), provider=text_of(provider)
-        )
+            return None
+        return kind
 
     @faults.guarded
     def record_tokens(
@@ -229,14 +228,50 @@ class TurnSpan(OpenSpan):
             if len(self.parts) < MAX_PARTS:
                 self.parts.append(part)
 
-    def note_failure(self, error: BaseException) -> None:
-        """Remember what a component raised: frameworks answer with a text and lose the exception."""
-        self.failure = error
+    def take(self, component: ComponentSpan) -> bool:
+        """Take an ended component: its interval, and, of a leaf, tokens and cost; False if the turn has ended."""
+        self.keep(component)
+        if component.has_inner_usage:
+            return True
+        with self.lock:
+            if self.ledger.settled:
+                return False
+            model = component.response_model or component.model or self.model
+            for count in component.tokens:
+                self.ledger.add_leaf(model, count, count.category or component.category)
+            if component.cost_usd is not None and component.cost_source is not None:
+                self.ledger.add_cost(component.cost_usd, component.cost_source)
+            elif any(count.usage.known for count in component.tokens):
+                self.ledger.costless_calls += 1
+        return True
 
-    @property
-    def failure_type(self) -> str | None:
-        """The name of what a component raised."""
-        return None if self.failure is None else type(self.failure).__qualname__
+    def release(self) -> None:
+        """Let go, once ended, of what it was about; a turn around it gets it as a part."""
+        self.owner = self.prompt = self.response = self.failure = None
+        self.components.clear()
+        self.parts.clear()
+        outer = self._outer_turn()
+        if outer is not None and outer.is_open:
+            outer.keep(self)
+        else:
+            self.let_go_of_ended_parents()
+
+    def _outer_turn(self) -> "TurnSpan | None":
+        around = self.parent
+        while around is not None:
+            if isinstance(around, TurnSpan):
+                return around
+            if isinstance(around, ComponentSpan) and around.turn is not None:
+                return around.turn
+            around = around.parent
+        return None
+
+    def note_failure(self, error: BaseException) -> None:
+        """Remember how a component failed: frameworks answer with a text and lose the exception.
+
+        The exception itself is not kept, for its traceback keeps alive what its frames hold.
+        """
+        self.failure = ending_of(error)
 
     def note_answer(self, length: int) -> None:
         """Learn how long the engine's own answer is: the framework may keep its repr only."""
@@ -251,22 +286,11 @@ class TurnSpan(OpenSpan):
 
     def note_fault_text(self, text: str) -> None:
         """Record the text of a fault, as far as the capture mode allows: it quotes what the agent said."""
-        self.recorder.tell_content(self, semconv.FAULT_TEXT, None, text)
-
-    def claim_end(self) -> bool:
-        """Whether the caller is the first one to end it: a time-out and the work itself may do so at the same time."""
-        with self.lock:
-            claimed, self.ending_claimed = self.ending_claimed, True
-        return not claimed
+        self.recorder.content.tell(self, semconv.FAULT_TEXT, text)
 
     def time_out(self) -> None:
         """End it because whoever waited for it does so no longer."""
-        self._close(Ending(Outcome.TIMEOUT, Outcome.TIMEOUT.value))
-
-    def interrupt(self) -> None:
-        """End it at process exit, marked: nobody knows how it would have ended."""
-        self.attributes[semconv.TURN_INTERRUPTED] = True
-        self._close(Ending(Outcome.CANCELLED, "interrupted"))
+        self.end_from_outside(Ending(Outcome.TIMEOUT, Outcome.TIMEOUT.value))
 
     def _open(self) -> None:
         self.recorder.open_turn(self)

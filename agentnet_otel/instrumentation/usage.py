@@ -66,6 +66,7 @@ class UsageLedger:
     costless_calls: int = 0
     estimated: bool = False
     has_leaves: bool = False
+    settled: bool = False
 
     def add_leaf(self, model: str | None, count: TokenCount, category: TokenCategory) -> None:
         """Count one call's tokens."""
@@ -82,7 +83,8 @@ class UsageLedger:
         self.cost_source = source if self.cost_source is None else weakest(self.cost_source, source)
 
     def settle(self, model: str | None) -> None:
-        """At the end of the turn: the whole speaks only where no leaf did."""
+        """At the end of the turn: the whole speaks only where no leaf did. Nothing is added after it."""
+        self.settled = True
         if not self.has_leaves:
             for count in self.whole:
                 self._add(model, count, count.category or TokenCategory.REASONING)

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from agentnet_otel import semconv
 from agentnet_otel.instrumentation.open_span import OpenSpan
 from agentnet_otel.instrumentation.outcomes import Ending
 
@@ -13,32 +12,21 @@ if TYPE_CHECKING:
 class WorkflowSpan(OpenSpan):
     """A session: a conversation of one or more agents, in rounds. ``mode`` names it."""
 
-    __slots__ = ("_conversation_id", "mode", "owner")
+    __slots__ = ("mode", "owner")
 
     kind_name = "session"
 
     def __init__(
         self, recorder: "Recorder", mode: str, conversation_id: str | None = None, *, owner: object = None
     ) -> None:
-        super().__init__(recorder)
+        super().__init__(recorder, conversation_id)
         self.owner = owner
         self.mode = mode
-        self._conversation_id = conversation_id
-
-    @property
-    def conversation_id(self) -> str | None:
-        """The conversation that it belongs to, where one is known."""
-        return self._conversation_id
 
     def note_conversation(self, conversation_id: str) -> None:
         """Learn the conversation id, which frameworks often make after the session began."""
-        if self._conversation_id is None:
-            self._conversation_id = conversation_id
-
-    def interrupt(self) -> None:
-        """End it at process exit, marked."""
-        self.attributes[semconv.TURN_INTERRUPTED] = True
-        self._close(None)
+        if self.own_conversation_id is None:
+            self.own_conversation_id = conversation_id
 
     def _open(self) -> None:
         self.recorder.open_workflow(self)

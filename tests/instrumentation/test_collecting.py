@@ -167,15 +167,16 @@ def test_letting_go_ends_the_open_turns_as_timed_out(collector, telemetry, handl
     assert len(telemetry.spans("invoke_agent slow")) == 1
 
 
-def test_only_one_ends_a_turn(collector):
-    """A time-out and the work itself may end it at the same moment."""
+def test_a_timed_out_turn_is_not_its_owners_mistake(handle, collector, warnings_of_ours):
+    """What the work does with its turn after the time-out is left out, and is no misuse."""
     turn = agentnet_otel.turn("a").start()
-    assert turn.claim_end()
+    turn.time_out()
+    turn.record_quality(0.5)
+    with turn.component(LatencyComponent.TOOL_EXECUTION, "t"):
+        pass
     turn.end()
-    assert turn.is_open
-    turn.ending_claimed = False
-    turn.end()
-    assert not turn.is_open
+    assert [t.outcome for t in handle.turns()] == [Outcome.TIMEOUT]
+    assert warnings_of_ours() == []
 
 
 @pytest.mark.parametrize("start", ["thread", "subclass", "executor", "run_in_executor", "to_thread"])

@@ -125,7 +125,7 @@ def test_a_lock_can_be_renewed():
     """A forked child does not wait for a lock that a thread of the parent holds."""
     log = FaultLog()
     with log._lock:
-        log.reset_lock()
+        log.reset_after_fork()
         log.contain("child", ValueError())
     assert log.faults == {"child": 1}
 

@@ -6,7 +6,8 @@ the framework's own exceptions pass unchanged, and that whatever was opened is e
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
@@ -17,7 +18,6 @@ from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.open_span import OpenSpan
 from agentnet_otel.instrumentation.runtime import recorder
 from agentnet_otel.instrumentation.stepping import step_async_generator
-from agentnet_otel.instrumentation.turn_span import TurnSpan
 from agentnet_otel.model import LatencyComponent
 
 
@@ -57,46 +57,92 @@ class Hook:
         """Read what was raised, before the span ends with it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """The steps of a hook, each guarded. Whatever a hook does wrongly is our fault, never misuse by the application."""
+
+    open: Callable[[Call], OpenSpan | None]
+    target: Callable[[Call, OpenSpan | None], Callable[..., Any] | None]
+    returned: Callable[[Call, OpenSpan | None, Any], None]
+    raised: Callable[[Call, OpenSpan | None, BaseException], None]
+
+    @classmethod
+    def of(cls, hook: Hook) -> "_Steps":
+        """Those of ``hook``; opening includes starting."""
+
+        def open_and_start(call: Call) -> OpenSpan | None:
+            span = hook.open(call)
+            return None if span is None else span.start()
+
+        def guarded(step: Callable[..., Any], name: str) -> Callable[..., Any]:
+            return faults.guarded(step, f"{type(hook).__qualname__}.{name}", misuse_passes=False)
+
+        return cls(
+            guarded(open_and_start, "open"),
+            guarded(hook.target, "target"),
+            guarded(hook.returned, "returned"),
+            guarded(hook.raised, "raised"),
+        )
+
+
+class _Running:
+    """A call that runs inside what its hook opened; that ends however the call, or our own code, is left."""
+
+    __slots__ = ("_call", "_result", "_span", "_steps", "function")
+
+    def __init__(self, steps: _Steps, call: Call) -> None:
+        self._steps = steps
+        self._call = call
+        self._result: Any = None
+        self._span = steps.open(call)
+        try:
+            self.function: Callable[..., Any] = steps.target(call, self._span) or call.wrapped
+        except BaseException as error:
+            _end(self._span, error)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def note(self, result: Any) -> Any:
+        """Keep what the call returned until its end; returns it."""
+        self._result = result
+        return result
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._steps.returned(self._call, self._span, self._result)
+            else:
+                self._steps.raised(self._call, self._span, error)
+        finally:
+            _end(self._span, error)
+
+
 def sync_wrapper(hook: Hook) -> Callable[..., Any]:
     """A wrapper for functions."""
-    open_, target, returned, raised = _safe(hook)
+    steps = _Steps.of(hook)
 
     def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         if not is_instrumentation_enabled() or _late():
             return wrapped(*args, **kwargs)
-        call = Call(wrapped, instance, args, kwargs)
-        span = open_(call)
-        try:
-            result = (target(call, span) or wrapped)(*args, **kwargs)
-        except BaseException as error:
-            raised(call, span, error)
-            _end(span, error)
-            raise
-        returned(call, span, result)
-        _end(span, None)
-        return result
+        with _Running(steps, Call(wrapped, instance, args, kwargs)) as running:
+            return running.note(running.function(*args, **kwargs))
 
     return wrapper
 
 
 def async_wrapper(hook: Hook) -> Callable[..., Any]:
     """A wrapper for coroutine functions: the span opens when the coroutine first runs, not when it is made."""
-    open_, target, returned, raised = _safe(hook)
+    steps = _Steps.of(hook)
 
     async def run(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         if not is_instrumentation_enabled() or _late():
             return await wrapped(*args, **kwargs)
-        call = Call(wrapped, instance, args, kwargs)
-        span = open_(call)
-        try:
-            result = await (target(call, span) or wrapped)(*args, **kwargs)
-        except BaseException as error:
-            raised(call, span, error)
-            _end(span, error)
-            raise
-        returned(call, span, result)
-        _end(span, None)
-        return result
+        with _Running(steps, Call(wrapped, instance, args, kwargs)) as running:
+            return running.note(await running.function(*args, **kwargs))
 
     def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         coroutine: Any = run(wrapped, instance, args, kwargs)
@@ -109,14 +155,15 @@ def async_wrapper(hook: Hook) -> Callable[..., Any]:
 
 def stream_wrapper(hook: Hook, on_item: Callable[[OpenSpan, Any], None]) -> Callable[..., Any]:
     """A wrapper for functions that return an async generator."""
-    open_ = faults.guarded(hook.open)
+    open_ = faults.guarded(hook.open, f"{type(hook).__qualname__}.open", misuse_passes=False)
+    take = faults.guarded(on_item, f"{type(hook).__qualname__}.item", misuse_passes=False)
 
     def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         generator = wrapped(*args, **kwargs)
         if not is_instrumentation_enabled() or _late() or not hasattr(generator, "asend"):
             return generator
         span = open_(Call(wrapped, instance, args, kwargs))
-        return generator if span is None else step_async_generator(generator, span, faults.guarded(on_item))
+        return generator if span is None else step_async_generator(generator, span, take)
 
     return wrapper
 
@@ -125,16 +172,6 @@ def current_component(kind: LatencyComponent) -> ComponentSpan | None:
     """The innermost open span of ours, if it is a component of that kind."""
     here = ctx.open_position()
     return here if isinstance(here, ComponentSpan) and here.component is kind else None
-
-
-def enclosing_turn() -> TurnSpan | None:
-    """The innermost open turn around the running code."""
-    here = ctx.open_position()
-    while here is not None:
-        if isinstance(here, TurnSpan):
-            return here
-        here = here.parent
-    return None
 
 
 def component_here(
@@ -159,7 +196,7 @@ def component_here(
         recorder(),
         kind,
         name,
-        turn=enclosing_turn(),
+        turn=ctx.enclosing_turn(),
         merge_key=merge_key,
         model=model,
         provider=provider,
@@ -168,37 +205,24 @@ def component_here(
     )
 
 
-Steps = tuple[
-    Callable[[Call], OpenSpan | None],
-    Callable[[Call, OpenSpan | None], Callable[..., Any] | None],
-    Callable[[Call, OpenSpan | None, Any], None],
-    Callable[[Call, OpenSpan | None, BaseException], None],
-]
-
-
-def _safe(hook: Hook) -> Steps:
-    """The hook's steps, guarded; opening includes starting."""
-
-    def open_and_start(call: Call) -> OpenSpan | None:
-        span = hook.open(call)
-        return None if span is None else span.start()
-
-    return (
-        faults.guarded(open_and_start, f"{type(hook).__qualname__}.open"),
-        faults.guarded(hook.target, f"{type(hook).__qualname__}.target"),
-        faults.guarded(hook.returned, f"{type(hook).__qualname__}.returned"),
-        faults.guarded(hook.raised, f"{type(hook).__qualname__}.raised"),
-    )
-
-
 def _end(span: OpenSpan | None, error: BaseException | None) -> None:
     if span is not None:
         span.end(error)
 
 
+@faults.guarded
 def _late() -> bool:
     """Whether this is work of a turn that has ended already; it is counted and leaves no span."""
-    if not ctx.is_late() and not is_let_go():
-        return False
-    faults.guarded(recorder().count_late_work)()
-    return True
+    late = ctx.is_late() or is_let_go()
+    if late:
+        recorder().count_late_work()
+    return late
+
+
+def run_within(attachment: ctx.Attachment | None, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call ``function`` and give the context back after it."""
+    try:
+        return function(*args, **kwargs)
+    finally:
+        if attachment is not None:
+            attachment.detach()

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from agentnet_otel import semconv
 from agentnet_otel.instrumentation import context as ctx
+from agentnet_otel.instrumentation import faults
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.hooks.answers import Answer, read_answer
 from agentnet_otel.instrumentation.hooks.driver import (
@@ -13,7 +14,6 @@ from agentnet_otel.instrumentation.hooks.driver import (
     async_wrapper,
     component_here,
     current_component,
-    enclosing_turn,
     sync_wrapper,
 )
 from agentnet_otel.instrumentation.hooks.patching import late_patches
@@ -70,12 +70,17 @@ def adopt_engine(agent: Any) -> bool:
         Whether the agent has an engine.
     """
     engine = getattr(agent, "engine", None)
-    if engine is None or hasattr(type(agent), AGENT_STEP):
-        return engine is not None
-    coroutine = inspect.iscoroutinefunction(getattr(engine, "infer", None))
+    if engine is not None and not hasattr(type(agent), AGENT_STEP):
+        _hook_engine(type(engine))
+    return engine is not None
+
+
+@faults.guarded
+def _hook_engine(kind: type) -> None:
+    owner = next((cls for cls in kind.__mro__ if "infer" in vars(cls)), kind)
+    coroutine = inspect.iscoroutinefunction(vars(owner).get("infer"))
     hook = EngineCall()
-    late_patches.wrap(type(engine), "infer", async_wrapper(hook) if coroutine else sync_wrapper(hook))
-    return True
+    late_patches.wrap(owner, "infer", async_wrapper(hook) if coroutine else sync_wrapper(hook))
 
 
 class AgentInference(Hook):
@@ -86,7 +91,7 @@ class AgentInference(Hook):
         return None if engine is None else inference_on(engine)
 
     def raised(self, call: Call, span: OpenSpan | None, error: BaseException) -> None:
-        turn = enclosing_turn()
+        turn = ctx.enclosing_turn()
         if turn is not None:
             turn.note_failure(error)
 

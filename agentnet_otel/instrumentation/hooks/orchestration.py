@@ -9,7 +9,7 @@ from agentnet_otel import semconv
 from agentnet_otel.instrumentation import context as ctx
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.hooks.answers import field_of
-from agentnet_otel.instrumentation.hooks.driver import Call, Hook, component_here
+from agentnet_otel.instrumentation.hooks.driver import Call, Hook, component_here, run_within
 from agentnet_otel.instrumentation.hooks.proxies import Proxy
 from agentnet_otel.instrumentation.hooks.reasoning import read_tree, turn_of
 from agentnet_otel.instrumentation.open_span import OpenSpan
@@ -91,7 +91,7 @@ class EngineTurn(Hook):
             return
         read_tree(span, getattr(result, "raw_response", None))
         if span.outcome is None and metadata.get("error"):
-            span.set_outcome(Outcome.ERROR, span.failure_type or "agent_error")
+            span.set_outcome(Outcome.ERROR, "agent_error" if span.failure is None else span.failure.error_type)
 
 
 class GraphTask(Hook):
@@ -136,12 +136,7 @@ class _CarryingScheduler(Proxy):
 
 def _in_context_of(span: OpenSpan, function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **kwargs: Any) -> Any:
-        attachment = span.attach()
-        try:
-            return function(*args, **kwargs)
-        finally:
-            if attachment is not None:
-                attachment.detach()
+        return run_within(span.attach(), function, *args, **kwargs)
 
     return run
 

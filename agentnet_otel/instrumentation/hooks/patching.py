@@ -6,6 +6,7 @@ where its class defines it, so that nothing inherited is copied.
 
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,10 +14,9 @@ from typing import Any, Final
 import wrapt
 
 from agentnet_otel.instrumentation import faults
+from agentnet_otel.instrumentation.wrapping import Wrapper, binds, wrap, wrapped_in
 
-Wrapper = Callable[..., Any]
-"""Called by wrapt as ``wrapper(wrapped, instance, args, kwargs)``."""
-
+_SUBCLASS_HOOK: Final = "__init_subclass__"
 _MISSING: Final = object()
 
 
@@ -44,20 +44,16 @@ class TargetStatus:
     state: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Patch:
-    owner: type
-    name: str
-    original: object
-    wrapper: object
-
-
 class Patches:
-    """The wraps of this process. ``active`` False makes those inert that could not be taken back."""
+    """The wraps of this process. ``active`` False makes those inert that could not be taken back.
+
+    Wrapped classes are held weakly: an application may make classes as it runs.
+    """
 
     def __init__(self, targets: tuple[Target, ...]) -> None:
         self._targets = targets
-        self._patches: list[_Patch] = []
+        self._wrapped: weakref.WeakKeyDictionary[type, set[str]] = weakref.WeakKeyDictionary()
+        self._bases: list[_Base] = []
         self._states: dict[str, str] = {}
         self._watched: set[str] = set()
         self._lock = threading.RLock()
@@ -79,14 +75,15 @@ class Patches:
         """Put every original back. A wrapper that others wrapped in turn stays, and does nothing."""
         with self._lock:
             self.active = False
-            for patch in reversed(self._patches):
-                if patch.owner.__dict__.get(patch.name) is not patch.wrapper:
-                    continue
-                if patch.original is _MISSING:
-                    delattr(patch.owner, patch.name)
-                else:
-                    setattr(patch.owner, patch.name, patch.original)
-            self._patches.clear()
+            for owner, names in list(self._wrapped.items()):
+                for name in names:
+                    ours = _bound_in(owner.__dict__.get(name))
+                    if ours is not None and ours.patches is self:
+                        setattr(owner, name, ours.original)
+            self._wrapped.clear()
+            for base in reversed(self._bases):
+                base.leave()
+            self._bases.clear()
 
     def status(self) -> list[TargetStatus]:
         """What became of each target."""
@@ -117,47 +114,83 @@ class Patches:
 
     def wrap(self, owner: type, name: str, wrapper: Wrapper) -> bool:
         """Wrap what ``owner`` itself defines under ``name``, once; False where it defines nothing to wrap."""
-        original = owner.__dict__.get(name, _MISSING)
-        if original is _MISSING or getattr(original, "__isabstractmethod__", False):
+        original = owner.__dict__.get(name)
+        if not callable(original) or getattr(original, "__isabstractmethod__", False):
             return False
         with self._lock:
-            if any(p.wrapper is original for p in self._patches):
-                return True
-            wrapped = wrapt.FunctionWrapper(original, self._when_active(wrapper))
-            setattr(owner, name, wrapped)
-            self._patches.append(_Patch(owner=owner, name=name, original=original, wrapper=wrapped))
+            known = _bound_in(original)
+            if known is None or not known.patches.active:
+                setattr(owner, name, wrap(original, _Bound(self, wrapper, original)))
+                self._wrapped.setdefault(owner, set()).add(name)
         return True
 
-    def _when_active(self, wrapper: Wrapper) -> Wrapper:
-        def call(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-            return wrapper(wrapped, instance, args, kwargs) if self.active else wrapped(*args, **kwargs)
-
-        return call
-
-    def _watch_subclasses(self, base: Any) -> None:
+    def _watch_subclasses(self, base: type) -> None:
         """Wrap in classes that are defined later, too."""
-        if any(p.owner is base and p.name == "__init_subclass__" for p in self._patches):
-            return
-        original: Any = base.__dict__.get("__init_subclass__", _MISSING)
-
-        def __init_subclass__(cls: Any, /, **kwargs: Any) -> None:  # noqa: N807 - it is that one
-            if original is _MISSING:
-                super(base, cls).__init_subclass__(**kwargs)
-            else:
-                original.__get__(None, cls)(**kwargs)
-            if self.active:
-                faults.guarded(self._subclass_defined)(cls)
-
-        hook: Any = classmethod(__init_subclass__)
-        setattr(base, "__init_subclass__", hook)  # noqa: B010 - mypy knows no assignment of methods
-        self._patches.append(_Patch(owner=base, name="__init_subclass__", original=original, wrapper=hook))
+        if all(watched.cls is not base for watched in self._bases):
+            self._bases.append(_Base(base, self._subclass_defined))
 
     def _subclass_defined(self, cls: type) -> None:
+        if not self.active:
+            return
         with self._lock:
             for target in self._targets:
                 base = getattr(sys.modules.get(target.module), target.owner, None)
                 if target.subclasses and isinstance(base, type) and issubclass(cls, base):
                     self.wrap(cls, target.name, target.wrapper)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A wrapper that knows what it stands for, and does nothing when its patches are not active.
+
+    Methods come here unbound, with the instance as their first argument.
+    """
+
+    patches: Patches
+    wrapper: Wrapper
+    original: Any
+
+    def __call__(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        if not self.patches.active:
+            return wrapped(*args, **kwargs)
+        if not args or isinstance(self.original, staticmethod) or not binds(wrapped):
+            return self.wrapper(wrapped, instance, args, kwargs)
+        bound = wrapped.__get__(args[0], type(args[0]))
+        return self.wrapper(bound, args[0], args[1:], kwargs)
+
+
+def _bound_in(found: object) -> _Bound | None:
+    """The wrapper of ours in what stands in a class, if there is one."""
+    function = wrapped_in(found)
+    wrapper = None if function is None else function._self_wrapper  # noqa: SLF001 - named so by wrapt
+    return wrapper if isinstance(wrapper, _Bound) else None
+
+
+class _Base:
+    """A class that tells, while it is watched, which subclasses of it are defined."""
+
+    def __init__(self, cls: Any, tell: Callable[[type], None]) -> None:
+        self.cls = cls
+        self._original = original = cls.__dict__.get(_SUBCLASS_HOOK, _MISSING)
+
+        def __init_subclass__(sub: Any, /, **kwargs: Any) -> None:  # noqa: N807 - it is that one
+            if original is _MISSING:
+                super(cls, sub).__init_subclass__(**kwargs)
+            else:
+                original.__get__(None, sub)(**kwargs)
+            faults.guarded(tell)(sub)
+
+        self._hook = classmethod(__init_subclass__)
+        setattr(cls, _SUBCLASS_HOOK, self._hook)
+
+    def leave(self) -> None:
+        """Put the original back, if nobody else has put something in its place."""
+        if self.cls.__dict__.get(_SUBCLASS_HOOK) is not self._hook:
+            return
+        if self._original is _MISSING:
+            delattr(self.cls, _SUBCLASS_HOOK)
+        else:
+            setattr(self.cls, _SUBCLASS_HOOK, self._original)
 
 
 late_patches: Final = Patches(())

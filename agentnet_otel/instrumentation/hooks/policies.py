@@ -5,9 +5,10 @@ from types import TracebackType
 from typing import Any, Final
 
 from agentnet_otel import semconv
+from agentnet_otel.instrumentation import context as ctx
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.hooks.answers import field_of
-from agentnet_otel.instrumentation.hooks.driver import Call, Hook, component_here, enclosing_turn
+from agentnet_otel.instrumentation.hooks.driver import Call, Hook, component_here
 from agentnet_otel.instrumentation.hooks.reasoning import COGNITIVE_FAULT
 from agentnet_otel.instrumentation.open_span import OpenSpan
 from agentnet_otel.model import LatencyComponent, Outcome
@@ -43,7 +44,7 @@ class MonitorRun(Hook):
         rules = _rules_of(error, monitor or span.name or semconv.ERROR_TYPE_OTHER)
         for rule, severity in rules:
             span.record_policy_violation(rule, severity, str(error))
-        turn = enclosing_turn()
+        turn = ctx.enclosing_turn()
         if turn is not None:
             turn.set_outcome(Outcome.FAULT, COGNITIVE_FAULT)
             turn.note_fault_text(str(error))

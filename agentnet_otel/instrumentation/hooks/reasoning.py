@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from agentnet_otel.instrumentation import context as ctx
-from agentnet_otel.instrumentation.hooks.driver import Call, Hook, component_here
+from agentnet_otel.instrumentation import faults
+from agentnet_otel.instrumentation.hooks.driver import Call, Hook, component_here, run_within
 from agentnet_otel.instrumentation.hooks.engines import adopt_engine
 from agentnet_otel.instrumentation.hooks.proxies import Proxy
 from agentnet_otel.instrumentation.open_span import OpenSpan
-from agentnet_otel.instrumentation.outcomes import ending_of
 from agentnet_otel.instrumentation.runtime import recorder
 from agentnet_otel.instrumentation.turn_span import TurnSpan
 from agentnet_otel.model import LatencyComponent, Outcome
@@ -77,14 +77,12 @@ class _Carrying(Proxy):
 
     def generate_reasoning_tree(self, *args: Any, **kwargs: Any) -> Any:
         """The agent's own, in the turn's context; once the turn has ended, what it does is late."""
-        turn: TurnSpan = self._self_turn
-        entry = getattr(self.__wrapped__, _SYNC_ENTRY)
-        attachment = None if turn.context is None else ctx.Attachment(ctx.handed_over_to(turn, turn.context))
-        try:
-            return entry(*args, **kwargs)
-        finally:
-            if attachment is not None:
-                attachment.detach()
+        return run_within(_handed_over(self._self_turn), getattr(self.__wrapped__, _SYNC_ENTRY), *args, **kwargs)
+
+
+@faults.guarded
+def _handed_over(turn: TurnSpan) -> ctx.Attachment | None:
+    return None if turn.context is None else ctx.Attachment(ctx.handed_over_to(turn, turn.context))
 
 
 class AdvancedReasoning(Reasoning):
@@ -135,6 +133,6 @@ def _judge_tree(turn: TurnSpan, body: Mapping[str, Any], root: str) -> None:
     elif turn.answer_error is not None:
         turn.set_outcome(Outcome.ERROR, turn.answer_error)
     elif body.get("error"):
-        ending = ending_of(turn.failure)
+        ending = turn.failure
         outcome = Outcome.ERROR if ending is None else ending.outcome
         turn.set_outcome(outcome, TREE_ERROR if ending is None else ending.error_type)

@@ -13,10 +13,11 @@ from agentnet_otel.instrumentation.hooks.engines import (
     take_item,
 )
 from agentnet_otel.instrumentation.hooks.orchestration import EngineTurn, GraphTask, Round, Session
-from agentnet_otel.instrumentation.hooks.patching import Patches, Target, TargetStatus, Wrapper, late_patches
+from agentnet_otel.instrumentation.hooks.patching import Patches, Target, TargetStatus, late_patches
 from agentnet_otel.instrumentation.hooks.policies import MonitorRun, MonitorStage, PolicyEvaluation
 from agentnet_otel.instrumentation.hooks.reasoning import AdvancedReasoning, AsyncReasoning, Reasoning, Step
 from agentnet_otel.instrumentation.hooks.tools_and_memory import MemoryCall, ToolCall
+from agentnet_otel.instrumentation.wrapping import Wrapper
 from agentnet_otel.model import LatencyComponent
 
 _PROVIDER_MODULES: Final = ("agentnet.providers.base", "agentnet.providers.instrumented")
@@ -119,8 +120,8 @@ def uninstall(user: str = "instrument") -> None:
     """Take every wrap back, unless another user still wants them."""
     _users.discard(user)
     if not _users:
-        _patches.uninstall()
         late_patches.uninstall()
+        _patches.uninstall()
 
 
 def status() -> list[TargetStatus]:
