@@ -190,6 +190,11 @@ async def _call_coroutine(
         return result
 
 
+def is_traced_call(code: object) -> bool:
+    """Whether a coroutine with this code is a call of a decorated coroutine function."""
+    return code is _call_coroutine.__code__
+
+
 def _call_generator(
     start: Starter,
     wrapped: Callable[..., Generator[Any, Any, R]],

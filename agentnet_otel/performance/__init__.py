@@ -1,8 +1,15 @@
-"""The documented performance API: the benchmark harness, and trackers over turns."""
+"""The documented performance API: the benchmark harness, and trackers over turns.
 
-from agentnet_otel.performance.harness import BenchmarkConfig, BenchmarkResult, BenchmarkType, PerformanceHarness
-from agentnet_otel.performance.latency import LatencyComponent, LatencyTracker, TurnLatencyMeasurement
-from agentnet_otel.performance.tokens import TokenCategory, TokenMetrics, TokenUtilizationTracker
+Each name is loaded when it is first used: the trackers are part of every instrumented application, benchmarks are not.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agentnet_otel.performance.harness import BenchmarkConfig, BenchmarkResult, BenchmarkType, PerformanceHarness
+    from agentnet_otel.performance.latency import LatencyComponent, LatencyTracker, TurnLatencyMeasurement
+    from agentnet_otel.performance.tokens import TokenCategory, TokenMetrics, TokenUtilizationTracker
 
 __all__ = [
     "BenchmarkConfig",
@@ -16,3 +23,21 @@ __all__ = [
     "TokenUtilizationTracker",
     "TurnLatencyMeasurement",
 ]
+
+_HOMES = {
+    "harness": ("BenchmarkConfig", "BenchmarkResult", "BenchmarkType", "PerformanceHarness"),
+    "latency": ("LatencyComponent", "LatencyTracker", "TurnLatencyMeasurement"),
+    "tokens": ("TokenCategory", "TokenMetrics", "TokenUtilizationTracker"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from types import CodeType
 from typing import Any, Final
 
+from agentnet_otel.instrumentation.manual import is_traced_call
 from agentnet_otel.performance.daemon_threads import DaemonThreads
 
 _AWAITING: Final = frozenset({"GET_AWAITABLE", "GET_ANEXT"})
@@ -66,7 +67,7 @@ class Caller:
         else:
             value = await self._threads.run(_timed, watches, function, *args)
         while inspect.isawaitable(value):
-            if inspect.iscoroutine(value) and runs_through(value):
+            if inspect.iscoroutine(value) and runs_through(value, function):
                 value = await self._threads.run(_timed, watches, _step_through, value)
             else:
                 value = await _timed_await(watches, value)
@@ -78,9 +79,14 @@ def is_coroutine_function(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
-def runs_through(coroutine: Coroutine[Any, Any, Any]) -> bool:
-    """Whether the coroutine awaits nothing, and needs no loop."""
+def runs_through(coroutine: Coroutine[Any, Any, Any], function: Callable[..., Any] | None = None) -> bool:
+    """Whether the coroutine awaits nothing, and needs no loop. ``function`` made it.
+
+    A decorator of ours awaits what it wraps, and nothing else; so the code of that one counts.
+    """
     code = getattr(coroutine, "cr_code", None)
+    if is_traced_call(code):
+        code = getattr(inspect.unwrap(function), "__code__", None) if function is not None else None
     return isinstance(code, CodeType) and _runs_through(code)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from agentnet_otel.core.cost import PriceBook, price_of_turn
 from agentnet_otel.core.efficiency import quality_of, token_efficiency
 from agentnet_otel.instrumentation.collecting import CollectedCall, CollectedTurn
 from agentnet_otel.model import CostSource, Outcome, TokenCategory, TokenUsage, Turn
@@ -47,9 +48,10 @@ class Evaluation:
     turns: tuple[Turn, ...]
 
 
-def evaluate(ended: EndedOperation) -> Evaluation:
-    """The sample and the turns of an operation."""
+def evaluate(ended: EndedOperation, prices: PriceBook) -> Evaluation:
+    """The sample and the turns of an operation; ``prices`` are for turns that tell tokens and no cost."""
     evidence = _collect(ended)
+    evidence.turns[:] = [_priced(turn, prices) for turn in evidence.turns]
     failure = None
     if ended.outcome is Outcome.SUCCESS:
         failure = unrecovered_failure(evidence.recorded)
@@ -164,6 +166,11 @@ def _completed(turn: Turn, response: Response) -> Turn:
         efficiency=efficiency,
         estimated=turn.estimated or response.estimated,
     )
+
+
+def _priced(turn: Turn, prices: PriceBook) -> Turn:
+    price = price_of_turn(turn, prices) if turn.cost_usd is None and turn.tokens.known else None
+    return turn if price is None else replace(turn, cost_usd=price.cost_usd, cost_source=price.source)
 
 
 def _seen_turn(taken: TakenTurn, ended: EndedOperation) -> Turn:

@@ -105,13 +105,14 @@ class PerformanceHarness:
         factory = _checked(config, agent_factory, operation_func, agent_fixture)
         folder = self._folder()
         threads = DaemonThreads()
-        run = BenchmarkRun(config, factory, operation_func, Caller(threads), progress)
+        prices = self.token_tracker.prices
+        run = BenchmarkRun(config, factory, operation_func, Caller(threads), prices, progress)
         surroundings, sampler = environment(), _host_sampler()
         host: HostUsage | None = None
         completed = False
         try:
             installed().load()  # now, and not in an operation that is timed
-            with measuring(self.token_tracker.prices):
+            with measuring(prices):
                 await run.warm_up()
                 self.latency_tracker.clear_measurements()
                 self.token_tracker.clear_metrics()
@@ -225,7 +226,7 @@ def _result(
         error_details=[f"Iteration {sample.iteration} failed: {sample.reason}" for sample in failed],
         avg_cost_usd=figures.cost_per_turn_usd(samples),
         samples=samples,
-        turns=recording.turns,
+        turns=sorted(recording.turns, key=lambda turn: turn.start_ns),
         environment=surroundings,
         host=host,
         warnings=_warnings(config, recording, host, completed=completed),

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from opentelemetry import context as otel_context
 
+from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.instrumentation.collecting import with_collector
 from agentnet_otel.model import Outcome, Turn
 from agentnet_otel.performance.agents import AgentFactory, Lease
@@ -72,11 +73,13 @@ class BenchmarkRun:
         factory: AgentFactory,
         operation: Callable[..., Any] | None,
         caller: Caller,
+        prices: PriceBook,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._config = config
         self._factory = factory
         self._caller = caller
+        self._prices = prices
         self._progress = progress
         self._workload = WORKLOADS[config.benchmark_type] if operation is None else calling(operation)
         self._needs_team = operation is None and config.benchmark_type in TEAMS
@@ -120,7 +123,7 @@ class BenchmarkRun:
     async def _warm_up_once(self, number: int) -> None:
         del number
         ended = await self._run(0, self._config.test_prompts[0], None)
-        outcome = evaluate(ended).sample
+        outcome = evaluate(ended, self._prices).sample
         if not outcome.succeeded:
             self.recording.warmup_failures.append(outcome.reason or outcome.outcome.value)
 
@@ -131,7 +134,7 @@ class BenchmarkRun:
             due_ns = recording.started_ns + round(iteration * _NANOS / self._config.rate_per_second)
         prompts = self._config.test_prompts
         ended = await self._run(iteration, prompts[iteration % len(prompts)], due_ns)
-        evaluation = evaluate(ended)
+        evaluation = evaluate(ended, self._prices)
         recording.ended_ns = max(recording.ended_ns, ended.ended_ns)
         recording.samples.append(evaluation.sample)
         recording.individual.append(_individual(evaluation.sample, ended))

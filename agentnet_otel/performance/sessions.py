@@ -14,6 +14,9 @@ _ENGINE_MODULE: Final = "agentnet.core.orchestration.turn_engine"
 _NEVER: Final = 2.0
 """A consensus that no confidence reaches: the session ends when everybody has spoken."""
 
+_LONGER: Final = 2
+"""The time-out of the operation acts, and not the turn engine's own, which would go on with the next agent."""
+
 
 def is_agentnet(agent: Any) -> bool:
     """Whether it is an agent of AgentNet; AgentNet is not imported to find out."""
@@ -29,8 +32,8 @@ class TurnEngineSession:
         self._engine = module.TurnEngine(
             max_turns=len(agents),
             max_rounds=1,
-            turn_timeout=timeout_s,
-            session_timeout=timeout_s,
+            turn_timeout=_LONGER * timeout_s,
+            session_timeout=_LONGER * timeout_s,
             consensus_threshold=_NEVER,
         )
 

@@ -30,7 +30,8 @@ from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.instrumentation.recorder import Recorder
 from agentnet_otel.instrumentation.relay import relay_of
 from agentnet_otel.model import Turn
-from agentnet_otel.performance import LatencyTracker, TokenUtilizationTracker
+from agentnet_otel.performance.latency import LatencyTracker
+from agentnet_otel.performance.tokens import TokenUtilizationTracker
 from agentnet_otel.prices import GenaiPrices, LoadablePrices, NoPrices, installed
 from agentnet_otel.sources.live import LiveSource
 from agentnet_otel.wiring.reporting import make_report, render

@@ -14,6 +14,7 @@ from unittest.mock import AsyncMock, MagicMock
 import pytest
 from harness_agents import TREE, Agent, AsyncAgent, config, fresh, run
 
+import agentnet_otel
 from agentnet_otel.model import Outcome
 from agentnet_otel.performance import PerformanceHarness
 from agentnet_otel.performance import run as run_module
@@ -120,6 +121,7 @@ def test_a_synchronous_turn_in_a_coroutine_runs_in_a_thread():
         lambda agent, prompt: agent.generate_reasoning_tree(prompt),
         lambda *given: awaits_nothing(*given),  # noqa: PLW0108 - synchronous, and gives a coroutine
         functools.partial(awaits_nothing),
+        agentnet_otel.traced_turn("decorated")(awaits_nothing),
     ],
 )
 def test_a_synchronous_turn_never_runs_on_the_loop(operation):

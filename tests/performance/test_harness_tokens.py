@@ -313,6 +313,22 @@ def test_a_recorded_turn_without_tokens_takes_those_of_the_response():
     assert (turn.quality, len(turn.trace_id)) == (0.5, 32)
 
 
+def test_a_cost_that_nobody_told_is_priced_by_the_users_rates():
+    """Of turns that spans tell, and of those that only a response tells; an engine's own figure goes before."""
+    harness = PerformanceHarness()
+    harness.token_tracker.set_cost_model("m", 2.0)
+
+    def operation(agent, prompt):
+        if prompt == "span":
+            return traced(cost_usd=None)
+        return {"model": "m", "input_tokens": 10, "output_tokens": 5, **({"cost_usd": 1.0} if prompt == "own" else {})}
+
+    given = config(iterations=3, test_prompts=["span", "response", "own"])
+    result = asyncio.run(harness.run_benchmark(given, Agent, operation))
+    assert [sample.cost_usd for sample in result.samples] == pytest.approx([0.03, 0.03, 1.0])
+    assert [turn.cost_source for turn in result.turns] == [CostSource.USER, CostSource.USER, CostSource.ENGINE]
+
+
 @pytest.mark.parametrize("confidence", [0.9, None, 2.0, "sure"])
 def test_efficiency_is_the_documented_score(confidence):
     """Quality is the confidence that came back, else .8; nothing is truncated."""

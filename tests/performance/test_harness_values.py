@@ -1,6 +1,8 @@
 """The configuration of a benchmark, its result, and the figures that are derived from samples."""
 
 import inspect
+import subprocess
+import sys
 from dataclasses import fields, replace
 
 import pytest
@@ -95,6 +97,19 @@ def sample(iteration=0, *, latencies=(100.0,), outcome=Outcome.SUCCESS, tokens=N
         turn_latencies_ms=latencies,
         **facts,
     )
+
+
+def test_an_instrumented_application_does_not_load_the_harness():
+    """It is loaded when it is first used, by any of its names."""
+    program = (
+        "import sys, agentnet_otel.wiring, agentnet_otel.performance as p\n"
+        "assert not [m for m in sys.modules if m.startswith('agentnet_otel.performance.') and 'harness' in m]\n"
+        "assert set(p.__all__) <= set(dir(p))\n"
+        "for name in p.__all__: getattr(p, name)\n"
+        "assert 'agentnet_otel.performance.harness' in sys.modules\n"
+        "assert not hasattr(p, 'Unknown')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_the_documented_fields_come_first_in_their_order():
