@@ -18,6 +18,7 @@ from agentnet_otel.errors import AgentNetOtelError, BackendError, ConfigurationE
 from agentnet_otel.outputs import console
 from agentnet_otel.outputs.comparisons import comparison_object, comparison_remarks, regression_lines
 from agentnet_otel.outputs.json_text import indented_json
+from agentnet_otel.outputs.reports.formats import known_format, render
 from agentnet_otel.outputs.reports.json_report import verdict_object
 from agentnet_otel.outputs.reports.wording import plain
 from agentnet_otel.outputs.turn_rows import turn_line
@@ -27,7 +28,7 @@ from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import Rebuilt, rebuild
 from agentnet_otel.sources.threshold_file import read_thresholds
 from agentnet_otel.wiring.diagnosis import diagnose, diagnosis_lines
-from agentnet_otel.wiring.reporting import RENDERERS, checked_trace_url, make_report, render
+from agentnet_otel.wiring.reporting import checked_trace_url, make_report
 
 try:
     import typer
@@ -128,7 +129,7 @@ def turns(sources: Sources, quiet: Quiet = False) -> None:
 @app.command()
 def report(
     sources: Sources,
-    format: Annotated[str, typer.Option("--format", help="md or json.")] = "md",  # noqa: A002 - the option's name
+    format: Annotated[str, typer.Option("--format", help="md, html, json or csv.")] = "md",  # noqa: A002 - the option's name
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Instead of standard output.")
     ] = None,
@@ -142,13 +143,11 @@ def report(
 
     Example: agentnet-otel report demo-out/spans.jsonl --format md -o report.md
     """
-    if format not in RENDERERS:
-        message = f"--format {format!r} is unknown; allowed are: {', '.join(RENDERERS)}"
-        raise ConfigurationError(message)
+    form = known_format(format)
     table, template = _table(thresholds), checked_trace_url(trace_url)
     rebuilt = _rebuild(sources, quiet=quiet)
     content = make_report(rebuilt.turns, rebuilt.counts, read=rebuilt.read, thresholds=table, trace_url=template)
-    _write(render(content, format), output)
+    _write(render(content, form), output)
     raise typer.Exit(_code(rebuilt))
 
 

@@ -15,12 +15,13 @@ from agentnet_otel.demo.framework import framework_problem, run_framework
 from agentnet_otel.demo.plan import make_plan
 from agentnet_otel.errors import BackendError
 from agentnet_otel.outputs.reports.content import ReportContent
+from agentnet_otel.outputs.reports.formats import RENDERERS, render
 from agentnet_otel.sources.rebuild import rebuild
 from agentnet_otel.wiring import instrument
-from agentnet_otel.wiring.reporting import make_report, render
+from agentnet_otel.wiring.reporting import make_report
 
 SPANS_FILE: Final = "spans.jsonl"
-REPORT_FILES: Final = {"md": "report.md", "json": "report.json"}
+REPORT_FILES: Final = {form: f"report.{form}" for form in RENDERERS}
 
 
 class DemoSource(str, Enum):

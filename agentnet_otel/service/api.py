@@ -6,10 +6,11 @@ from typing import Final
 from agentnet_otel.core.assembler import Counts
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.errors import ConfigurationError
+from agentnet_otel.outputs.reports.formats import RENDERERS, render
 from agentnet_otel.outputs.turn_rows import turn_line
 from agentnet_otel.service.answers import Answer, Query, text_answer
 from agentnet_otel.sources.store.turn_store import TurnStore
-from agentnet_otel.wiring.reporting import RENDERERS, make_report, render
+from agentnet_otel.wiring.reporting import make_report
 
 MAX_LIMIT: Final = 10_000
 """Turns of one answer."""

@@ -30,11 +30,12 @@ from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.instrumentation.recorder import Recorder
 from agentnet_otel.instrumentation.relay import relay_of
 from agentnet_otel.model import Turn
+from agentnet_otel.outputs.reports.formats import render
 from agentnet_otel.performance.latency import LatencyTracker
 from agentnet_otel.performance.tokens import TokenUtilizationTracker
 from agentnet_otel.prices import GenaiPrices, LoadablePrices, NoPrices, installed
 from agentnet_otel.sources.live import LiveSource
-from agentnet_otel.wiring.reporting import make_report, render
+from agentnet_otel.wiring.reporting import make_report
 
 FLUSH_TIMEOUT_S: Final = 10.0
 
@@ -64,7 +65,7 @@ class Handle:
         thresholds: ThresholdTable | None = None,
         trace_url: str | None = None,
     ) -> str:
-        """A report on the turns of this process, as Markdown (``md``) or ``json``.
+        """A report on the turns of this process, as Markdown (``md``), ``html``, ``json`` or ``csv``.
 
         Raises:
             ConfigurationError: the format is unknown, or ``trace_url`` has no ``{trace_id}``.

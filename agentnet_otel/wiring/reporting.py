@@ -4,7 +4,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import Final
@@ -15,12 +15,8 @@ from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.model import Turn
 from agentnet_otel.outputs.reports.content import DataQuality, ReportContent, report_on
-from agentnet_otel.outputs.reports.json_report import render_json
-from agentnet_otel.outputs.reports.markdown import render_markdown
 from agentnet_otel.sources.read_report import ReadReport
 
-RENDERERS: Final[Mapping[str, Callable[[ReportContent], str]]] = {"md": render_markdown, "json": render_json}
-"""Report formats."""
 _TRACE_ID: Final = "{trace_id}"
 _PACKAGES: Final = ("opentelemetry-sdk", "opentelemetry-api", "wrapt", "msgspec", "genai-prices")
 
@@ -48,18 +44,6 @@ def make_report(
         environment=environment(),
         quality=_quality(turns, counts, read or ReadReport(), dropped_turns),
     )
-
-
-def render(report: ReportContent, form: str) -> str:
-    """The report as text.
-
-    Raises:
-        ConfigurationError: the format is unknown.
-    """
-    if form not in RENDERERS:
-        message = f"report format {form!r} is unknown; allowed are: {', '.join(RENDERERS)}"
-        raise ConfigurationError(message)
-    return RENDERERS[form](report)
 
 
 def checked_trace_url(template: str | None) -> str | None:

@@ -6,6 +6,7 @@ paragraphs hold their figures as numbers too, so that all formats carry the same
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from agentnet_otel.core.statistics import Interval
@@ -14,6 +15,15 @@ from agentnet_otel.outputs.reports import wording
 MAX_ROWS: Final = 50
 """Rows shown of a table that grows with the data; the JSON report has them all."""
 _PERCENT_DIGITS: Final = 10
+
+
+class Tone(Enum):
+    """How good the news is that a cell tells."""
+
+    GOOD = "good"
+    WARN = "warn"
+    BAD = "bad"
+    MUTED = "muted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +47,12 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One cell. ``bar``: a share from 0 to 1 that is drawn."""
+    """One cell. ``bar``: a share from 0 to 1 that is drawn. ``tone``: how good the news is."""
 
     spans: tuple[Span, ...] = ()
     figures: tuple[Figure, ...] = ()
     bar: float | None = None
+    tone: Tone | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +137,9 @@ def joined(spans: Sequence[Sequence[Span]], separator: str = ", ") -> tuple[Span
 # --- cells -----------------------------------------------------------------------------------------------
 
 
-def words(text: str) -> Cell:
-    """A cell of our own words, which is a figure where it is not empty."""
-    return Cell(spans=(own(text),), figures=(Figure(value=text),) if text else ())
+def words(text: str, tone: Tone | None = None) -> Cell:
+    """A cell of our own words, which are a figure too."""
+    return Cell(spans=(own(text),), figures=(Figure(value=text),), tone=tone)
 
 
 def named(text: str) -> Cell:

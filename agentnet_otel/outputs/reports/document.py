@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Final
 
 from agentnet_otel.core.statistics import MIN_MEAN_N
+from agentnet_otel.core.thresholds import Verdict
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.outputs.reports import blocks, wording
 from agentnet_otel.outputs.reports.blocks import (
@@ -19,6 +20,7 @@ from agentnet_otel.outputs.reports.blocks import (
     Section,
     Span,
     Table,
+    Tone,
     joined,
     name_of,
     own,
@@ -34,6 +36,12 @@ TITLE: Final = "AgentNet Performance Report"
 FIRST_STEPS: Final = 3
 VERDICT_HEAD: Final = ("Metric", "Value", "95 % interval", "Recommended", "Critical", "Verdict")
 
+_TONES: Final = {
+    Verdict.PASS: Tone.GOOD,
+    Verdict.WARN: Tone.WARN,
+    Verdict.FAIL: Tone.BAD,
+    Verdict.NO_DATA: Tone.MUTED,
+}
 _NANOS: Final = 1_000_000_000
 
 
@@ -94,7 +102,7 @@ def _verdict(row: Judgement) -> tuple[Cell, ...]:
         blocks.bounds(wording.interval_text(row.interval, threshold), row.interval, unit),
         blocks.figure(wording.limit_text(threshold.recommended, threshold), threshold.recommended, unit),
         blocks.figure(wording.limit_text(threshold.critical, threshold), threshold.critical, unit),
-        blocks.words(wording.verdict_text(row)),
+        blocks.words(wording.verdict_text(row), _TONES[row.verdict]),
     )
 
 
