@@ -7,7 +7,8 @@ import random
 import pytest
 
 from agentnet_otel import cli, semconv
-from agentnet_otel.core.regression import TurnSample, compare
+from agentnet_otel.core.observations import Observation
+from agentnet_otel.core.regression import compare
 from agentnet_otel.outputs import console
 from agentnet_otel.performance.baseline import Baseline
 from agentnet_otel.testing import EPOCH_NS, NANOS_PER_MS
@@ -137,7 +138,7 @@ def test_a_narrow_terminal_gets_a_list(monkeypatch):
 
     monkeypatch.setenv("COLUMNS", "70")
     monkeypatch.setenv("TERM", "vt100")
-    samples = [TurnSample(latency_ms=1000.0 + place) for place in range(30)]
+    samples = [Observation(latency_ms=1000.0 + place) for place in range(30)]
     console.print_comparison(compare(samples, samples), terminal := Terminal())
     lines = terminal.getvalue().splitlines()
     assert lines[:2] == ["Turn latency (median): 1,014.5 ms -> 1,014.5 ms  no regression", "  ratio 1.00, p 0.5"]

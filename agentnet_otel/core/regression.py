@@ -21,6 +21,7 @@ from agentnet_otel.core.comparison import (
     mann_whitney_greater,
     share_ratio,
 )
+from agentnet_otel.core.observations import Observation
 from agentnet_otel.core.statistics import MIN_MEAN_N
 
 DEFAULT_FACTOR: Final = 1.1
@@ -57,20 +58,6 @@ class Change(str, Enum):
     UNCHANGED = "no regression"
     INSUFFICIENT = "INSUFFICIENT"
     NO_DATA = "n/a"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnSample:
-    """What a comparison needs of one turn. None is unknown; ``failed`` None: cancelled, so neither good nor bad.
-
-    ``session``: a number for the session; turns of one session are correlated.
-    """
-
-    latency_ms: float | None = None
-    failed: bool | None = None
-    tokens: float | None = None
-    cost_usd: float | None = None
-    session: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +141,7 @@ class _Values:
 
 
 def compare(
-    baseline: Sequence[TurnSample], current: Sequence[TurnSample], *, factor: float = DEFAULT_FACTOR
+    baseline: Sequence[Observation], current: Sequence[Observation], *, factor: float = DEFAULT_FACTOR
 ) -> Comparison:
     """Compare ``current`` with ``baseline``; a change counts where it is larger than ``factor``.
 
@@ -172,7 +159,7 @@ def compare(
 
 
 def _compared(
-    metric: ComparedMetric, baseline: Sequence[TurnSample], current: Sequence[TurnSample], factor: float
+    metric: ComparedMetric, baseline: Sequence[Observation], current: Sequence[Observation], factor: float
 ) -> MetricComparison:
     before, now = _values(metric, baseline), _values(metric, current)
     rates = metric is ComparedMetric.SUCCESS_RATE
@@ -206,7 +193,7 @@ def _compared(
     )
 
 
-def _values(metric: ComparedMetric, samples: Sequence[TurnSample]) -> _Values:
+def _values(metric: ComparedMetric, samples: Sequence[Observation]) -> _Values:
     """What is known of a metric; of the success rate, 1 for a turn that failed."""
     read = _READ[metric]
     known = [(value, sample.session) for sample in samples if (value := read(sample)) is not None]
@@ -250,7 +237,7 @@ def _share_ratio(before: _Values, now: _Values) -> Ratio:
     return share_ratio(sum(before.values), before.n, sum(now.values), now.n)
 
 
-_READ: Final[Mapping[ComparedMetric, Callable[[TurnSample], float | None]]] = {
+_READ: Final[Mapping[ComparedMetric, Callable[[Observation], float | None]]] = {
     ComparedMetric.TURN_LATENCY: lambda sample: sample.latency_ms,
     ComparedMetric.SUCCESS_RATE: lambda sample: None if sample.failed is None else float(sample.failed),
     ComparedMetric.TOKENS_PER_TURN: lambda sample: sample.tokens,

@@ -1,9 +1,10 @@
 """Judging turns by the thresholds: value, interval, verdict, and whether there were enough turns to say so."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from agentnet_otel.core.observations import NANOS_PER_MS, Observation, observation_of
 from agentnet_otel.core.statistics import (
     MIN_MEAN_N,
     Interval,
@@ -17,7 +18,6 @@ from agentnet_otel.core.thresholds import Metric, Threshold, ThresholdTable, Ver
 from agentnet_otel.model import Outcome, Turn
 
 LATENCY_QUANTILE: Final = 0.95
-NANOS_PER_MS: Final = 1_000_000
 _PERCENT: Final = 100.0
 
 
@@ -52,7 +52,9 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Measured:
+class Measured:
+    """A figure that is judged, in the unit of its threshold: ``n`` values that it rests on, of ``needed``."""
+
     value: float | None
     interval: Interval | None
     n: int
@@ -61,9 +63,16 @@ class _Measured:
 
 def judge(turns: Sequence[Turn], table: ThresholdTable) -> tuple[Judgement, ...]:
     """The verdict table: a row a metric over all turns, then the rows of agents that have limits of their own."""
-    rows = [_row(metric, turns, table, None) for metric in Metric]
+    return judge_observations([observation_of(turn) for turn in turns], table)
+
+
+def judge_observations(
+    observations: Sequence[Observation], table: ThresholdTable, otherwise: Mapping[Metric, Measured] | None = None
+) -> tuple[Judgement, ...]:
+    """As `judge`, whatever the observations are of. ``otherwise``: figures for metrics of which none tells anything."""
+    rows = [_row(metric, observations, table, None, (otherwise or {}).get(metric)) for metric in Metric]
     for agent, own in sorted(table.agents.items()):
-        theirs = [turn for turn in turns if turn.agent == agent]
+        theirs = [observation for observation in observations if observation.agent == agent]
         rows.extend(_row(metric, theirs, table, agent) for metric in Metric if metric in own)
     return tuple(rows)
 
@@ -86,8 +95,16 @@ def latencies_ms(turns: Sequence[Turn]) -> list[float]:
     return sorted(turn.duration_ns / NANOS_PER_MS for turn in turns)
 
 
-def _row(metric: Metric, turns: Sequence[Turn], table: ThresholdTable, agent: str | None) -> Judgement:
-    measured = _MEASURES[metric](turns)
+def _row(
+    metric: Metric,
+    observations: Sequence[Observation],
+    table: ThresholdTable,
+    agent: str | None,
+    otherwise: Measured | None = None,
+) -> Judgement:
+    measured = _MEASURES[metric](observations)
+    if not measured.n and otherwise is not None:
+        measured = otherwise
     threshold = table.of(metric, agent)
     return Judgement(
         threshold=threshold,
@@ -100,9 +117,9 @@ def _row(metric: Metric, turns: Sequence[Turn], table: ThresholdTable, agent: st
     )
 
 
-def _latency(turns: Sequence[Turn]) -> _Measured:
-    ordered = latencies_ms(turns)
-    return _Measured(
+def _latency(observations: Sequence[Observation]) -> Measured:
+    ordered = sorted(o.latency_ms for o in observations if o.latency_ms is not None)
+    return Measured(
         value=quantile(ordered, LATENCY_QUANTILE) if ordered else None,
         interval=quantile_interval(ordered, LATENCY_QUANTILE),
         n=len(ordered),
@@ -110,31 +127,36 @@ def _latency(turns: Sequence[Turn]) -> _Measured:
     )
 
 
-def _success(turns: Sequence[Turn]) -> _Measured:
-    good, counted = success_rate(turns)
+def _success(observations: Sequence[Observation]) -> Measured:
+    known = [failed for o in observations if (failed := o.failed) is not None]
+    return success_measured(known.count(False), len(known))
+
+
+def success_measured(good: int, counted: int) -> Measured:
+    """The success rate of ``counted`` turns."""
     interval = wilson_interval(good, counted)
-    return _Measured(
+    return Measured(
         value=_PERCENT * good / counted if counted else None,
         interval=interval and Interval(low=_PERCENT * interval.low, high=_PERCENT * interval.high),
         n=counted,
     )
 
 
-def _efficiency(turns: Sequence[Turn]) -> _Measured:
-    return _mean([(turn.efficiency, turn.session) for turn in turns])
+def _efficiency(observations: Sequence[Observation]) -> Measured:
+    return _mean([(o.efficiency, o.session) for o in observations])
 
 
-def _cost(turns: Sequence[Turn]) -> _Measured:
-    return _mean([(turn.cost_usd, turn.session) for turn in turns])
+def _cost(observations: Sequence[Observation]) -> Measured:
+    return _mean([(o.cost_usd, o.session) for o in observations])
 
 
-def _mean(values: Sequence[tuple[float | None, str | None]]) -> _Measured:
+def _mean(values: Sequence[tuple[float | None, Hashable | None]]) -> Measured:
     """The mean of the known values; those of one session are correlated."""
     known = [(value, session) for value, session in values if value is not None]
     if not known:
-        return _Measured(value=None, interval=None, n=0)
+        return Measured(value=None, interval=None, n=0)
     numbers = [value for value, _ in known]
-    return _Measured(
+    return Measured(
         value=sum(numbers) / len(numbers),
         interval=mean_interval(numbers, [session for _, session in known]),
         n=len(numbers),

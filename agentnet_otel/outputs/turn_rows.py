@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agentnet_otel.core.verdicts import NANOS_PER_MS
+from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.model import LatencyComponent, Turn
 from agentnet_otel.outputs.json_text import strict_json
 

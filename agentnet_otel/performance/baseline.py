@@ -11,18 +11,18 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 
 import msgspec
 
 from agentnet_otel._version import __version__
-from agentnet_otel.core.regression import DEFAULT_FACTOR, Comparison, TurnSample, compare
-from agentnet_otel.core.verdicts import NANOS_PER_MS
+from agentnet_otel.core.observations import Observation, observation_of
+from agentnet_otel.core.regression import DEFAULT_FACTOR, Comparison, compare
 from agentnet_otel.errors import BackendError, ConfigurationError
 from agentnet_otel.model import Outcome, Turn
 from agentnet_otel.outputs.json_text import strict_json
 from agentnet_otel.performance.benchmark import BenchmarkResult
-from agentnet_otel.performance.samples import OperationSample
+from agentnet_otel.performance.observed import observations_of
 
 SCHEMA_VERSION: Final = 1
 """Of the file. Grows when a key changes its meaning or goes; new keys do not change it."""
@@ -49,7 +49,7 @@ _Amount = Annotated[float, msgspec.Meta(ge=0)]
 class SampleRow(msgspec.Struct, frozen=True, kw_only=True):
     """One turn in the file; null is unknown. ``session``: turns with the same number belong together."""
 
-    outcome: Outcome
+    outcome: Outcome | None = None
     latency_ms: _Amount | None = None
     tokens: _Amount | None = None
     cost_usd: _Amount | None = None
@@ -106,7 +106,7 @@ class Baseline:
     ) -> "Baseline":
         """A baseline of turns of any source. ``created_ns``: epoch nanoseconds; without it when the last turn ended."""
         return cls(
-            samples=_kept([_row_of_turn(turn) for turn in turns]),
+            samples=_kept([observation_of(turn) for turn in turns]),
             turns=len(turns),
             agents=_most_common(turn.agent for turn in turns),
             models=_most_common(model for turn in turns for model in turn.models),
@@ -118,10 +118,10 @@ class Baseline:
     @classmethod
     def of_benchmark(cls, result: BenchmarkResult) -> "Baseline":
         """A baseline of what a benchmark measured: its samples, for they hold operations that failed without a turn."""
-        rows = [row for sample in result.samples for row in _rows_of_operation(sample)]
+        observations = observations_of(result)
         return cls(
-            samples=_kept(rows or [_row_of_turn(turn) for turn in result.turns]),
-            turns=len(rows or result.turns),
+            samples=_kept(observations),
+            turns=len(observations),
             agents=_most_common(turn.agent for turn in result.turns),
             models=_most_common(model for turn in result.turns for model in turn.models),
             environment=result.environment or None,
@@ -178,7 +178,7 @@ class Baseline:
             current = Baseline.of_benchmark(current)
         elif not isinstance(current, Baseline):
             current = Baseline.of_turns(current)
-        found = compare(_turn_samples(self), _turn_samples(current), factor=factor)
+        found = compare(_observations(self), _observations(current), factor=factor)
         return replace(found, mismatches=tuple(_mismatches(self, current)))
 
     def _encoded(self) -> bytes:
@@ -197,18 +197,11 @@ class Baseline:
         return strict_json(document) + b"\n"
 
 
-class _Row(NamedTuple):
-    """A sample whose session still has its name."""
-
-    row: SampleRow
-    session: Hashable | None
-
-
-def _turn_samples(baseline: Baseline) -> list[TurnSample]:
+def _observations(baseline: Baseline) -> list[Observation]:
     return [
-        TurnSample(
+        Observation(
             latency_ms=row.latency_ms,
-            failed=None if row.outcome is Outcome.CANCELLED else row.outcome.failed,
+            outcome=row.outcome,
             tokens=row.tokens,
             cost_usd=row.cost_usd,
             session=row.session,
@@ -217,43 +210,23 @@ def _turn_samples(baseline: Baseline) -> list[TurnSample]:
     ]
 
 
-def _row_of_turn(turn: Turn) -> _Row:
-    row = SampleRow(
-        outcome=turn.outcome,
-        latency_ms=turn.duration_ns / NANOS_PER_MS,
-        tokens=turn.tokens.total if turn.tokens.known else None,
-        cost_usd=turn.cost_usd,
-    )
-    return _Row(row, turn.session)
-
-
-def _rows_of_operation(sample: OperationSample) -> Iterator[_Row]:
-    """The turns of an operation; those share what is known of the whole operation only."""
-    latencies = sample.turn_latencies_ms or (None,)
-    turns = max(sample.turns, len(latencies))
-    session = sample.session if turns == 1 or sample.session is not None else sample.iteration
-    for latency_ms in latencies:
-        row = SampleRow(
-            outcome=sample.outcome,
-            latency_ms=latency_ms,
-            tokens=sample.tokens.total / turns if sample.tokens.known else None,
-            cost_usd=None if sample.cost_usd is None else sample.cost_usd / turns,
-        )
-        yield _Row(row, session)
-
-
-def _kept(rows: Sequence[_Row]) -> tuple[SampleRow, ...]:
-    """At most `MAX_SAMPLES` of the rows, in their order, their sessions numbered."""
-    places: Sequence[int] = range(len(rows))
-    if len(rows) > MAX_SAMPLES:
-        places = sorted(random.Random(0).sample(places, MAX_SAMPLES))  # noqa: S311 - a sample, not cryptography
+def _kept(observations: Sequence[Observation]) -> tuple[SampleRow, ...]:
+    """At most `MAX_SAMPLES` of them, in their order, their sessions numbered."""
+    kept = observations
+    if len(observations) > MAX_SAMPLES:
+        places = sorted(random.Random(0).sample(range(len(observations)), MAX_SAMPLES))  # noqa: S311 - no cryptography
+        kept = [observations[place] for place in places]
     numbers: dict[Hashable, int] = {}
-    kept = []
-    for place in places:
-        row, session = rows[place]
-        number = None if session is None else numbers.setdefault(session, len(numbers))
-        kept.append(msgspec.structs.replace(row, session=number))
-    return tuple(kept)
+    return tuple(
+        SampleRow(
+            outcome=seen.outcome,
+            latency_ms=seen.latency_ms,
+            tokens=seen.tokens,
+            cost_usd=seen.cost_usd,
+            session=None if seen.session is None else numbers.setdefault(seen.session, len(numbers)),
+        )
+        for seen in kept
+    )
 
 
 def _most_common(names: Iterable[str]) -> dict[str, int]:

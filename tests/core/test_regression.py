@@ -5,22 +5,29 @@ import random
 
 import pytest
 
-from agentnet_otel.core.regression import ALPHA, Change, ComparedMetric, TurnSample, compare
+from agentnet_otel.core.observations import Observation
+from agentnet_otel.core.regression import ALPHA, Change, ComparedMetric, compare
+from agentnet_otel.model import Outcome
 
 
 def samples(n=50, seed=1, slow=1.0, failing=0.0, tokens=1.0, cost=1.0, **facts):
     """Turns around 800 ms, 500 tokens and $0.004, log-normal with sigma .2."""
     draw = random.Random(seed)
     return [
-        TurnSample(
+        Observation(
             latency_ms=800 * slow * draw.lognormvariate(0, 0.2),
-            failed=draw.random() < failing,
+            outcome=outcome(draw.random() < failing),
             tokens=round(500 * tokens * draw.lognormvariate(0, 0.2)),
             cost_usd=0.004 * cost * draw.lognormvariate(0, 0.2),
             **facts,
         )
         for _ in range(n)
     ]
+
+
+def outcome(failed):
+    """The outcome of a turn that failed, or did not."""
+    return Outcome.ERROR if failed else Outcome.SUCCESS
 
 
 def changes(comparison):
@@ -57,8 +64,8 @@ def test_a_sure_but_small_change_is_no_regression():
 
 def test_a_large_but_unsure_change_is_no_regression():
     """Twice as many failures, but of three: nobody can know."""
-    before = [TurnSample(failed=place < 3) for place in range(100)]
-    now = [TurnSample(failed=place < 6) for place in range(100)]
+    before = [Observation(outcome=outcome(place < 3)) for place in range(100)]
+    now = [Observation(outcome=outcome(place < 6)) for place in range(100)]
     row = compare(before, now).metrics[1]
     assert row.ratio.value == pytest.approx(2.0)
     assert row.p_value > row.alpha
@@ -67,8 +74,8 @@ def test_a_large_but_unsure_change_is_no_regression():
 
 def test_failures_are_judged_by_their_own_ratio():
     """From 99 % to 94 % success is six times as many failures, though the success rates differ by 5 %."""
-    before = [TurnSample(failed=place % 100 == 0) for place in range(1000)]
-    now = [TurnSample(failed=place % 100 < 6) for place in range(1000)]
+    before = [Observation(outcome=outcome(place % 100 == 0)) for place in range(1000)]
+    now = [Observation(outcome=outcome(place % 100 < 6)) for place in range(1000)]
     row = compare(before, now).metrics[1]
     assert row.change is Change.REGRESSION
     assert row.ratio.value == pytest.approx(6.0)
@@ -87,7 +94,7 @@ def test_nineteen_turns_are_too_few_however_bad():
 
 def test_a_metric_that_a_side_does_not_know_is_not_compared():
     """Unknown cost is not zero: there is no data. Cancelled turns are on neither side of the success rate."""
-    unknown = [TurnSample(latency_ms=1.0)] * 30
+    unknown = [Observation(latency_ms=1.0)] * 30
     found = changes(compare(samples(30), unknown))
     assert found[ComparedMetric.COST_PER_TURN] is Change.NO_DATA
     assert found[ComparedMetric.SUCCESS_RATE] is Change.NO_DATA
@@ -96,19 +103,19 @@ def test_a_metric_that_a_side_does_not_know_is_not_compared():
 
 def test_a_few_known_values_are_insufficient():
     """30 turns of which 5 tell their cost: the cost is not judged."""
-    now = [TurnSample(latency_ms=800.0, cost_usd=9.0 if place < 5 else None) for place in range(30)]
+    now = [Observation(latency_ms=800.0, cost_usd=9.0 if place < 5 else None) for place in range(30)]
     assert changes(compare(samples(30), now))[ComparedMetric.COST_PER_TURN] is Change.INSUFFICIENT
 
 
 def test_few_sessions_are_told():
     """Where turns are correlated and sessions few, the row says so; with turns that stand alone it does not."""
-    few = [TurnSample(latency_ms=1.0 + place, session=place % 4) for place in range(40)]
-    many = [TurnSample(latency_ms=1.0 + place, session=place % 10) for place in range(40)]
-    alone = [TurnSample(latency_ms=1.0 + place) for place in range(40)]
+    few = [Observation(latency_ms=1.0 + place, session=place % 4) for place in range(40)]
+    many = [Observation(latency_ms=1.0 + place, session=place % 10) for place in range(40)]
+    alone = [Observation(latency_ms=1.0 + place) for place in range(40)]
     assert compare(few, few).metrics[0].few_sessions
     assert compare(few, few).metrics[0].current.sessions == 4
     assert not compare(many, alone).metrics[0].few_sessions
-    uneven = [TurnSample(latency_ms=1.0 + place, session=max(0, place - 25)) for place in range(40)]
+    uneven = [Observation(latency_ms=1.0 + place, session=max(0, place - 25)) for place in range(40)]
     assert compare(uneven, alone).metrics[0].baseline.sessions == 2  # 15 sessions, but one has 26 of the 40 turns
     assert compare(uneven, alone).metrics[0].few_sessions
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agentnet_otel.core.verdicts import NANOS_PER_MS
+from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.model import LatencyComponent, Turn
 from agentnet_otel.outputs.reports.wording import decimals, milliseconds, number, percent, usd
 

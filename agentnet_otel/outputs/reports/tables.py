@@ -8,6 +8,7 @@ from itertools import accumulate
 from statistics import fmean, stdev
 from typing import Final
 
+from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.core.statistics import (
     MIN_MEAN_N,
     Interval,
@@ -17,7 +18,7 @@ from agentnet_otel.core.statistics import (
     quantile,
     quantile_interval,
 )
-from agentnet_otel.core.verdicts import NANOS_PER_MS, latencies_ms, success_rate
+from agentnet_otel.core.verdicts import latencies_ms, success_rate
 from agentnet_otel.model import LatencyComponent, Outcome, TokenUsage, Turn
 
 SLOWEST: Final = 10
