@@ -67,10 +67,10 @@ def judge(turns: Sequence[Turn], table: ThresholdTable) -> tuple[Judgement, ...]
 
 
 def judge_observations(
-    observations: Sequence[Observation], table: ThresholdTable, otherwise: Mapping[Metric, Measured] | None = None
+    observations: Sequence[Observation], table: ThresholdTable, told: Mapping[Metric, Measured] | None = None
 ) -> tuple[Judgement, ...]:
-    """As `judge`, whatever the observations are of. ``otherwise``: figures for metrics of which none tells anything."""
-    rows = [_row(metric, observations, table, None, (otherwise or {}).get(metric)) for metric in Metric]
+    """As `judge`, whatever the observations are of. ``told``: figures over all turns that are known otherwise."""
+    rows = [_row(metric, observations, table, None, (told or {}).get(metric)) for metric in Metric]
     for agent, own in sorted(table.agents.items()):
         theirs = [observation for observation in observations if observation.agent == agent]
         rows.extend(_row(metric, theirs, table, agent) for metric in Metric if metric in own)
@@ -100,11 +100,9 @@ def _row(
     observations: Sequence[Observation],
     table: ThresholdTable,
     agent: str | None,
-    otherwise: Measured | None = None,
+    told: Measured | None = None,
 ) -> Judgement:
-    measured = _MEASURES[metric](observations)
-    if not measured.n and otherwise is not None:
-        measured = otherwise
+    measured = _MEASURES[metric](observations) if told is None else told
     threshold = table.of(metric, agent)
     return Judgement(
         threshold=threshold,

@@ -1,4 +1,4 @@
-"""The documented performance API: the benchmark harness, and trackers over turns.
+"""The documented performance API: the benchmark harness, trackers over turns, and reports.
 
 Each name is loaded when it is first used: the trackers are part of every instrumented application, benchmarks are not.
 """
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agentnet_otel.performance.harness import BenchmarkConfig, BenchmarkResult, BenchmarkType, PerformanceHarness
     from agentnet_otel.performance.latency import LatencyComponent, LatencyTracker, TurnLatencyMeasurement
+    from agentnet_otel.performance.reports import PerformanceReporter, ReportFormat
     from agentnet_otel.performance.tokens import TokenCategory, TokenMetrics, TokenUtilizationTracker
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "LatencyComponent",
     "LatencyTracker",
     "PerformanceHarness",
+    "PerformanceReporter",
+    "ReportFormat",
     "TokenCategory",
     "TokenMetrics",
     "TokenUtilizationTracker",
@@ -27,6 +30,7 @@ __all__ = [
 _HOMES = {
     "harness": ("BenchmarkConfig", "BenchmarkResult", "BenchmarkType", "PerformanceHarness"),
     "latency": ("LatencyComponent", "LatencyTracker", "TurnLatencyMeasurement"),
+    "reports": ("PerformanceReporter", "ReportFormat"),
     "tokens": ("TokenCategory", "TokenMetrics", "TokenUtilizationTracker"),
 }
 

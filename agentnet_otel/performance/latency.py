@@ -396,6 +396,14 @@ class LatencyTracker:
         ]
         return found if limit is None else found[len(found) - min(limit, len(found)) :]
 
+    def recorded_turns(self) -> list[Turn]:
+        """The turns that were taken in whole, in order of ending."""
+        return [entry for entry in self._log.entries() if isinstance(entry, Turn)]
+
+    def hand_measured(self) -> list[TurnLatencyMeasurement]:
+        """Copies of the measurements that were taken by hand, in order of ending."""
+        return [replace(entry) for entry in self._log.entries() if not isinstance(entry, Turn)]
+
     def get_latency_statistics(
         self, agent_id: str | None = None, component: LatencyComponent | str | None = None
     ) -> dict[str, Any]:

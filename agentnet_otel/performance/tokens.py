@@ -285,6 +285,14 @@ class TokenUtilizationTracker:
             if agent_id is None or _agent(entry) == agent_id
         ]
 
+    def recorded_turns(self) -> list[Turn]:
+        """The turns that were taken in whole, in order of ending."""
+        return [entry for entry in self._log.entries() if isinstance(entry, Turn)]
+
+    def hand_recorded(self) -> list[TokenMetrics]:
+        """Copies of the metrics that were recorded by hand, in order of recording."""
+        return [replace(entry) for entry in self._log.entries() if not isinstance(entry, Turn)]
+
     def get_agent_token_summary(self, agent_id: str) -> dict[str, Any]:
         """Totals and averages of one agent; {} if it is unknown.
 

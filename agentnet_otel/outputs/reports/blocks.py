@@ -4,7 +4,7 @@ Texts say whether they came with the data: a format has to escape those, and can
 paragraphs hold their figures as numbers too, so that all formats carry the same ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -135,6 +135,9 @@ def joined(spans: Sequence[Sequence[Span]], separator: str = ", ") -> tuple[Span
 
 
 # --- cells -----------------------------------------------------------------------------------------------
+
+
+MakeCell = Callable[[float | None], Cell]
 
 
 def words(text: str, tone: Tone | None = None) -> Cell:

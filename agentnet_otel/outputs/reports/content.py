@@ -4,10 +4,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from agentnet_otel.core.thresholds import ThresholdTable
-from agentnet_otel.core.verdicts import Judgement, judge
+from agentnet_otel.core.thresholds import ThresholdTable, Verdict
+from agentnet_otel.core.verdicts import Judgement, judge, worst
 from agentnet_otel.model import Turn
-from agentnet_otel.outputs.reports.findings import Recommendation, findings_of, recommendations_of
+from agentnet_otel.outputs.reports.advice import analysis_findings, analysis_recommendations
+from agentnet_otel.outputs.reports.analysis import Analysis
+from agentnet_otel.outputs.reports.findings import (
+    ALL_FINE,
+    GENERAL,
+    KEEP_A_BASELINE,
+    NOTHING_FOUND,
+    RECORD_TURNS,
+    Recommendation,
+    by_priority,
+    findings_of,
+    limits_passed,
+    recommendations_of,
+)
 from agentnet_otel.outputs.reports.opportunities import Opportunity, opportunities_of
 from agentnet_otel.outputs.reports.tables import (
     AgentRow,
@@ -61,7 +74,11 @@ class DataQuality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportContent:
-    """One report."""
+    """One report.
+
+    ``analysis``: what the documented report says of benchmarks and trackers, where it was made of such.
+    ``recommendations`` is None where they are not wanted.
+    """
 
     generated_ns: int
     version: str
@@ -83,7 +100,8 @@ class ReportContent:
     tools: tuple[ToolRow, ...]
     violations: tuple[ViolationRow, ...]
     opportunities: tuple[Opportunity, ...]
-    recommendations: tuple[Recommendation, ...]
+    recommendations: tuple[Recommendation, ...] | None
+    analysis: Analysis | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     quality: DataQuality = field(default_factory=DataQuality)
 
@@ -97,9 +115,25 @@ def report_on(
     trace_url: str | None = None,
     environment: Mapping[str, str] | None = None,
     quality: DataQuality | None = None,
+    analysis: Analysis | None = None,
+    verdicts: tuple[Judgement, ...] | None = None,
+    recommend: bool = True,
 ) -> ReportContent:
-    """The report on ``turns``. ``trace_url``: a template with ``{trace_id}``, and ``{span_id}`` if wanted."""
-    verdicts = judge(turns, thresholds)
+    """The report on ``turns``, and on what was analysed beside them.
+
+    Args:
+        turns: may be none where there is an ``analysis``.
+        thresholds: the limits.
+        generated_ns: when; epoch nanoseconds.
+        version: of this package.
+        trace_url: a template with ``{trace_id}``, and ``{span_id}`` if wanted.
+        environment: what the figures depend on.
+        quality: what they rest on.
+        analysis: of benchmarks and trackers.
+        verdicts: the verdict table, where it rests on more than the turns.
+        recommend: whether recommendations are wanted.
+    """
+    verdicts = judge(turns, thresholds) if verdicts is None else verdicts
     components = component_rows(turns)
     agents = agent_rows(turns)
     tools = tool_rows(turns)
@@ -114,7 +148,9 @@ def report_on(
         outcomes=_counted(turn.outcome.value for turn in turns),
         error_types=_counted(turn.error_type for turn in turns if turn.error_type is not None),
         verdicts=verdicts,
-        findings=findings_of(verdicts, turns, components, agents, tools, violations),
+        findings=_findings(
+            analysis, findings_of(verdicts, turns, components, agents, tools, violations) if turns else (), verdicts
+        ),
         latency=latency_summary(turns),
         first_token=first_token_summary(turns),
         components=components,
@@ -125,10 +161,38 @@ def report_on(
         tools=tools,
         violations=violations,
         opportunities=opportunities_of(turns),
-        recommendations=recommendations_of(verdicts, turns, components, tools),
+        recommendations=_recommendations(analysis, recommendations_of(verdicts, turns, components, tools), verdicts)
+        if recommend
+        else None,
+        analysis=analysis,
         environment=environment or {},
         quality=quality or DataQuality(),
     )
+
+
+def _findings(analysis: Analysis | None, on_turns: tuple[str, ...], verdicts: Sequence[Judgement]) -> tuple[str, ...]:
+    """Those by the documented limits first; never empty."""
+    if analysis is None:
+        return on_turns or (NOTHING_FOUND,)
+    found = (*analysis_findings(analysis), *(on_turns or limits_passed(verdicts)))
+    nothing_wrong = ALL_FINE if _has_data(verdicts) else NOTHING_FOUND
+    return tuple(text for text in found if text != ALL_FINE) or (nothing_wrong,)
+
+
+def _recommendations(
+    analysis: Analysis | None, on_turns: tuple[Recommendation, ...], verdicts: Sequence[Judgement]
+) -> tuple[Recommendation, ...]:
+    """The documented ones first; a general one only where there is nothing else to say."""
+    if analysis is None:
+        return on_turns
+    documented = tuple(analysis_recommendations(analysis))
+    said = {(item.category, item.priority) for item in documented}
+    others = [item for item in on_turns if item.category != GENERAL and (item.category, item.priority) not in said]
+    return by_priority([*documented, *others]) or (KEEP_A_BASELINE if _has_data(verdicts) else RECORD_TURNS,)
+
+
+def _has_data(verdicts: Sequence[Judgement]) -> bool:
+    return worst(verdicts) is not Verdict.NO_DATA
 
 
 def _counted(items: Iterable[str]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from agentnet_otel.core.statistics import MIN_MEAN_N
 from agentnet_otel.core.thresholds import Verdict
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.outputs.reports import blocks, wording
+from agentnet_otel.outputs.reports.analysis_blocks import analysis_sections, benchmark_blocks, summary_table
 from agentnet_otel.outputs.reports.blocks import (
     MAX_ROWS,
     Block,
@@ -52,6 +53,8 @@ def document_of(report: ReportContent) -> Document:
 
 def _lead(report: ReportContent) -> Iterator[Block]:
     yield paragraph(f"Generated {_time(report.generated_ns)} by agentnet-otel {report.version}.")
+    if not report.turns and report.analysis is not None:
+        return
     span = ""
     if report.first_ns is not None and report.last_ns is not None:
         span = f", from {_time(report.first_ns)} to {_time(report.last_ns)}"
@@ -66,11 +69,29 @@ def _lead(report: ReportContent) -> Iterator[Block]:
 
 
 def _sections(report: ReportContent) -> Iterator[Section]:
-    yield _section(2, "Executive Summary", [_verdicts(report.verdicts)])
+    analysis = report.analysis
+    yield _section(2, "Executive Summary", _summary(report))
     findings = [(sentence(finding),) for finding in report.findings]
-    yield _section(3, "Key Findings", [Listing(items=tuple(findings), numbered=True)])
-    yield _section(3, "What to Do First", _first(report))
+    key_findings = Listing(items=tuple(findings), numbered=True)
+    if report.recommendations is None:
+        yield _section(3, "Key Findings", [key_findings, *_outcomes(report)])
+    else:
+        yield _section(3, "Key Findings", [key_findings])
+        yield _section(3, "What to Do First", [_first(report.recommendations), *_outcomes(report)])
+    if analysis is not None and analysis.benchmarks is not None:
+        yield _section(2, "Benchmark Analysis", benchmark_blocks(analysis.benchmarks))
     yield _section(2, "Performance Metrics", [])
+    if analysis is not None:
+        yield from analysis_sections(analysis)
+    if report.turns or analysis is None:
+        yield from _turn_sections(report)
+    if report.recommendations is not None:
+        yield _section(2, "Recommendations", [_recommendations(report.recommendations)])
+    yield _section(2, "Environment", [_environment(report.environment)])
+    yield _section(2, "Data Quality", _quality(report.quality))
+
+
+def _turn_sections(report: ReportContent) -> Iterator[Section]:
     yield _section(3, "Latency", _latency(report))
     yield _section(3, "Components", _components(report))
     yield _section(3, "Tokens and Cost", _tokens(report.tokens))
@@ -80,13 +101,16 @@ def _sections(report: ReportContent) -> Iterator[Section]:
     yield _section(3, "Tools", [_tools(report)])
     yield _section(3, "Policy Violations", [_violations(report)])
     yield _section(2, "Optimization Opportunities", [_opportunities(report.opportunities)])
-    yield _section(2, "Recommendations", [_recommendations(report.recommendations)])
-    yield _section(2, "Environment", [_environment(report.environment)])
-    yield _section(2, "Data Quality", _quality(report.quality))
 
 
 def _section(level: int, title: str, found: Sequence[Block] | Iterator[Block]) -> Section:
     return Section(title=title, level=level, blocks=tuple(found))
+
+
+def _summary(report: ReportContent) -> Iterator[Block]:
+    yield _verdicts(report.verdicts)
+    if report.analysis is not None:
+        yield summary_table(report.analysis)
 
 
 def _verdicts(verdicts: Sequence[Judgement]) -> Table:
@@ -106,10 +130,15 @@ def _verdict(row: Judgement) -> tuple[Cell, ...]:
     )
 
 
-def _first(report: ReportContent) -> Iterator[Block]:
-    steps = report.recommendations[:FIRST_STEPS]
+def _first(recommendations: Sequence[Recommendation]) -> Listing:
+    steps = recommendations[:FIRST_STEPS]
     items = [(sentence(step.title, strong=True), own(": "), sentence(step.action)) for step in steps]
-    yield Listing(items=tuple(items), numbered=True)
+    return Listing(items=tuple(items), numbered=True)
+
+
+def _outcomes(report: ReportContent) -> Iterator[Block]:
+    if not report.turns and report.analysis is not None:
+        return
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())
     yield paragraph(f"Outcomes: {outcomes or 'none'}.", figures=_counts(report.outcomes))
     if report.error_types:

@@ -14,6 +14,10 @@ from agentnet_otel.outputs.reports.tables import UNATTRIBUTED, AgentRow, Compone
 from agentnet_otel.outputs.reports.wording import limit_text, percent, shortened, usd, value_text
 
 MAX_FINDINGS: Final = 3
+NOTHING_FOUND: Final = "No turn was found: nothing can be said."
+ALL_FINE: Final = "Every metric with data is within its recommended limit."
+GENERAL: Final = "general"
+"""Category of a recommendation that is made where there is no other."""
 _SLOWER_THAN_OTHERS: Final = 1.5
 _KINDS: Final = 2
 """Kinds of failure that a finding names."""
@@ -30,8 +34,15 @@ class Recommendation:
     action: str
 
 
-_NO_TURNS: Final = Recommendation(
-    category="general",
+KEEP_A_BASELINE: Final = Recommendation(
+    category=GENERAL,
+    priority="low",
+    title="Keep a baseline",
+    description="No limit is passed and nothing stands out.",
+    action="Save these figures as a baseline, so that a later change can be compared with them.",
+)
+RECORD_TURNS: Final = Recommendation(
+    category=GENERAL,
     priority="high",
     title="Record turns",
     description="No turn was found in what was read.",
@@ -49,7 +60,7 @@ def findings_of(
 ) -> tuple[str, ...]:
     """The findings that matter most, worst first, at most `MAX_FINDINGS`; never empty."""
     if not turns:
-        return ("No turn was found: nothing can be said.",)
+        return (NOTHING_FOUND,)
     reasons = {
         Metric.TURN_LATENCY: _slow_agent(agents) or _time(components),
         Metric.SUCCESS_RATE: _failures(turns),
@@ -67,7 +78,13 @@ def findings_of(
         *_violated(violations),
         *_time(components),
     ]
-    return tuple(found[:MAX_FINDINGS]) or ("Every metric with data is within its recommended limit.",)
+    return tuple(found[:MAX_FINDINGS]) or (ALL_FINE,)
+
+
+def limits_passed(verdicts: Sequence[Judgement]) -> tuple[str, ...]:
+    """A sentence on each limit that is passed, critical ones first."""
+    order = (Verdict.FAIL, Verdict.WARN)
+    return tuple(_passed_limit(row) for verdict in order for row in verdicts if row.verdict is verdict)
 
 
 def _with_reason(row: Judgement, reasons: Mapping[Metric, Sequence[str]]) -> str:
@@ -84,23 +101,18 @@ def recommendations_of(
 ) -> tuple[Recommendation, ...]:
     """Recommendations, by priority; one general one where nothing stands out."""
     if not turns:
-        return (_NO_TURNS,)
+        return (RECORD_TURNS,)
     found = [
         *_on_limits(verdicts, components),
         *_on_quality(verdicts, turns),
         *_on_tools(tools),
         *_on_categories(turns),
     ]
-    if not found:
-        found.append(
-            Recommendation(
-                category="general",
-                priority="low",
-                title="Keep a baseline",
-                description="No limit is passed and nothing stands out.",
-                action="Save these figures as a baseline, so that a later change can be compared with them.",
-            )
-        )
+    return by_priority(found) or (KEEP_A_BASELINE,)
+
+
+def by_priority(found: Sequence[Recommendation]) -> tuple[Recommendation, ...]:
+    """The most urgent first."""
     order = {"high": 0, "medium": 1, "low": 2}
     return tuple(sorted(found, key=lambda item: order[item.priority]))
 

@@ -1,0 +1,200 @@
+"""The documented analyses of results and trackers, as values for the reports."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from statistics import fmean
+from typing import Any, Final
+
+from agentnet_otel.core.statistics import quantile
+from agentnet_otel.outputs.reports.analysis import (
+    AgentLatency,
+    AgentTokens,
+    Analysis,
+    Answer,
+    BenchmarkAnalysis,
+    BenchmarkRow,
+    BenchmarkTrend,
+    LatencyAnalysis,
+    RecentTrend,
+    Spread,
+    TokenAnalysis,
+    Trends,
+)
+from agentnet_otel.performance.benchmark import BenchmarkResult
+from agentnet_otel.performance.latency import LatencyTracker
+from agentnet_otel.performance.token_metrics import TokenMetrics
+from agentnet_otel.performance.tokens import TokenUtilizationTracker
+
+P95: Final = 0.95
+MAX_ERRORS: Final = 10
+"""Reasons of failures that a report lists of one benchmark."""
+
+
+def analysis_of(
+    results: Sequence[BenchmarkResult], latency: LatencyTracker | None, tokens: TokenUtilizationTracker | None
+) -> Analysis:
+    """All of it; what has no data is None."""
+    token_analysis = None if tokens is None else _tokens(tokens)
+    spent = [result for result in results if result.total_tokens_consumed]
+    if token_analysis is not None:
+        total, efficiency = token_analysis.total_tokens, token_analysis.efficiency
+    else:
+        total = sum(result.total_tokens_consumed for result in spent)
+        efficiency = fmean(result.token_efficiency_score for result in spent) if spent else 0.0
+    return Analysis(
+        benchmarks=_benchmarks(results) if results else None,
+        latency=None if latency is None else _latency(latency),
+        tokens=token_analysis,
+        trends=Trends(
+            benchmarks=_benchmark_trend(results),
+            latency=None if latency is None else _latency_trend(latency.get_latency_statistics()),
+            cost=None if tokens is None else _cost_trend(tokens.get_system_overview()),
+        ),
+        total_tokens=total,
+        efficiency=efficiency,
+    )
+
+
+def _benchmarks(results: Sequence[BenchmarkResult]) -> BenchmarkAnalysis:
+    latencies = sorted(result.avg_turn_latency_ms for result in results)
+    return BenchmarkAnalysis(
+        rows=tuple(_row(result) for result in results),
+        latency=_spread(latencies, quantile(latencies, P95)),
+        throughput=_spread([result.operations_per_second for result in results]),
+        success=_spread([result.success_rate for result in results]),
+    )
+
+
+def _row(result: BenchmarkResult) -> BenchmarkRow:
+    return BenchmarkRow(
+        name=result.config.name,
+        type=result.config.benchmark_type.value,
+        operations=result.total_operations,
+        failed=result.failed_operations,
+        latency_ms=result.avg_turn_latency_ms,
+        p95_ms=result.p95_turn_latency_ms,
+        success_rate=result.success_rate,
+        ops_per_sec=result.operations_per_second,
+        tokens_per_turn=result.avg_tokens_per_turn,
+        cost_per_turn_usd=result.avg_cost_usd,
+        passed=result.passed_thresholds,
+        completed=result.completed,
+        warnings=tuple(result.warnings),
+        errors=tuple(result.error_details[:MAX_ERRORS]),
+    )
+
+
+def _spread(values: Sequence[float], p95: float | None = None) -> Spread:
+    return Spread(avg=fmean(values), min=min(values), max=max(values), p95=p95)
+
+
+def _latency(tracker: LatencyTracker) -> LatencyAnalysis | None:
+    measurements = tracker.get_measurements()
+    if not measurements:
+        return None
+    agents = sorted({measurement.agent_id for measurement in measurements})
+    return LatencyAnalysis(
+        measurements=len(measurements),
+        statistics=tracker.get_latency_statistics(),
+        components=tracker.get_component_breakdown(),
+        issues=_fixed(tracker.identify_performance_issues()),
+        agents={
+            agent: AgentLatency(
+                statistics=tracker.get_latency_statistics(agent_id=agent),
+                issues=_fixed(tracker.identify_performance_issues(agent_id=agent)),
+            )
+            for agent in agents
+        },
+        dropped=tracker.dropped,
+    )
+
+
+def _tokens(tracker: TokenUtilizationTracker) -> TokenAnalysis | None:
+    overview = tracker.get_system_token_overview()
+    if not overview:
+        return None
+    return TokenAnalysis(
+        overview=_plain(overview),
+        opportunities=_fixed(tracker.identify_optimization_opportunities()),
+        recommendations=tuple(tracker.generate_optimization_recommendations()),
+        agents={agent: _agent_tokens(tracker, agent) for agent in overview["agents"]},
+        total_tokens=overview["overview"]["total_tokens"],
+        efficiency=overview["overview"]["avg_efficiency"],
+        assumed_cost_usd=tracker.assumed_cost_usd(),
+        dropped=tracker.dropped,
+    )
+
+
+def _agent_tokens(tracker: TokenUtilizationTracker, agent: str) -> AgentTokens:
+    summary = tracker.get_agent_token_summary(agent)
+    return AgentTokens(
+        turns=summary["total_turns"],
+        input_tokens=summary["tokens"]["input"],
+        output_tokens=summary["tokens"]["output"],
+        efficiency=summary["efficiency"]["avg_efficiency_score"],
+        cost_usd=summary["cost"]["total_usd"],
+        summary=_plain(summary),
+        opportunities=_fixed(tracker.identify_optimization_opportunities(agent)),
+    )
+
+
+def _benchmark_trend(results: Sequence[BenchmarkResult]) -> BenchmarkTrend | None:
+    if len(results) < 2:  # noqa: PLR2004 - a trend needs two
+        return None
+    ordered = sorted(results, key=lambda result: result.start_time)
+    first, latest = ordered[0], ordered[-1]
+    return BenchmarkTrend(
+        latency=_direction(latest.avg_turn_latency_ms - first.avg_turn_latency_ms),
+        success=_direction(first.success_rate - latest.success_rate),
+        latency_ms=(first.avg_turn_latency_ms, latest.avg_turn_latency_ms),
+        success_rates=(first.success_rate, latest.success_rate),
+        latency_change_pct=_change_pct(first.avg_turn_latency_ms, latest.avg_turn_latency_ms),
+        success_change_pct=_change_pct(first.success_rate, latest.success_rate),
+    )
+
+
+def _latency_trend(statistics: Mapping[str, Any]) -> RecentTrend | None:
+    if not statistics:
+        return None
+    overall, recent = statistics["p95"], statistics["p95_recent_ms"]
+    change_pct = _change_pct(overall, recent)
+    return RecentTrend(trend=statistics["trend"], overall=overall, recent=recent, change_pct=change_pct)
+
+
+def _cost_trend(overview: Mapping[str, Any]) -> RecentTrend | None:
+    found = overview.get("cost_trends")
+    if found is None:
+        return None
+    overall, recent = found["avg_cost_per_turn_usd"], found["avg_cost_per_turn_recent_usd"]
+    change_pct = _change_pct(overall, recent)
+    return RecentTrend(trend=found["trend"], overall=overall, recent=recent, change_pct=change_pct)
+
+
+def _direction(change_for_the_worse: float) -> str:
+    if change_for_the_worse == 0:
+        return "stable"
+    return "degrading" if change_for_the_worse > 0 else "improving"
+
+
+def _change_pct(before: float, now: float) -> float | None:
+    """None where it was 0."""
+    return (now - before) / before * 100 if before else None
+
+
+def _fixed(kinds: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    return {kind: tuple(texts) for kind, texts in kinds.items()}
+
+
+def _plain(value: Any) -> Answer:
+    """A tracker's answer with its metrics as mappings, their properties included."""
+    found: Answer = _plain_value(value)
+    return found
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {getattr(key, "value", key): _plain_value(item) for key, item in value.items()}
+    if isinstance(value, TokenMetrics):
+        own = _plain_value(asdict(value))
+        return {**own, "total_tokens": value.total_tokens, "efficiency_score": value.efficiency_score}
+    return value
