@@ -394,7 +394,10 @@ def _opportunities(opportunities: Sequence[Opportunity]) -> Table:
                     spans=joined(
                         [(name_of(e.agent), own(" "), name_of(e.turn_id), own(f" ({e.value})")) for e in row.examples]
                     ),
-                    figures=tuple(Figure(value=f"{e.agent} {e.turn_id}") for e in row.examples),
+                    figures=tuple(
+                        Figure(value=f"{wording.shortened(e.agent)} {wording.shortened(e.turn_id)}")
+                        for e in row.examples
+                    ),
                 ),
             )
             for row in opportunities
@@ -418,7 +421,7 @@ def _recommendations(recommendations: Sequence[Recommendation]) -> Listing:
 
 
 def _environment(environment: Mapping[str, str]) -> Listing:
-    return Listing(items=tuple((sentence(name), own(": "), sentence(value)) for name, value in environment.items()))
+    return Listing(items=tuple((name_of(name), own(": "), name_of(value)) for name, value in environment.items()))
 
 
 def _quality(quality: DataQuality) -> Iterator[Block]:
