@@ -146,7 +146,14 @@ def report(
     form = known_format(format)
     table, template = _table(thresholds), checked_trace_url(trace_url)
     rebuilt = _rebuild(sources, quiet=quiet)
-    content = make_report(rebuilt.turns, rebuilt.counts, read=rebuilt.read, thresholds=table, trace_url=template)
+    content = make_report(
+        rebuilt.turns,
+        rebuilt.counts,
+        read=rebuilt.read,
+        thresholds=table,
+        trace_url=template,
+        environment=rebuilt.environment,
+    )
     _write(render(content, form), output)
     raise typer.Exit(_code(rebuilt))
 
@@ -176,7 +183,7 @@ def check(
     before = None if baseline is None else Baseline.load(baseline)
     rebuilt = _rebuild(sources, quiet=quiet)
     verdicts = judge(rebuilt.turns, table)
-    now = Baseline.of_turns(rebuilt.turns)
+    now = Baseline.of_turns(rebuilt.turns, environment=rebuilt.environment)
     comparison = None if before is None else before.compare(now)
     code = _check_code(verdicts, comparison, rebuilt)
     if as_json:

@@ -18,6 +18,15 @@ SCHEMA_URL: Final = f"https://opentelemetry.io/schemas/{GEN_AI_SPEC_VERSION}"
 
 # --- resource and scope ------------------------------------------------------------------------------
 SERVICE_NAME: Final = "service.name"
+SERVICE_VERSION: Final = "service.version"
+DEPLOYMENT_ENVIRONMENT: Final = "deployment.environment.name"
+TELEMETRY_SDK_VERSION: Final = "telemetry.sdk.version"
+PROCESS_RUNTIME_NAME: Final = "process.runtime.name"
+PROCESS_RUNTIME_VERSION: Final = "process.runtime.version"
+OS_DESCRIPTION: Final = "os.description"
+HOST_ARCH: Final = "host.arch"
+HOST_CPU_MODEL_NAME: Final = "host.cpu.model.name"
+HOST_CPU_CORES: Final = "agentnet.host.cpu.cores"
 SCOPE_CONTRACT_VERSION: Final = "agentnet.contract.version"
 
 # --- OpenTelemetry, general --------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import (
     BatchSpanProcessor,
@@ -26,6 +27,7 @@ from opentelemetry.sdk.trace.export import (
 
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.instrumentation import faults
+from agentnet_otel.instrumentation.environment import resource_attributes
 from agentnet_otel.instrumentation.file_exporter import FileSpanExporter
 from agentnet_otel.instrumentation.providers import is_configured
 
@@ -167,12 +169,17 @@ def set_up_tracer_provider() -> TracerProvider:
         ConfigurationError: a variable of the SDK is wrong.
     """
     try:
-        provider = TracerProvider()
+        provider = TracerProvider(resource=_resource())
     except ValueError as error:
         message = f"the SDK cannot be set up: {error}"
         raise ConfigurationError(message) from error
     trace.set_tracer_provider(provider)
     return provider
+
+
+def _resource() -> Resource:
+    """The SDK's own, and where this process runs; what the user's variables say goes before that."""
+    return Resource(resource_attributes()).merge(Resource.create())
 
 
 def _processor(name: str, exporter: SpanExporter) -> SpanProcessor:

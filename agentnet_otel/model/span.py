@@ -44,7 +44,8 @@ class SpanRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One ended span.
 
     ``trace_id``, ``span_id`` and ``parent_span_id`` are lower-case hex (32, 16, 16 digits); a root's parent is
-    None. Times are epoch nanoseconds. ``parent_is_remote`` is None where the carrier does not tell.
+    None. Times are epoch nanoseconds. ``parent_is_remote`` is None where the carrier does not tell. ``resource`` is
+    one mapping for all spans that came with it, where the carrier tells it.
     """
 
     trace_id: str
@@ -61,6 +62,7 @@ class SpanRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     attributes: Mapping[str, AttributeValue] = {}
     events: tuple[SpanEvent, ...] = ()
     service_name: str = ""
+    resource: Mapping[str, AttributeValue] = {}
     scope_name: str = ""
     scope_version: str = ""
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from agentnet_otel.core.statistics import MIN_MEAN_N, quantile
 from agentnet_otel.errors import ConfigurationError, MissingExtraError
+from agentnet_otel.instrumentation.environment import environment
 from agentnet_otel.instrumentation.measuring import measuring
 from agentnet_otel.performance import field_checks as check
 from agentnet_otel.performance import figures
@@ -19,7 +20,6 @@ from agentnet_otel.performance.agents import AgentFactory
 from agentnet_otel.performance.benchmark import MAX_KEPT_TURNS, BenchmarkConfig, BenchmarkResult, BenchmarkType
 from agentnet_otel.performance.calls import Caller
 from agentnet_otel.performance.daemon_threads import DaemonThreads
-from agentnet_otel.performance.environment import environment
 from agentnet_otel.performance.host_sampling import HostSampler, HostUsage
 from agentnet_otel.performance.latency import LatencyTracker
 from agentnet_otel.performance.result_files import write_result

@@ -14,13 +14,13 @@ from agentnet_otel.core.statistics import min_n_for_quantile
 from agentnet_otel.core.thresholds import Metric, ThresholdTable
 from agentnet_otel.core.verdicts import LATENCY_QUANTILE, Measured, judge_observations, success_measured, success_rate
 from agentnet_otel.errors import BackendError
+from agentnet_otel.instrumentation.environment import environment
 from agentnet_otel.model import Turn
 from agentnet_otel.outputs.reports.content import DataQuality, ReportContent, report_on
 from agentnet_otel.outputs.reports.formats import render
 from agentnet_otel.performance import field_checks as check
 from agentnet_otel.performance.analysing import analysis_of
 from agentnet_otel.performance.benchmark import BenchmarkResult
-from agentnet_otel.performance.environment import environment
 from agentnet_otel.performance.latency import LatencyTracker
 from agentnet_otel.performance.observed import efficiencies_of, observations_of
 from agentnet_otel.performance.tokens import TokenUtilizationTracker

@@ -6,7 +6,7 @@ lists.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -44,6 +44,7 @@ class _Reference(msgspec.Struct, rename={"ref_type": "refType", "trace_id": "tra
 
 class _Process(msgspec.Struct, rename="camel"):
     service_name: str = ""
+    tags: list[_Tag] | None = None
 
 
 class _Span(
@@ -97,10 +98,11 @@ def decode_jaeger(data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecor
         InputError: it is no such JSON, or an answer that tells an error of the server.
     """
     for trace in _traces(data):
+        services = {key: _Service.of(process) for key, process in (trace.processes or {}).items()}
         for raw in trace.spans:
             try:
                 span = _span_decoder.decode(raw)
-                record = _record(span, trace.processes or {})
+                record = _record(span, services)
             except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
                 tell_bad_span(f"a span was left out: {error}")
             else:
@@ -132,9 +134,21 @@ def _traces(data: bytes) -> list[_Trace]:
     return answer.data or []
 
 
-def _record(span: _Span, processes: Mapping[str, _Process]) -> SpanRecord:
+class _Service(NamedTuple):
+    """A process, its tags as one mapping for all its spans."""
+
+    name: str
+    resource: Mapping[str, AttributeValue]
+
+    @classmethod
+    def of(cls, process: _Process) -> "_Service":
+        return cls(process.service_name, {tag.key: tag.value for tag in process.tags or ()})
+
+
+def _record(span: _Span, services: Mapping[str, _Service]) -> SpanRecord:
     tags: dict[str, AttributeValue] = {tag.key: tag.value for tag in span.tags or ()}
-    process = span.process or processes.get(span.process_id) or _Process()
+    known = services.get(span.process_id) if span.process is None else _Service.of(span.process)
+    service = known or _Service("", {})
     start_ns = _at_least_zero(span.start_time, "startTime") * _NANOS_PER_MICRO
     scope_name, scope_version = _scope(tags)
     return SpanRecord(
@@ -150,7 +164,8 @@ def _record(span: _Span, processes: Mapping[str, _Process]) -> SpanRecord:
         trace_state=str(tags.pop(semconv.JAEGER_TRACE_STATE, "")),
         attributes=tags,
         events=tuple(map(_event, span.logs or ())),
-        service_name=process.service_name,
+        service_name=service.name,
+        resource=service.resource,
         scope_name=scope_name,
         scope_version=scope_version,
     )

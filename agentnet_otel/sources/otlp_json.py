@@ -139,12 +139,12 @@ class JsonDecoder:
             _check_other_signal(request, data)
             return
         for resource_spans in request.resource_spans:
-            service_name = self._service_name(resource_spans.resource)
+            resource = self._resource(resource_spans.resource)
             for scope_spans in resource_spans.scope_spans:
                 scope = scope_spans.scope or _Scope()
                 for span in scope_spans.spans:
                     try:
-                        record = self._record(span, service_name, scope)
+                        record = self._record(span, resource, scope)
                     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
                         tell_bad_span(f"a span was left out: {error}")
                     else:
@@ -160,28 +160,27 @@ class JsonDecoder:
         except (msgspec.DecodeError, RecursionError) as error:
             raise _not_json(error) from None
         for resource_spans in request.resource_spans or ():
-            service_name = self._service_name(resource_spans.resource)
+            resource = self._resource(resource_spans.resource)
             for scope_spans in resource_spans.scope_spans:
                 for raw in scope_spans.spans:
                     try:
                         span = _span_decoder.decode(raw)
-                        record = self._record(span, service_name, scope_spans.scope or _Scope())
+                        record = self._record(span, resource, scope_spans.scope or _Scope())
                     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
                         tell_bad_span(f"a span was left out: {error}")
                     else:
                         yield record
 
-    def _service_name(self, resource: _Resource | None) -> str:
+    def _resource(self, resource: _Resource | None) -> Mapping[str, AttributeValue]:
         if resource is None:
-            return ""
+            return {}
         try:
-            found = self._attributes.mapping(resource.attributes)
+            return self._attributes.mapping(resource.attributes)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             message = f"not an OTLP request: a resource has a bad attribute: {error}"
             raise InputError(message) from None
-        return str(found.get(semconv.SERVICE_NAME, ""))
 
-    def _record(self, span: _Span, service_name: str, scope: _Scope) -> SpanRecord:
+    def _record(self, span: _Span, resource: Mapping[str, AttributeValue], scope: _Scope) -> SpanRecord:
         flags = _integer(span.flags)
         status = span.status or _UNSET
         return SpanRecord(
@@ -198,7 +197,8 @@ class JsonDecoder:
             trace_state=span.trace_state,
             attributes=self._attributes.mapping(span.attributes),
             events=tuple(map(self._event, span.events)) if span.events else (),
-            service_name=service_name,
+            service_name=str(resource.get(semconv.SERVICE_NAME, "")),
+            resource=resource,
             scope_name=scope.name,
             scope_version=scope.version,
         )

@@ -4,7 +4,7 @@ The schema is that of opentelemetry-proto with one change: attributes of spans a
 the `AttributeCache` finds most of them without decoding. On the wire a message and its bytes are the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -73,18 +73,18 @@ class ProtobufDecoder:
             text = "not an OTLP protobuf message of spans: it has no resource_spans"
             raise InputError(text)
         for resource_spans in message.resource_spans:
-            service_name = _service_name(resource_spans.resource)
+            resource = {pair.key: _value(pair.value) for pair in resource_spans.resource.attributes}
             for scope_spans in resource_spans.scope_spans:
                 scope = (scope_spans.scope.name, scope_spans.scope.version)
                 for span in scope_spans.spans:
                     try:
-                        record = self._record(span, service_name, scope)
+                        record = self._record(span, resource, scope)
                     except (DecodeError, ValueError, RecursionError) as error:
                         tell_bad_span(f"a span was left out: {error}")
                     else:
                         yield record
 
-    def _record(self, span: Any, service_name: str, scope: tuple[str, str]) -> SpanRecord:
+    def _record(self, span: Any, resource: Mapping[str, AttributeValue], scope: tuple[str, str]) -> SpanRecord:
         flags, parent, events = span.flags, span.parent_span_id, span.events
         status = span.status
         return SpanRecord(
@@ -101,7 +101,8 @@ class ProtobufDecoder:
             trace_state=span.trace_state,
             attributes=self._attributes.mapping(span.attributes),
             events=tuple(map(self._event, events)) if events else (),
-            service_name=service_name,
+            service_name=str(resource.get(semconv.SERVICE_NAME, "")),
+            resource=resource,
             scope_name=scope[0],
             scope_version=scope[1],
         )
@@ -110,11 +111,6 @@ class ProtobufDecoder:
         return SpanEvent(
             name=event.name, time_ns=event.time_unix_nano, attributes=self._attributes.mapping(event.attributes)
         )
-
-
-def _service_name(resource: Any) -> str:
-    found = (pair.value for pair in resource.attributes if pair.key == semconv.SERVICE_NAME)
-    return next((str(_value(value)) for value in found), "")
 
 
 def _hex_id(raw: bytes, length: int, field: str) -> str:

@@ -1,13 +1,14 @@
 """From sources to turns in one go: what the commands read."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from agentnet_otel.core.assembler import Assembler, Counts, newest_revisions
 from agentnet_otel.errors import BackendError, InputError
 from agentnet_otel.model import Turn
+from agentnet_otel.sources.environment_facts import EnvironmentFacts
 from agentnet_otel.sources.files import read_spans
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
@@ -19,11 +20,15 @@ _TICK_SPANS: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilt:
-    """The turns of some sources, in order of ending, and what happened on the way."""
+    """The turns of some sources, in order of ending, and what happened on the way.
+
+    ``environment``: where they were measured, as far as their spans tell; {} where they do not.
+    """
 
     turns: list[Turn]
     counts: Counts
     read: ReadReport
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def rebuild(sources: Iterable[str | Path], tick: Callable[[int], None] | None = None) -> Rebuilt:
@@ -41,12 +46,14 @@ def rebuild(sources: Iterable[str | Path], tick: Callable[[int], None] | None = 
             turns.extend(_stored_turns(Path(source), read))
         else:
             of_spans.append(source)
+    environment = EnvironmentFacts()
     for span in read_spans(of_spans, read):
+        environment.note(span)
         turns.extend(assembler.feed(span))
         if tick is not None and read.spans % _TICK_SPANS == 0:
             tick(_TICK_SPANS)
     turns.extend(assembler.drain())
-    return Rebuilt(turns=newest_revisions(turns), counts=assembler.counts, read=read)
+    return Rebuilt(turns=newest_revisions(turns), counts=assembler.counts, read=read, environment=environment.by_name())
 
 
 def is_store(source: str | Path) -> bool:

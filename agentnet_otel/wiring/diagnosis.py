@@ -18,7 +18,7 @@ from agentnet_otel.core.thresholds import DOCUMENTED, Metric
 from agentnet_otel.instrumentation import hooks, providers
 from agentnet_otel.model import TokenUsage
 from agentnet_otel.wiring.probes import ExportResult, probe_exporters
-from agentnet_otel.wiring.reporting import environment
+from agentnet_otel.wiring.reporting import installed
 from agentnet_otel.wiring.variables import shown_variables, wrong_variables
 
 _FRAMEWORK: Final = "agentnet"
@@ -48,7 +48,7 @@ def diagnose() -> Diagnosis:
         states = _hook_states() if found else []
     exports = probe_exporters()
     return Diagnosis(
-        environment=environment(),
+        environment=installed(),
         extras={extra: _version(package) for extra, package in _EXTRAS.items()},
         framework=framework,
         hooked=tuple(state.path for state in states if state.state == "hooked"),

@@ -26,6 +26,7 @@ from agentnet_otel.instrumentation.content import (
     Redaction,
     mode_from_environment,
 )
+from agentnet_otel.instrumentation.environment import environment
 from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.instrumentation.recorder import Recorder
 from agentnet_otel.instrumentation.relay import relay_of
@@ -76,6 +77,7 @@ class Handle:
             thresholds=thresholds,
             trace_url=trace_url,
             dropped_turns=self.live.dropped_turns,
+            environment=environment(),
         )
         return render(content, format)
 

@@ -29,8 +29,11 @@ def make_report(
     thresholds: ThresholdTable | None = None,
     trace_url: str | None = None,
     dropped_turns: int = 0,
+    environment: Mapping[str, str] | None = None,
 ) -> ReportContent:
     """The report on turns, with what ``counts`` and ``read`` tell of the data.
+
+    ``environment``: where the turns were measured, as far as that is known.
 
     Raises:
         ConfigurationError: ``trace_url`` has no place for the trace id.
@@ -41,8 +44,8 @@ def make_report(
         generated_ns=time.time_ns(),
         version=__version__,
         trace_url=checked_trace_url(trace_url),
-        environment=environment(),
-        quality=_quality(turns, counts, read or ReadReport(), dropped_turns),
+        environment=environment,
+        quality=_quality(turns, counts, read or ReadReport(), dropped_turns, known_environment=bool(environment)),
     )
 
 
@@ -58,7 +61,9 @@ def checked_trace_url(template: str | None) -> str | None:
     return template
 
 
-def _quality(turns: Sequence[Turn], counts: Counts, read: ReadReport, dropped_turns: int) -> DataQuality:
+def _quality(
+    turns: Sequence[Turn], counts: Counts, read: ReadReport, dropped_turns: int, *, known_environment: bool
+) -> DataQuality:
     unknown = sum(turn.sampling_probability is None for turn in turns)
     sampled = sum(turn.sampling_probability is not None and turn.sampling_probability < 1 for turn in turns)
     notes = []
@@ -66,6 +71,8 @@ def _quality(turns: Sequence[Turn], counts: Counts, read: ReadReport, dropped_tu
         notes.append("Totals may be those of a sample: not every turn tells that all turns were sampled.")
     if dropped_turns:
         notes.append(f"{dropped_turns:,} older turns are no longer held: the report is on the newest ones.")
+    if turns and not known_environment:
+        notes.append("Where the turns were measured is not known: their spans do not tell it.")
     if read.summary is not None:
         notes.append(f"Input that was {read.summary}.")
     return DataQuality(
@@ -90,8 +97,8 @@ def _quality(turns: Sequence[Turn], counts: Counts, read: ReadReport, dropped_tu
     )
 
 
-def environment() -> Mapping[str, str]:
-    """What the figures of a report depend on."""
+def installed() -> Mapping[str, str]:
+    """What is installed here, as `doctor` tells it."""
     found = {
         "agentnet-otel": __version__,
         "Python": platform.python_version(),

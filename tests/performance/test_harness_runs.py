@@ -14,12 +14,12 @@ import pytest
 from harness_agents import TREE, Agent, AsyncAgent, config, fresh, run, traced
 
 from agentnet_otel.errors import ConfigurationError, MissingExtraError
+from agentnet_otel.instrumentation.environment import environment
 from agentnet_otel.model import Outcome, TokenUsage
 from agentnet_otel.performance import PerformanceHarness
 from agentnet_otel.performance import harness as harness_module
 from agentnet_otel.performance import run as run_module
 from agentnet_otel.performance.benchmark import BenchmarkConfig, BenchmarkType
-from agentnet_otel.performance.environment import environment
 from agentnet_otel.performance.host_sampling import HostSampler
 from agentnet_otel.performance.result_files import RESULT_SCHEMA, as_json, safe_name
 

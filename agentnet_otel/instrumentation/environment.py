@@ -1,4 +1,4 @@
-"""Where a benchmark ran: what has to be the same for two results to be compared."""
+"""Where turns were measured: what has to be the same for two measurements to be compared."""
 
 import os
 import platform
@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from agentnet_otel import semconv
 from agentnet_otel._version import __version__
 
 _CPU_INFO: Final = Path("/proc/cpuinfo")
@@ -35,6 +36,19 @@ def environment() -> Mapping[str, str]:
         "load_average_1m": _load(),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def resource_attributes() -> Mapping[str, str]:
+    """The lasting ones of these facts as a resource has them, so that spans tell where they were measured."""
+    found = {
+        semconv.PROCESS_RUNTIME_NAME: platform.python_implementation(),
+        semconv.PROCESS_RUNTIME_VERSION: platform.python_version(),
+        semconv.OS_DESCRIPTION: platform.platform(),
+        semconv.HOST_ARCH: platform.machine(),
+        semconv.HOST_CPU_MODEL_NAME: _cpu_model(),
+        semconv.HOST_CPU_CORES: _text(os.cpu_count()),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _agentnet_version() -> str | None:
