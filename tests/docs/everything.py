@@ -40,7 +40,7 @@ def by_hand():
                 call.record_first_token()
                 call.record_tokens(input=10, output=5, cached=3, reasoning=2, estimated=True)
                 call.record_cost(usd=0.001)
-                call.record_response(model="m-1", response_id="r", finish_reasons=["stop"], text="answer")
+                call.record_response(model="m-1", response_id="r", finish_reasons=["stop"], text="answer", batch=True)
             with turn.component(LatencyComponent.TOOL_EXECUTION, "search") as tool:
                 tool.record_tool_call(call_id="c", arguments={"q": "x"}, result="y", outcome="error")
             with turn.component(LatencyComponent.MEMORY_ACCESS) as memory:

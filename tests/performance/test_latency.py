@@ -7,6 +7,8 @@ from dataclasses import fields
 from enum import Enum
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agentnet_otel.model import CostSource, LatencyComponent, Outcome, TokenUsage, ToolCall, Turn
 from agentnet_otel.performance.latency import (
@@ -16,6 +18,7 @@ from agentnet_otel.performance.latency import (
     get_latency_tracker,
     latency_of,
 )
+from agentnet_otel.performance.open_turns import Parts
 from agentnet_otel.testing import EPOCH_NS, NANOS_PER_MS, FakeClock
 
 INFERENCE = LatencyComponent.INFERENCE
@@ -620,3 +623,16 @@ def test_the_shared_tracker_is_one_and_takes_arguments_once():
     assert get_latency_tracker(max_history=5) is shared
     assert shared.max_history == 10_000
     assert LatencyTracker() is not shared
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 15)), max_size=12), st.integers(0, 60))
+def test_parts_beside_counting_tick_by_tick(parts, closed_at):
+    """However parts overlap, a component ran as many ticks as at least one of its parts did, up to the turn's end."""
+    component = Parts()
+    events = sorted([(start, 0, start) for start, _ in parts] + [(start + length, 1, start) for start, length in parts])
+    for moment, kind, start in events:
+        if moment <= closed_at:
+            component.end(start, moment) if kind else component.begin(start)
+    component.close(closed_at)
+    ticks = {tick for start, length in parts for tick in range(start, min(start + length, closed_at))}
+    assert component.total_ns == len(ticks)
