@@ -40,8 +40,9 @@ class LabelCap:
         return self._admit(key, str(raw)[:MAX_VALUE_LENGTH])
 
     def reset_lock(self) -> None:
-        """Make a new lock, and count anew, in a forked child."""
+        """Begin anew, in a forked child: its series are its own."""
         self._lock = threading.RLock()
+        self._seen = {}
         self.folded = 0
 
     def _admit(self, key: str, raw: str) -> str:

@@ -262,3 +262,17 @@ def _observer(read: Callable[[], int]) -> Callable[[CallbackOptions], Iterable[O
 def meter_of(provider: MeterProvider, version: str) -> Meter:
     """Our meter of a provider."""
     return provider.get_meter(semconv.SCOPE_NAME, version, semconv.SCHEMA_URL)
+
+
+def start_at_zero(provider: MeterProvider) -> None:
+    """Let go, in a forked child, of what our instruments counted in its parent.
+
+    The SDK gives the child an instance id of its own and goes on with the parent's sums under it, so that every turn
+    of the parent would be counted once more for each child. It has no public way to begin anew: where its inside is
+    another than known here, nothing is changed.
+    """
+    consumer = getattr(provider, "_measurement_consumer", None)
+    for storage in list(getattr(consumer, "_reader_storages", {}).values()):
+        streams = getattr(storage, "_instrument_view_instrument_matches", {})
+        for instrument in [i for i in streams if i.instrumentation_scope.name == semconv.SCOPE_NAME]:
+            del streams[instrument]

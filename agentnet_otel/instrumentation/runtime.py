@@ -6,11 +6,12 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from agentnet_otel.core.cost import PriceBook
+from agentnet_otel.instrumentation import faults
 from agentnet_otel.instrumentation.clock import SystemClock
 from agentnet_otel.instrumentation.content import ContentPolicy, mode_from_environment
 from agentnet_otel.instrumentation.labels import LabelCap
 from agentnet_otel.instrumentation.lifecycle import lifecycle
-from agentnet_otel.instrumentation.metrics import TurnMetrics, meter_of
+from agentnet_otel.instrumentation.metrics import TurnMetrics, meter_of, start_at_zero
 from agentnet_otel.instrumentation.providers import (
     TracerChoice,
     logger_provider_of,
@@ -29,6 +30,7 @@ class MetricsChoice:
         self._given = given
         self._cap = LabelCap()
         self._current: tuple[MeterProvider, TurnMetrics] | None = None
+        lifecycle.renew_lock_after_fork(self)
 
     def __call__(self) -> TurnMetrics:
         """The instruments; made anew when an application sets another global provider."""
@@ -37,7 +39,13 @@ class MetricsChoice:
         if current is None or current[0] is not provider:
             instruments = TurnMetrics(meter_of(provider, __version__), SystemClock.wall_ns, self._cap)
             self._current = current = (provider, instruments)
+            lifecycle.register_exit()
         return current[1]
+
+    def reset_lock(self) -> None:
+        """Begin at 0, in a forked child."""
+        if self._current is not None:
+            faults.guarded(start_at_zero)(self._current[0])
 
 
 class _Runtime:

@@ -1,11 +1,12 @@
 """`instrument()` and the handle that it returns."""
 
+import multiprocessing
 import multiprocessing.util
 import os
 import threading
 import time
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from opentelemetry import trace
@@ -44,11 +45,19 @@ FLUSH_TIMEOUT_S: Final = 10.0
 class Handle:
     """What `instrument()` returns: the turns of this process, and the way to end it."""
 
-    def __init__(self, tokens: TokenUtilizationTracker) -> None:
+    def __init__(
+        self,
+        tokens: TokenUtilizationTracker,
+        *,
+        meter_provider: MeterProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+    ) -> None:
         self.latency = LatencyTracker()
         self.tokens = tokens
         self.live = LiveSource()
         self._owned: list[SpanProcessor] = []
+        self._given_meters = meter_provider
+        self._given_logs = logger_provider
         self._meters: MeterProvider | None = None
         self._logs: LoggerProvider | None = None
         self._relayed: weakref.WeakSet[TracerProvider] = weakref.WeakSet()
@@ -86,17 +95,16 @@ class Handle:
 
         After `shutdown` nothing waits.
         """
-        if not self._active:
-            return True
-        deadline = time.monotonic() + timeout_s
-        results = []
-        for flushable in (*self._owned, self._meters, self._logs):
-            flush = getattr(flushable, "force_flush", None)
-            if flush is not None:
-                left_ms = int(1000 * max(0.0, deadline - time.monotonic()))
-                site = f"{type(flushable).__name__}.force_flush"
-                results.append(bool(faults.guarded(flush, site)(left_ms)))
-        return all(results)
+        return not self._active or _flush_each((*self._owned, self._meters, self._logs), timeout_s)
+
+    def end_and_flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> None:
+        """At the end of a process that runs no exit handlers: end what is open, and send what waits anywhere.
+
+        That includes the application's own providers, as far as turns went there: nobody else will do it.
+        """
+        lifecycle.end_all()
+        meters, logs = providers.meter_provider_of(self._given_meters), providers.logger_provider_of(self._given_logs)
+        _flush_each((*self._owned, *self._relayed, meters, logs), timeout_s)
 
     def shutdown(self) -> None:
         """Take the instrumentation back, flush and close what it set up. The turns stay readable. Repeatable."""
@@ -176,6 +184,18 @@ class Handle:
         return None
 
 
+def _flush_each(flushables: Iterable[object], timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    results = []
+    for flushable in flushables:
+        flush = getattr(flushable, "force_flush", None)
+        if flush is not None:
+            left_ms = int(1000 * max(0.0, deadline - time.monotonic()))
+            site = f"{type(flushable).__name__}.force_flush"
+            results.append(bool(faults.guarded(flush, site)(left_ms)))
+    return all(results)
+
+
 _handles: Final[weakref.WeakSet[Handle]] = weakref.WeakSet()
 
 
@@ -230,7 +250,7 @@ def instrument(
         book = _price_book(genai_prices)
         tokens = _token_tracker(cost_models, book)
         content = ContentPolicy(mode=_capture_mode(capture_content), redact=redact, limit=content_limit)
-        handle = Handle(tokens)
+        handle = Handle(tokens, meter_provider=meter_provider, logger_provider=logger_provider)
         if providers.sdk_disabled() or providers.instrumentation_disabled():
             faults.logger.info("agentnet_otel: switched off by the environment; nothing is instrumented")
             handle._active = False  # noqa: SLF001 - made here
@@ -255,6 +275,8 @@ def instrument(
         hooks.install()
         lifecycle.register_exit()
         multiprocessing.util.register_after_fork(handle, _flush_at_child_exit)
+        if multiprocessing.parent_process() is not None:
+            _flush_at_child_exit(handle)
         _Current.handle = handle
         return handle
 
@@ -303,10 +325,9 @@ def _flush_at_child_exit(handle: Handle) -> None:
 
 
 def _end_and_flush(handle: "weakref.ref[Handle]") -> None:
-    lifecycle.end_all()
     alive = handle()
     if alive is not None:
-        alive.flush()
+        faults.guarded(alive.end_and_flush)()
 
 
 def _after_fork_in_child() -> None:
