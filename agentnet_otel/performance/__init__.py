@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agentnet_otel.performance.harness import BenchmarkConfig, BenchmarkResult, BenchmarkType, PerformanceHarness
+    from agentnet_otel.performance.installation import install as install
+    from agentnet_otel.performance.installation import uninstall as uninstall
     from agentnet_otel.performance.latency import LatencyComponent, LatencyTracker, TurnLatencyMeasurement
     from agentnet_otel.performance.reports import PerformanceReporter, ReportFormat
     from agentnet_otel.performance.tokens import TokenCategory, TokenMetrics, TokenUtilizationTracker
 
+# `install` and `uninstall` are ours: they stand beside the documented names, which `import *` gives, not among them.
 __all__ = [
     "BenchmarkConfig",
     "BenchmarkResult",
@@ -28,6 +31,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "installation": ("install", "uninstall"),
     "harness": ("BenchmarkConfig", "BenchmarkResult", "BenchmarkType", "PerformanceHarness"),
     "latency": ("LatencyComponent", "LatencyTracker", "TurnLatencyMeasurement"),
     "reports": ("PerformanceReporter", "ReportFormat"),

@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._trackers import get_latency_tracker, get_token_tracker
+from ..performance.latency import LatencyComponent, get_latency_tracker
+from ..performance.tokens import get_token_tracker
 
 RETRY_TRIES = 3
 RETRY_WAIT_S = 0.01
@@ -54,6 +55,8 @@ class ProviderAdapter(ABC):
         self.config = config or {}
         self.model_name = self.config.get("model", "default-model")
         self.client = self._create_client()
+        self._latency = get_latency_tracker()
+        self._tokens = get_token_tracker()
 
     @abstractmethod
     def _create_client(self):
@@ -70,15 +73,19 @@ class ProviderAdapter(ABC):
     @_retrying
     async def async_infer(self, prompt, **kwargs):
         """Ask, then set latency and cost on the answer."""
-        tracker, started = get_latency_tracker(), time.perf_counter()
-        try:
+        turn_id, started = str(kwargs.get("turn_id", "")), time.perf_counter()
+        async with self._latency.measure(turn_id, LatencyComponent.INFERENCE):
             response = await self._infer(prompt, **kwargs)
-        finally:
-            elapsed_ms = (time.perf_counter() - started) * 1000
-            tracker.record(self.model_name, elapsed_ms)
-        response.latency_ms = elapsed_ms
+        response.latency_ms = (time.perf_counter() - started) * 1000
         response.cost_usd = self._calculate_cost(response.input_tokens, response.output_tokens)
-        get_token_tracker().record(self.model_name, response.input_tokens, response.output_tokens)
+        self._tokens.record_token_usage(
+            agent_id=str(kwargs.get("agent_name", "")),
+            turn_id=turn_id,
+            input_tokens=response.input_tokens,
+            output_tokens=response.output_tokens,
+            model_name=response.model_name,
+            processing_time_seconds=response.latency_ms / 1000,
+        )
         return response
 
     def infer(self, prompt, **kwargs):
