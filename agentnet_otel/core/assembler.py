@@ -1,36 +1,67 @@
 """Spans in, turns out, whatever the order in which spans come.
 
-Two ways of knowing that a turn is complete: in process, where `Assembler.started` tells of each span, as soon as
-nothing below the turn is open; in a stream, when the quiet period passed since the newest span of its trace ended.
+Theory of operation. Spans of one trace stand in a `TraceTree`, which knows what belongs to which turn; here it is
+decided *when* a turn is told and how long it is remembered. Two ways of knowing that a turn is complete:
 
-Policies, each bounded and counted in `Counts`:
+* in process, where `Assembler.started` tells of each span that begins: as soon as the turn's own span ended and
+  nothing below it is open, at the latest `QUIET_NS` after it ended (something leaks, or runs for long);
+* in a stream: when nothing of its trace came, or ended, for `QUIET_NS`.
+
+What happens to a turn:
+
+    ============  ================  ==================  ===================  ===================  ==================
+    a turn is     its own span      another span of it  nothing is open, or  nothing came for     newer turns push
+                  comes             comes               quiet for QUIET_NS   MISSING_NS           it out of the window
+    ============  ================  ==================  ===================  ===================  ==================
+    unseen        becomes pending   stays unseen        stays unseen         is told incomplete   -
+    pending       is a duplicate    stays pending       is told              is told              -
+    told          is a duplicate*   becomes pending     stays told           stays told           is forgotten
+    forgotten     is a duplicate*   is late             -                    -                    -
+    ============  ================  ==================  ===================  ===================  ==================
+
+    * unless the turn was told incomplete: then its own span makes it pending, or, once it is forgotten, is late.
+
+A turn that is told again is the same turn in its next revision. Policies, each bounded and counted in `Counts`:
 
 * a span that comes twice counts once;
-* a span that comes after its turn was told yields a revision of the turn, as long as the turn is among the last
-  `ENDED_TURNS` that were told; later it is counted as late;
-* beyond `MAX_SPANS` the trace that is oldest is told as it is, and forgotten.
+* the last `ENDED_TURNS` turns that were told can be revised, each by as many spans as `TURN_SPANS` allow; a span
+  that comes for an older one is late, and left out;
+* calls whose turn did not come within `MISSING_NS` are told as an incomplete turn if they name an agent, else they are
+  outside any turn;
+* beyond `MAX_SPANS` the trace that was quiet longest is told as it is, and forgotten;
+* in process, what lies in no turn is let go as soon as no span around it is open; of what may still turn out to lie in
+  one, `UNOWNED_SPANS` are held, and the oldest goes first.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
-from agentnet_otel.core.dialects import Role, read_facts
-from agentnet_otel.core.reconstruction import Member, TurnParts, reconstruct
-from agentnet_otel.core.sampling import threshold_probability
-from agentnet_otel.core.trace_tree import OpenSpan, TraceTree
+import msgspec
+
+from agentnet_otel.core.dialects import Role, SpanFacts, read_facts
+from agentnet_otel.core.forgotten import Fate, Forgotten
+from agentnet_otel.core.reconstruction import reconstruct
+from agentnet_otel.core.trace_tree import Stage, Told, TraceTree
+from agentnet_otel.core.turn_parts import Member, member_of
 from agentnet_otel.model import LatencyComponent, SpanRecord, Turn
 
 QUIET_NS: Final = 5_000_000_000
 """How long a trace of a stream has to be quiet before its turns are told."""
+MISSING_NS: Final = 300_000_000_000
+"""How long a trace has to be quiet before a turn whose own span did not come is given up: it may still run."""
 ENDED_TURNS: Final = 1000
 """Turns that were told and can still be revised."""
+TURN_SPANS: Final = 10_000
+"""Spans that a turn may have and still be revised."""
 MAX_SPANS: Final = 1_000_000
 """Spans held at once."""
-FORGOTTEN_SPANS: Final = 20_000
-"""Ids of forgotten spans that are remembered, to tell late spans from those of a lost turn."""
+UNOWNED_SPANS: Final = 5_000
+"""Spans held in process because a span around them, which is open, may turn out to be a turn."""
+REVISIONS_AT_ONCE: Final = 10
+"""Revisions of a turn that are told in process without waiting for quiet."""
 
 _ZERO_IDS: Final = frozenset({"", "0" * 16, "0" * 32})
 
@@ -49,7 +80,7 @@ class Counts:
     clipped: int = 0
     """Spans whose times ran backwards or left their turn."""
     incomplete: int = 0
-    """Turns whose own span never came."""
+    """Turns whose own span did not come."""
 
 
 class Assembler:
@@ -59,19 +90,30 @@ class Assembler:
         self,
         *,
         quiet_ns: int = QUIET_NS,
+        missing_ns: int = MISSING_NS,
         in_process: bool = False,
         max_spans: int = MAX_SPANS,
         ended_turns: int = ENDED_TURNS,
+        turn_spans: int = TURN_SPANS,
+        unowned_spans: int = UNOWNED_SPANS,
     ) -> None:
         self.counts = Counts()
         self._quiet_ns = quiet_ns
+        self._missing_ns = missing_ns
         self._in_process = in_process
         self._max_spans = max_spans
         self._max_ended = ended_turns
-        self._traces: OrderedDict[str, TraceTree] = OrderedDict()
+        self._turn_spans = turn_spans
+        self._max_unowned = unowned_spans
+        self._now_ns = 0
         self._held = 0
+        self._traces: OrderedDict[str, TraceTree] = OrderedDict()
+        """The one that was quiet longest first."""
         self._ended: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._forgotten: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._waiting: OrderedDict[tuple[str, str], int] = OrderedDict()
+        """In process: turns that ended while something below them is open, and when that was seen."""
+        self._unowned: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._forgotten = Forgotten()
 
     @property
     def held_spans(self) -> int:
@@ -83,9 +125,14 @@ class Assembler:
         """Trace ids of which something is held."""
         return self._traces.keys()
 
-    def started(self, trace_id: str, span_id: str, parent_span_id: str | None, *, is_turn: bool) -> list[Turn]:
-        """Learn, in process, that a span began, and whether it is a turn's; returns turns told to make room."""
-        self._tree(trace_id).open[span_id] = OpenSpan(parent_span_id=parent_span_id, is_turn=is_turn)
+    # --- what comes ----------------------------------------------------------------------------------
+
+    def started(self, trace_id: str, span_id: str, parent_span_id: str | None, *, is_turn: bool | None) -> list[Turn]:
+        """Learn, in process, that a span began; returns turns that were told to make room.
+
+        ``is_turn``: whether it is a turn's own span; None where only its end will tell.
+        """
+        self._tree(trace_id).start(span_id, parent_span_id, is_turn=is_turn)
         self._held += 1
         return self._evict()
 
@@ -96,193 +143,274 @@ class Assembler:
             return []
         self.counts.spans += 1
         tree = self._tree(span.trace_id)
-        if span.span_id in tree.members or (span.trace_id, span.span_id) in self._forgotten:
+        if not self._take(span, tree):
+            self._held -= span.span_id in tree.open
+            tree.stop(span.span_id)
+            self._let_go(span.trace_id, tree)
+            return []
+        turns = self._advance(span, tree) if self._in_process else []
+        return [*turns, *self._evict()]
+
+    def _take(self, span: SpanRecord, tree: TraceTree) -> bool:
+        """Put a span where it belongs, unless it is of no use; then it is counted."""
+        fate = self._forgotten.fate(span.trace_id, span.span_id)
+        if span.span_id in tree.members or fate in {Fate.IN_TURN, Fate.OUTSIDE}:
             self.counts.duplicates += 1
-            return self._dropped(span, tree)
+            return False
         facts = read_facts(span)
-        parent = (span.trace_id, span.parent_span_id or "")
-        if facts.role is not Role.TURN and parent in self._forgotten and span.parent_span_id not in tree.members:
+        if fate is Fate.MISSING or self._is_late(span, facts, tree):
             self.counts.late += 1
-            return self._dropped(span, tree)
-        self._held += 0 if span.span_id in tree.open else 1
-        tree.add(span, facts)
-        if self._in_process:
-            return self._complete_in_process(span, tree)
-        return self._evict()
+            self._forgotten.remember(span.trace_id, span.span_id, Fate.IN_TURN)
+            return False
+        if facts.role is Role.WORKFLOW and self._forgotten.held_turns(span.trace_id, span.span_id):
+            facts = msgspec.structs.replace(facts, role=Role.SESSION)
+        self._held += span.span_id not in tree.open
+        tree.arrived_ns = self._now_ns
+        member = member_of(span, facts)
+        if facts.role is not Role.TURN and self._forgotten.fate(span.trace_id, span.parent_span_id) is Fate.OUTSIDE:
+            member = msgspec.structs.replace(member, parent_span_id=None)  # the way up is known to lead to no turn
+        tree.add(member)
+        return True
+
+    def _is_late(self, span: SpanRecord, facts: SpanFacts, tree: TraceTree) -> bool:
+        """Whether it belongs to a turn that can be revised no more; a turn in a turn is one of its own."""
+        if facts.role is Role.TURN:
+            return False
+        parent = span.parent_span_id
+        if parent in tree.members:
+            turn = parent if tree.is_turn(parent) else tree.enclosing_turn(parent)
+            told = tree.told.get(turn) if turn is not None else None
+            return turn in tree.closed or (told is not None and told.spans >= self._turn_spans)
+        if parent in tree.open:
+            return False
+        if self._forgotten.fate(span.trace_id, parent) in {Fate.IN_TURN, Fate.MISSING}:
+            return True
+        return (
+            facts.turn_id is not None
+            and not tree.knows_turn_id(facts.turn_id)
+            and self._forgotten.knows_turn_id(span.trace_id, facts.turn_id)
+        )
+
+    # --- when turns are told -------------------------------------------------------------------------
 
     def flush(self, now_ns: int) -> list[Turn]:
-        """The turns of the traces that have been quiet long enough at ``now_ns`` (epoch nanoseconds)."""
+        """The turns that are complete at ``now_ns`` (epoch nanoseconds) because it has been quiet for long enough."""
+        self._now_ns = max(self._now_ns, now_ns)
+        if self._in_process:
+            return self._flush_waiting()
         turns: list[Turn] = []
         for trace_id, tree in list(self._traces.items()):
-            if now_ns - tree.newest_ns < self._quiet_ns:
-                continue
-            if tree.open:  # something of ours leaks, or runs for long: do not wait for it
-                turns.extend(self._tell(trace_id, tree, turn) for turn in list(tree.pending) if turn in tree.members)
-            else:
-                turns.extend(self._tell_all(trace_id, tree))
+            if self._now_ns - tree.arrived_ns < self._quiet_ns:
+                break  # those behind it came later
+            if tree.stage is not Stage.SETTLED:
+                turns.extend(self._flush_trace(trace_id, tree))
         return turns
 
     def drain(self) -> list[Turn]:
         """All turns that were not told yet, complete or not: the stream is at its end."""
         turns: list[Turn] = []
         for trace_id, tree in list(self._traces.items()):
-            turns.extend(self._tell_all(trace_id, tree))
+            turns.extend(self._settle(trace_id, tree))
         return turns
 
-    def _tree(self, trace_id: str) -> TraceTree:
-        tree = self._traces.get(trace_id)
-        if tree is None:
-            tree = self._traces[trace_id] = TraceTree()
-        return tree
-
-    def _dropped(self, span: SpanRecord, tree: TraceTree) -> list[Turn]:
-        """Let go of a span that is not used."""
-        if tree.open.pop(span.span_id, None) is not None:
-            self._held -= 1
-        self._let_go(span.trace_id, tree)
-        return []
-
-    def _complete_in_process(self, span: SpanRecord, tree: TraceTree) -> list[Turn]:
-        if span.span_id in tree.workflows and not tree.has_open_below(span.span_id):
-            tree.promote_workflows()
-        ready = [t for t in tree.pending if t in tree.members and not tree.has_open_below(t)]
-        turns = [self._tell(span.trace_id, tree, turn_id) for turn_id in ready]
-        if tree.enclosing_turn(span.span_id) is None and not tree.is_turn(span.span_id):
-            self._drop_unowned(span, tree)
-        self._trim()
-        self._let_go(span.trace_id, tree)
-        return [*turns, *self._evict()]
-
-    def _drop_unowned(self, span: SpanRecord, tree: TraceTree) -> None:
-        """In process the way up is known: a span outside any turn, open or ended, is never needed again."""
-        if not tree.inside_open_turn(span.span_id) and span.span_id in tree.members:
-            self._count_outside([tree.members[span.span_id]])
-            tree.remove(span.span_id)
-            self._held -= 1
-
-    def _tell_all(self, trace_id: str, tree: TraceTree) -> list[Turn]:
-        """Everything of a trace that was not told, be it incomplete."""
+    def _flush_trace(self, trace_id: str, tree: TraceTree) -> list[Turn]:
+        tree.newest_end_ns = min(tree.newest_end_ns, self._now_ns)  # a clock that runs ahead must not hold its trace
+        quiet_ns = self._now_ns - max(tree.newest_end_ns, tree.arrived_ns)
+        if quiet_ns < self._quiet_ns or (tree.stage is Stage.QUIET and quiet_ns < self._missing_ns):
+            return []
+        if quiet_ns >= self._missing_ns or not tree.waits:
+            return self._settle(trace_id, tree)
         tree.promote_workflows()
-        turns = [self._tell(trace_id, tree, turn_id) for turn_id in list(tree.pending) if turn_id in tree.members]
-        for missing, group in tree.orphan_groups().items():
-            turns.append(self._tell_incomplete(trace_id, tree, missing, group))
-        owned = {m.span.span_id for t in tree.emitted for m in self._owned(tree, t)}
-        unowned = [m for id_, m in tree.members.items() if id_ not in owned and m.facts.role is Role.COMPONENT]
-        self._count_outside([m for m in unowned if tree.enclosing_turn(m.span.span_id) is None])
-        for member in unowned:
-            self._remove(trace_id, tree, member.span.span_id)
+        tree.stage = Stage.QUIET
+        turns = self._tell_pending(trace_id, tree)
+        self._trim()
+        return turns
+
+    def _settle(self, trace_id: str, tree: TraceTree) -> list[Turn]:
+        """Tell all of a trace, be it incomplete, and let go of what lies in no turn."""
+        tree.promote_workflows()
+        tree.give_up_missing()
+        tree.demoted.clear()
+        tree.stage = Stage.SETTLED
+        turns = self._tell_pending(trace_id, tree)
+        holding, bare = tree.unowned()
+        self._count_outside(tree, holding)
+        self._drop(trace_id, tree, bare, Fate.OUTSIDE)
         self._trim()
         self._let_go(trace_id, tree)
         return turns
 
-    def _owned(self, tree: TraceTree, turn_id: str) -> list[Member]:
-        below = tree.below(turn_id)[0]
-        group = [span_id for span_id in tree.incomplete.get(turn_id, ()) if span_id in tree.members]
-        return [*below, *tree.subtree(group)]
+    def _tell_pending(self, trace_id: str, tree: TraceTree) -> list[Turn]:
+        return [self._tell(trace_id, tree, turn_id) for turn_id in list(tree.pending)]
+
+    def _advance(self, span: SpanRecord, tree: TraceTree) -> list[Turn]:
+        """What the end of a span completes in process."""
+        trace_id = span.trace_id
+        if not tree.inside_open(span.span_id):
+            tree.promote_workflows()
+            while decided := tree.decided_workflows():  # first outer ones, then those inside them
+                for workflow in decided:
+                    self._drop_unowned(trace_id, workflow, tree)
+        turns = []
+        for turn_id in list(tree.pending):
+            told = tree.told.get(turn_id)
+            if tree.has_open_below(turn_id) or (told is not None and told.revision > REVISIONS_AT_ONCE):
+                self._waiting.setdefault((trace_id, turn_id), span.end_ns)
+            else:
+                turns.append(self._tell(trace_id, tree, turn_id))
+        while tree.demoted:
+            self._drop_unowned(trace_id, tree.demoted.pop(), tree)
+        self._drop_unowned(trace_id, span.span_id, tree)
+        self._trim()
+        self._let_go(trace_id, tree)
+        return turns
+
+    def _flush_waiting(self) -> list[Turn]:
+        turns = []
+        while self._waiting:
+            (trace_id, turn_id), since_ns = next(iter(self._waiting.items()))
+            if self._now_ns - since_ns < self._quiet_ns:
+                break
+            del self._waiting[(trace_id, turn_id)]
+            tree = self._traces.get(trace_id)
+            if tree is not None and turn_id in tree.pending:
+                turns.append(self._tell(trace_id, tree, turn_id))
+        self._trim()
+        return turns
 
     def _tell(self, trace_id: str, tree: TraceTree, turn_id: str) -> Turn:
-        root = tree.members[turn_id]
-        below, nested = tree.below(turn_id)
-        return self._told(
-            trace_id,
-            tree,
-            TurnParts(
-                root=root,
-                root_id=turn_id,
-                below=below,
-                nested=nested,
-                inherited_session=tree.session_around(turn_id),
-                inherited_probability=_probability(root.span),
-                revision=tree.emitted.get(turn_id, 0) + 1,
-            ),
-        )
-
-    def _tell_incomplete(self, trace_id: str, tree: TraceTree, missing: str, group: list[str]) -> Turn:
-        self.counts.incomplete += missing not in tree.emitted
-        group = tree.incomplete.setdefault(missing, []) + group
-        tree.incomplete[missing] = group
-        members = tree.subtree([span_id for span_id in group if span_id in tree.members])
-        parts = TurnParts(root=None, root_id=missing, below=members, revision=tree.emitted.get(missing, 0) + 1)
-        return self._told(trace_id, tree, parts)
-
-    def _told(self, trace_id: str, tree: TraceTree, parts: TurnParts) -> Turn:
+        parts = tree.parts(turn_id)
         turn = reconstruct(parts)
-        if parts.revision == 1:
-            self.counts.clipped += turn.clipped_spans
-        tree.emitted[parts.root_id] = parts.revision
-        tree.pending.pop(parts.root_id, None)
-        self._ended[(trace_id, parts.root_id)] = None
-        self._ended.move_to_end((trace_id, parts.root_id))
+        del tree.pending[turn_id]
+        told = tree.told.setdefault(turn_id, Told())
+        self.counts.clipped += turn.clipped_spans - told.clipped_spans
+        self.counts.incomplete += turn.incomplete - told.incomplete
+        told.revision, told.session, told.spans = parts.revision, parts.inherited_session, turn.spans
+        told.clipped_spans, told.incomplete = turn.clipped_spans, turn.incomplete
+        self._ended.setdefault((trace_id, turn_id))
+        for member in parts.below if self._unowned else ():
+            self._unowned.pop((trace_id, member.span_id), None)
         return turn
 
-    def _count_outside(self, members: Iterable[Member]) -> None:
-        for member in members:
-            component = member.facts.component
-            if component is not None and component is not LatencyComponent.ORCHESTRATION:
-                self.counts.outside += 1
+    # --- what is let go ------------------------------------------------------------------------------
 
     def _trim(self) -> None:
-        """Forget the turns that fell out of the window, and keep their ids for a while."""
+        """Forget the turns that fell out of the window."""
         while len(self._ended) > self._max_ended:
             (trace_id, turn_id), _ = self._ended.popitem(last=False)
             tree = self._traces.get(trace_id)
-            if tree is None:
+            if tree is not None and turn_id in tree.told:
+                self._forget_turn(trace_id, tree, turn_id)
+                self._let_go(trace_id, tree)
+
+    def _forget_turn(self, trace_id: str, tree: TraceTree, turn_id: str) -> None:
+        root = tree.members.get(turn_id)
+        around = list(tree.ancestors(turn_id))
+        turn_ids = {member.facts.turn_id for member in (*tree.below(turn_id)[0], *([root] if root else []))}
+        self._drop(trace_id, tree, tree.close_turn(turn_id), Fate.IN_TURN)
+        self._forgotten.remember(trace_id, turn_id, Fate.MISSING if root is None else Fate.IN_TURN)
+        for named in turn_ids - {None}:
+            self._forgotten.remember_turn_id(trace_id, named or "")
+        if self._in_process:
+            self._drop_bare(trace_id, around, tree)
+
+    def _drop_unowned(self, trace_id: str, span_id: str, tree: TraceTree) -> None:
+        """In process the way up is known: outside any turn, open or ended, nothing is needed again."""
+        if span_id not in tree.members or tree.belongs_to_turn(span_id):
+            return
+        if tree.may_lie_in_turn(span_id):
+            if not tree.inside_open(span_id, certainly=True):
+                self._hold_unowned(trace_id, span_id)
+            return
+        self._drop(trace_id, tree, tree.closed_below(span_id), Fate.IN_TURN)
+        ids = [member.span_id for member in reversed(tree.below(span_id)[0])]
+        self._drop_bare(trace_id, [*ids, span_id, *tree.ancestors(span_id)], tree)
+
+    def _drop_bare(self, trace_id: str, span_ids: Iterable[str], tree: TraceTree) -> None:
+        """Let go of those that lie in no turn and hold nothing; children come before their parents."""
+        for span_id in span_ids:
+            member = tree.members.get(span_id)
+            if member is None or tree.belongs_to_turn(span_id) or tree.may_lie_in_turn(span_id):
                 continue
-            for member in self._owned(tree, turn_id):
-                self._remove(trace_id, tree, member.span.span_id)
-            self._remember(trace_id, turn_id)
-            tree.emitted.pop(turn_id, None)
-            tree.incomplete.pop(turn_id, None)
-            if turn_id in tree.members and self._nothing_around(tree, turn_id):
-                self._remove(trace_id, tree, turn_id)
-            self._let_go(trace_id, tree)
+            if tree.has_below(span_id):
+                self._count_outside(tree, [member])
+            else:
+                self._drop(trace_id, tree, [member], Fate.OUTSIDE)
 
-    def _nothing_around(self, tree: TraceTree, turn_id: str) -> bool:
-        """Whether no turn around it can need it."""
-        return tree.enclosing_turn(turn_id) is None and not tree.inside_open_turn(turn_id)
+    def _hold_unowned(self, trace_id: str, span_id: str) -> None:
+        self._unowned[(trace_id, span_id)] = None
+        while len(self._unowned) > self._max_unowned:
+            (oldest_trace, oldest), _ = self._unowned.popitem(last=False)
+            tree = self._traces.get(oldest_trace)
+            member = None if tree is None else tree.members.get(oldest)
+            if tree is not None and member is not None and not tree.belongs_to_turn(oldest):
+                self._drop(oldest_trace, tree, [member], Fate.OUTSIDE)
 
-    def _remove(self, trace_id: str, tree: TraceTree, span_id: str) -> None:
-        if span_id in tree.members:
-            tree.remove(span_id)
-            self._held -= 1
-            self._remember(trace_id, span_id)
+    def _drop(self, trace_id: str, tree: TraceTree, gone: Sequence[Member], fate: Fate) -> None:
+        """Let go of spans; calls among them that lie in no turn are counted."""
+        if fate is Fate.OUTSIDE:
+            self._count_outside(tree, gone)
+        for member in gone:
+            if member.facts.role is Role.TURN:
+                for around in tree.ancestors(member.span_id):
+                    tree.hosts_turns(around)
+                    self._forgotten.remember_host(trace_id, around)
+        for member in gone:
+            tree.remove(member.span_id)
+            self._forgotten.remember(trace_id, member.span_id, fate)
+        self._held -= len(gone)
 
-    def _remember(self, trace_id: str, span_id: str) -> None:
-        self._forgotten[(trace_id, span_id)] = None
-        if len(self._forgotten) > FORGOTTEN_SPANS:
-            self._forgotten.popitem(last=False)
+    def _count_outside(self, tree: TraceTree, members: Iterable[Member]) -> None:
+        """Count calls outside any turn, each once."""
+        for member in members:
+            component = member.facts.component
+            if component not in {None, LatencyComponent.ORCHESTRATION} and member.span_id not in tree.outside:
+                tree.outside[member.span_id] = None
+                self.counts.outside += 1
+
+    def _tree(self, trace_id: str) -> TraceTree:
+        tree = self._traces.get(trace_id)
+        if tree is None:
+            tree = self._traces[trace_id] = TraceTree(in_process=self._in_process)
+        else:
+            self._traces.move_to_end(trace_id)
+        return tree
 
     def _let_go(self, trace_id: str, tree: TraceTree) -> None:
-        """Drop a trace in which nothing is left."""
-        if not tree.emitted and not tree.pending and not tree.open and not tree.detached:
-            self._held -= len(tree.members)
-            self._traces.pop(trace_id, None)
+        """Drop a trace that has nothing to tell any more."""
+        if tree.told or tree.pending or tree.open or (tree.members and tree.stage is not Stage.SETTLED):
+            return
+        self._drop_rest(trace_id, tree)
+        self._traces.pop(trace_id, None)
+
+    def _drop_rest(self, trace_id: str, tree: TraceTree) -> None:
+        turns = [member for member in tree.members.values() if member.facts.role is Role.TURN]
+        self._drop(trace_id, tree, turns, Fate.IN_TURN)
+        self._drop(trace_id, tree, list(tree.members.values()), Fate.OUTSIDE)
 
     def _evict(self) -> list[Turn]:
         turns: list[Turn] = []
         while self._held > self._max_spans and self._traces:
             trace_id, tree = next(iter(self._traces.items()))
-            turns.extend(self._tell_all(trace_id, tree))
+            turns.extend(self._settle(trace_id, tree))
             self.counts.evicted_traces += 1
-            for span_id in list(tree.members):
-                self._remove(trace_id, tree, span_id)
+            for turn_id in list(tree.told):
+                self._forget_turn(trace_id, tree, turn_id)
+            self._drop_rest(trace_id, tree)
             self._held -= len(tree.open)
             self._traces.pop(trace_id, None)
         return turns
 
 
-def _probability(span: SpanRecord) -> float | None:
-    """The sampling probability that a span's trace state tells (``ot=th:``)."""
-    for entry in span.trace_state.split(","):
-        key, _, value = entry.strip().partition("=")
-        if key == "ot":
-            return threshold_probability(value)
-    return None
-
-
 def newest_revisions(turns: Iterable[Turn]) -> list[Turn]:
-    """Each turn once, in its newest revision, in order of ending."""
+    """Each turn once, in its newest revision, in order of ending.
+
+    An incomplete turn gives way to the whole one of the same turn id: with several spans lost, the id of its own span
+    could only be guessed.
+    """
     newest: dict[tuple[str, str], Turn] = {}
     for turn in turns:
         newest[(turn.trace_id, turn.span_id)] = turn
-    return sorted(newest.values(), key=lambda turn: (turn.end_ns, turn.start_ns, turn.trace_id, turn.span_id))
+    whole = {(turn.trace_id, turn.turn_id) for turn in newest.values() if not turn.incomplete}
+    kept = (turn for turn in newest.values() if not turn.incomplete or (turn.trace_id, turn.turn_id) not in whole)
+    return sorted(kept, key=lambda turn: (turn.end_ns, turn.start_ns, turn.trace_id, turn.span_id))

@@ -61,8 +61,12 @@ class SpanFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cost_usd: float | None = None
     cost_source: CostSource | None = None
     attempts: int | None = None
+    first_chunk_s: float | None = None
+    """From the start of a call to the first chunk of its answer, seconds."""
     tool_outcome: str | None = None
-    violations: tuple[PolicyViolation, ...] = ()
+    error_type: str | None = None
+    violations: tuple[tuple[int, PolicyViolation], ...] = ()
+    """With the epoch nanoseconds of each."""
 
     @property
     def model(self) -> str | None:
@@ -196,7 +200,7 @@ DIALECTS: Final = (
         components=_GEN_AI_COMPONENTS,
         turns=frozenset({semconv.OP_INVOKE_AGENT}),
         workflows=frozenset({semconv.OP_INVOKE_WORKFLOW}),
-        agent=(semconv.AGENT_NAME, semconv.WORKFLOW_NAME),
+        agent=(semconv.AGENT_NAME,),
         subject=(semconv.TOOL_NAME, semconv.WORKFLOW_NAME),
         session=(semconv.CONVERSATION_ID,),
         request_model=(semconv.REQUEST_MODEL,),
@@ -218,6 +222,14 @@ def read_facts(span: SpanRecord) -> SpanFacts:
         if dialect.recognises(span):
             return _facts(dialect, span)
     return _NOTHING
+
+
+def is_turn_from_start(scope_name: str, operation: object) -> bool | None:
+    """Whether a span that begins will be a turn, by its scope and ``gen_ai.operation.name``; None: it may become one.
+
+    Only our own recorder is known to name the operation at the start.
+    """
+    return operation == semconv.OP_INVOKE_AGENT if scope_name == semconv.SCOPE_NAME else None
 
 
 def _facts(dialect: Dialect, span: SpanRecord) -> SpanFacts:
@@ -244,7 +256,9 @@ def _facts(dialect: Dialect, span: SpanRecord) -> SpanFacts:
         if cost_usd is None
         else _member(CostSource, attributes.get(semconv.COST_SOURCE)) or CostSource.SPAN,
         attempts=_first_count(attributes, (semconv.INFERENCE_ATTEMPTS,)),
+        first_chunk_s=values.amount(attributes.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)),
         tool_outcome=_tool_outcome(span) if component is LatencyComponent.TOOL_EXECUTION else None,
+        error_type=values.text(attributes.get(semconv.ERROR_TYPE)) or (_raised(span) if span.failed else None),
         violations=_violations(span) if span.events else (),
     )
 
@@ -265,11 +279,20 @@ def _tool_outcome(span: SpanRecord) -> str:
     return said or (Outcome.ERROR if span.failed else Outcome.SUCCESS).value
 
 
-def _violations(span: SpanRecord) -> tuple[PolicyViolation, ...]:
+def _raised(span: SpanRecord) -> str | None:
+    """The type of the exception that a failed span recorded last."""
+    types = (e.attributes.get(semconv.EXCEPTION_TYPE) for e in span.events if e.name == semconv.EXCEPTION_EVENT)
+    return next((text for found in reversed(list(types)) if (text := values.text(found)) is not None), None)
+
+
+def _violations(span: SpanRecord) -> tuple[tuple[int, PolicyViolation], ...]:
     return tuple(
-        PolicyViolation(
-            rule=values.text(event.attributes.get(semconv.POLICY_RULE)) or semconv.ERROR_TYPE_OTHER,
-            severity=values.text(event.attributes.get(semconv.POLICY_SEVERITY)),
+        (
+            event.time_ns,
+            PolicyViolation(
+                rule=values.text(event.attributes.get(semconv.POLICY_RULE)) or semconv.ERROR_TYPE_OTHER,
+                severity=values.text(event.attributes.get(semconv.POLICY_SEVERITY)),
+            ),
         )
         for event in span.events
         if event.name == semconv.POLICY_VIOLATION_EVENT
@@ -301,7 +324,7 @@ def _usage(dialect: Dialect, attributes: values.Attributes) -> TokenUsage:
         cached=_first_count(attributes, dialect.cached_tokens),
         reasoning=_first_count(attributes, dialect.reasoning_tokens),
     )
-    return usage if usage.known else _NO_USAGE
+    return _NO_USAGE if usage.empty else usage
 
 
 def _member(kind: type[E], value: object) -> E | None:

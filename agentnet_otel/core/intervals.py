@@ -7,7 +7,8 @@ last, because that is the one the turn waits for (ties: the earlier start, then 
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from agentnet_otel.model import LatencyComponent
 
@@ -15,8 +16,7 @@ Stretch = tuple[int, int]
 """Start and end of a stretch of time, nanoseconds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComponentInterval:
+class ComponentInterval(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """When one component ran. ``parent_id`` is another interval's id, or anything else for the turn itself."""
 
     span_id: str

@@ -1,24 +1,25 @@
 """From the spans of one turn to the `Turn`: what the turn's own span says goes first, its parts fill in the rest."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeVar
 
 from agentnet_otel import semconv
 from agentnet_otel.core import values
-from agentnet_otel.core.dialects import SpanFacts
 from agentnet_otel.core.efficiency import quality_of, token_efficiency
 from agentnet_otel.core.intervals import ComponentInterval, Stretch, clip, self_times
+from agentnet_otel.core.sampling import trace_state_probability
+from agentnet_otel.core.turn_parts import Member, TurnParts
+from agentnet_otel.core.usage import Usage, usage_of
 from agentnet_otel.model import (
     CostSource,
     LatencyComponent,
     Outcome,
     PolicyViolation,
     QualitySource,
-    SpanRecord,
+    StatusCode,
     TokenCategory,
-    TokenUsage,
     ToolCall,
     Turn,
 )
@@ -28,40 +29,9 @@ T = TypeVar("T")
 
 NANOS: Final = 1_000_000_000
 
-_CATEGORY_OF: Final = {
-    LatencyComponent.TOOL_EXECUTION: TokenCategory.TOOL_CALLS,
-    LatencyComponent.MEMORY_ACCESS: TokenCategory.MEMORY,
-    LatencyComponent.POLICY_CHECK: TokenCategory.POLICY,
-}
-_TIMEOUT_ERRORS: Final = frozenset(
-    {"timeout", "TimeoutError", "asyncio.TimeoutError", "asyncio.exceptions.TimeoutError"}
-)
-_CANCELLED_ERRORS: Final = frozenset({"CancelledError", "asyncio.CancelledError", "asyncio.exceptions.CancelledError"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """A span with what it says."""
-
-    span: SpanRecord
-    facts: SpanFacts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnParts:
-    """The spans of one turn.
-
-    ``root`` is the turn's own span, None where it never came; ``root_id`` is its id all the same. ``below`` are the
-    spans below it, those in nested turns left out; ``nested`` are the own spans of the turns nested directly in it.
-    """
-
-    root: Member | None
-    root_id: str
-    below: Sequence[Member]
-    nested: Sequence[Member] = ()
-    inherited_session: str | None = None
-    inherited_probability: float | None = None
-    revision: int = 1
+_CATEGORY_KEYS: Final = {category: semconv.TURN_TOKENS_PREFIX + category.value for category in TokenCategory}
+_TIMEOUT_WORDS: Final = ("timeout", "timedout", "timed_out", "deadline_exceeded", "deadlineexceeded")
+_CANCELLED_WORDS: Final = ("cancelled", "canceled", "cancellederror", "keyboardinterrupt", "generatorexit")
 
 
 def reconstruct(parts: TurnParts) -> Turn:
@@ -70,36 +40,32 @@ def reconstruct(parts: TurnParts) -> Turn:
     Raises:
         ValueError: there is no span at all.
     """
-    below = sorted(parts.below, key=lambda member: (member.span.start_ns, member.span.span_id))
-    first = parts.root or (below[0] if below else None)
-    if first is None:
+    below = sorted(parts.below, key=lambda member: (member.start_ns, member.span_id))
+    members = below if parts.root is None else [parts.root, *below]
+    if not members:
         message = "a turn needs at least one span"
         raise ValueError(message)
     within = _within(parts.root, below)
     times = _times(parts, below, within)
-    usage = _usage(parts.root, below)
+    usage = usage_of(parts.root, below)
     own = _Own(parts.root)
     quality, quality_source = quality_of(own.ratio(semconv.TURN_QUALITY), own.ratio(semconv.TURN_CONFIDENCE))
+    said_by_category = own.categories()
     cost_usd, cost_source = _cost(own, usage)
-    efficiency = own.ratio(semconv.TURN_TOKEN_EFFICIENCY)
-    if efficiency is None:
-        efficiency = token_efficiency(tokens=usage.total, quality=quality, duration_ns=within[1] - within[0])
-    violations = _violations(parts.root, below)
+    violations = _violations(members)
     return Turn(
-        turn_id=_first_known(m.facts.turn_id for m in _all(parts.root, below)) or parts.root_id,
-        trace_id=first.span.trace_id,
+        turn_id=_turn_id(parts, below),
+        trace_id=members[0].trace_id,
         span_id=parts.root_id,
-        parent_span_id=None if parts.root is None else parts.root.span.parent_span_id,
-        agent=_first_known(m.facts.agent for m in _all(parts.root, below)) or "",
-        service_name=first.span.service_name,
-        session=_first_known(m.facts.session for m in _all(parts.root, ()))
-        or parts.inherited_session
-        or _first_known(m.facts.session for m in below),
+        parent_span_id=None if parts.root is None else parts.root.parent_span_id,
+        agent=_first_known(m.facts.agent for m in members) or "",
+        service_name=members[0].service_name,
+        session=_session(parts, below),
         start_ns=within[0],
         end_ns=within[1],
-        outcome=_outcome(parts.root),
-        error_type=own.text(semconv.ERROR_TYPE),
-        model=usage.main_model() or (None if parts.root is None else parts.root.facts.model) or _last_model(usage),
+        outcome=_outcome(parts.root, own),
+        error_type=None if parts.root is None else parts.root.facts.error_type,
+        model=_model(parts.root, usage),
         models=usage.models or _models_of_root(parts.root),
         component_self_ns=times.own_ns,
         component_sum_ns=times.sum_ns,
@@ -107,7 +73,7 @@ def reconstruct(parts: TurnParts) -> Turn:
         unattributed_ns=max(0, within[1] - within[0] - sum(times.own_ns.values())),
         clipped_spans=times.clipped,
         tokens=usage.total,
-        tokens_by_category=_by_category(own, usage),
+        tokens_by_category=said_by_category if _agree(said_by_category, usage) else usage.by_category,
         tokens_by_model=usage.by_model,
         estimated=usage.estimated or own.flag(semconv.TOKENS_ESTIMATED),
         cost_usd=cost_usd,
@@ -115,7 +81,7 @@ def reconstruct(parts: TurnParts) -> Turn:
         confidence=own.ratio(semconv.TURN_CONFIDENCE),
         quality=quality,
         quality_source=own.member(QualitySource, semconv.QUALITY_SOURCE) or quality_source,
-        efficiency=efficiency,
+        efficiency=_efficiency(own, usage, quality, within, trusted=_agree(said_by_category, usage)),
         prompt_length=own.count(semconv.TURN_PROMPT_LENGTH),
         response_length=own.count(semconv.TURN_RESPONSE_LENGTH),
         time_to_first_token_ns=_first_token_ns(own, below, within),
@@ -123,42 +89,45 @@ def reconstruct(parts: TurnParts) -> Turn:
         tool_calls=_tool_calls(below),
         policy_violations=max(own.count(semconv.TURN_POLICY_VIOLATIONS) or 0, len(violations)),
         violations=violations,
-        spans=len(below) + (0 if parts.root is None else 1),
+        spans=len(members),
         revision=parts.revision,
         incomplete=parts.root is None,
         fallback=own.flag(semconv.TURN_FALLBACK),
         interrupted=own.flag(semconv.TURN_INTERRUPTED),
         metrics_recorded=own.flag(semconv.METRICS_RECORDED),
-        sampling_probability=own.ratio(semconv.SAMPLING_PROBABILITY) or parts.inherited_probability,
+        sampling_probability=own.ratio(semconv.SAMPLING_PROBABILITY) or _sampling_probability(members[0]),
     )
 
 
 class _Own:
-    """The turn's own attributes; none where its span never came."""
+    """What the turn's own span says; nothing where it never came."""
 
     def __init__(self, root: Member | None) -> None:
-        self._attributes: values.Attributes = {} if root is None else root.span.attributes
+        self._words: values.Attributes = {} if root is None else root.words
 
     def text(self, key: str) -> str | None:
-        return values.text(self._attributes.get(key))
+        return values.text(self._words.get(key))
 
     def count(self, key: str) -> int | None:
-        return values.count(self._attributes.get(key))
+        return values.count(self._words.get(key))
 
     def amount(self, key: str) -> float | None:
-        return values.amount(self._attributes.get(key))
+        return values.amount(self._words.get(key))
 
     def ratio(self, key: str) -> float | None:
-        return values.ratio(self._attributes.get(key))
+        return values.ratio(self._words.get(key))
 
     def flag(self, key: str) -> bool:
-        return values.flag(self._attributes.get(key))
+        return values.flag(self._words.get(key))
 
     def member(self, kind: type[E], key: str) -> E | None:
-        try:
-            return kind(self._attributes.get(key))
-        except ValueError:
-            return None
+        said = self.text(key)
+        return next((member for member in kind if member.value == said), None)
+
+    def categories(self) -> dict[TokenCategory, int]:
+        """Tokens by category, as far as the span tells them."""
+        said = {category: self.count(key) for category, key in _CATEGORY_KEYS.items()}
+        return {category: count for category, count in said.items() if count is not None}
 
 
 # --- time ------------------------------------------------------------------------------------------------
@@ -174,37 +143,42 @@ class _Times:
 
 def _within(root: Member | None, below: Sequence[Member]) -> Stretch:
     if root is not None:
-        return root.span.start_ns, max(root.span.end_ns, root.span.start_ns)
-    return below[0].span.start_ns, max(max(m.span.end_ns, m.span.start_ns) for m in below)
+        return root.start_ns, max(root.end_ns, root.start_ns)
+    return below[0].start_ns, max(max(m.end_ns, m.start_ns) for m in below)
 
 
 def _times(parts: TurnParts, below: Sequence[Member], within: Stretch) -> _Times:
     """Self times, sums and counts of the components; a nested turn counts as orchestration."""
     components = [(m, m.facts.component) for m in below if m.facts.component is not None]
     components += [(m, LatencyComponent.ORCHESTRATION) for m in parts.nested]
-    kept = {member.span.span_id for member, _ in components}
-    parents = {m.span.span_id: m.span.parent_span_id or "" for m in (*below, *parts.nested)}
+    kept = {member.span_id for member, _ in components}
+    parents = {m.span_id: m.parent_span_id or "" for m in (*below, *parts.nested)}
     intervals = []
-    clipped = 0
+    sum_ns: dict[LatencyComponent, int] = {}
+    counts: dict[LatencyComponent, int] = {}
     for member, component in components:
-        span = member.span
-        start_ns, end_ns = clip(span.start_ns, span.end_ns, within)
-        clipped += (start_ns, end_ns) != (span.start_ns, span.end_ns)
+        start_ns, end_ns = clip(member.start_ns, member.end_ns, within)
         intervals.append(
             ComponentInterval(
-                span_id=span.span_id,
-                parent_id=_kept_ancestor(span.span_id, parents, kept),
+                span_id=member.span_id,
+                parent_id=_kept_ancestor(member.span_id, parents, kept),
                 start_ns=start_ns,
                 end_ns=end_ns,
                 component=component,
             )
         )
-    sum_ns: dict[LatencyComponent, int] = {}
-    counts: dict[LatencyComponent, int] = {}
-    for interval in intervals:
-        sum_ns[interval.component] = sum_ns.get(interval.component, 0) + interval.end_ns - interval.start_ns
-        counts[interval.component] = counts.get(interval.component, 0) + 1
-    return _Times(own_ns=self_times(intervals, within), sum_ns=sum_ns, counts=counts, clipped=clipped)
+        sum_ns[component] = sum_ns.get(component, 0) + end_ns - start_ns
+        counts[component] = counts.get(component, 0) + 1
+    return _Times(
+        own_ns=self_times(intervals, within), sum_ns=sum_ns, counts=counts, clipped=_clipped(parts, below, within)
+    )
+
+
+def _clipped(parts: TurnParts, below: Sequence[Member], within: Stretch) -> int:
+    """Spans of the turn whose times ran backwards or left it."""
+    low, high = within
+    backwards = parts.root is not None and parts.root.end_ns < parts.root.start_ns
+    return backwards + sum(not low <= m.start_ns <= m.end_ns <= high for m in (*below, *parts.nested))
 
 
 def _kept_ancestor(span_id: str, parents: Mapping[str, str], kept: set[str]) -> str:
@@ -222,9 +196,9 @@ def _first_token_ns(own: _Own, below: Sequence[Member], within: Stretch) -> int 
     if said is not None:
         return round(said * NANOS)
     chunks = [
-        member.span.start_ns + round(seconds * NANOS) - within[0]
+        member.start_ns + round(member.facts.first_chunk_s * NANOS) - within[0]
         for member in below
-        if (seconds := values.amount(member.span.attributes.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK))) is not None
+        if member.facts.first_chunk_s is not None
     ]
     return max(0, min(chunks)) if chunks else None
 
@@ -232,101 +206,29 @@ def _first_token_ns(own: _Own, below: Sequence[Member], within: Stretch) -> int 
 # --- tokens and cost -------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True, kw_only=True)
-class _Usage:
-    total: TokenUsage = field(default_factory=TokenUsage)
-    by_model: dict[str, TokenUsage] = field(default_factory=dict)
-    by_category: dict[TokenCategory, int] = field(default_factory=dict)
-    models: tuple[str, ...] = ()
-    estimated: bool = False
-    cost_usd: float | None = None
-    cost_sources: set[CostSource] = field(default_factory=set)
-    costless: bool = False
-
-    def add(self, facts: SpanFacts, category: TokenCategory) -> None:
-        """Count one leaf."""
-        self.total = self.total.plus(facts.usage)
-        if facts.model is not None:
-            self.by_model[facts.model] = self.by_model.get(facts.model, TokenUsage()).plus(facts.usage)
-        if facts.usage.known:
-            self.by_category[category] = self.by_category.get(category, 0) + facts.usage.total
-        self.estimated = self.estimated or facts.estimated
-        if facts.cost_usd is not None and facts.cost_source is not None:
-            self.cost_usd = (self.cost_usd or 0.0) + facts.cost_usd
-            self.cost_sources.add(facts.cost_source)
-        elif facts.usage.known:
-            self.costless = True
-
-    def main_model(self) -> str | None:
-        """The model with most output tokens (the first of them where several have)."""
-        return max(self.by_model, key=lambda model: self.by_model[model].output or 0, default=None)
+def _agree(said: Mapping[TokenCategory, int], usage: Usage) -> bool:
+    """Whether the turn's own split of its tokens, if there is one, is about those that were found (or none were)."""
+    return bool(said) and (usage.total.empty or sum(said.values()) == usage.total.total)
 
 
-def _usage(root: Member | None, below: Sequence[Member]) -> _Usage:
-    """Tokens and cost of the turn, leaves first: what stands around a leaf that has usage is a repetition."""
-    by_id = {member.span.span_id: member for member in below}
-    around = {id_ for member in below if _spends(member.facts) for id_ in _ancestors(member, by_id)}
-    leaves = [m for m in below if m.span.span_id not in around and (_spends(m.facts) or _is_call(m.facts))]
-    usage = _Usage()
-    usage.models = tuple(dict.fromkeys(m.facts.model for m in leaves if m.facts.model is not None))
-    for member in leaves:
-        if _spends(member.facts):
-            usage.add(member.facts, _category(member, by_id))
-    if root is not None and _spends(root.facts):
-        if not usage.total.known:
-            usage.add(root.facts, root.facts.category or TokenCategory.REASONING)
-        elif usage.costless and root.facts.cost_usd is not None:
-            usage.cost_usd, usage.costless = root.facts.cost_usd, False
-            usage.cost_sources = {root.facts.cost_source or CostSource.SPAN}
-    return usage
+def _efficiency(own: _Own, usage: Usage, quality: float, within: Stretch, *, trusted: bool) -> float | None:
+    said = own.ratio(semconv.TURN_TOKEN_EFFICIENCY)
+    if said is not None and (trusted or usage.total.empty):
+        return said
+    return token_efficiency(tokens=usage.total, quality=quality, duration_ns=within[1] - within[0])
 
 
-def _spends(facts: SpanFacts) -> bool:
-    return facts.usage.known or facts.cost_usd is not None
-
-
-def _is_call(facts: SpanFacts) -> bool:
-    return facts.component is LatencyComponent.INFERENCE
-
-
-def _ancestors(member: Member, by_id: Mapping[str, Member]) -> list[str]:
-    found: list[str] = []
-    here = by_id.get(member.span.parent_span_id or "")
-    while here is not None and here.span.span_id not in found:
-        found.append(here.span.span_id)
-        here = by_id.get(here.span.parent_span_id or "")
-    return found
-
-
-def _category(member: Member, by_id: Mapping[str, Member]) -> TokenCategory:
-    """What the span says its tokens were for, else what the nearest tool, memory or policy component says."""
-    if member.facts.category is not None:
-        return member.facts.category
-    for span_id in (member.span.span_id, *_ancestors(member, by_id)):
-        component = by_id[span_id].facts.component
-        if component in _CATEGORY_OF:
-            return _CATEGORY_OF[component]
-    return TokenCategory.REASONING
-
-
-def _by_category(own: _Own, usage: _Usage) -> dict[TokenCategory, int]:
-    said = {category: own.count(semconv.TURN_TOKENS_PREFIX + category.value) for category in TokenCategory}
-    known = {category: count for category, count in said.items() if count is not None}
-    return known or usage.by_category
-
-
-def _cost(own: _Own, usage: _Usage) -> tuple[float | None, CostSource | None]:
-    """The turn's own word, else the sum of its calls if each that has tokens has a cost: unknown is not zero."""
+def _cost(own: _Own, usage: Usage) -> tuple[float | None, CostSource | None]:
+    """The turn's own word, else what its calls come to."""
     said = own.amount(semconv.TURN_COST_USD)
     if said is not None:
         return said, own.member(CostSource, semconv.TURN_COST_SOURCE) or CostSource.SPAN
-    if usage.costless or usage.cost_usd is None:
-        return None, None
-    return usage.cost_usd, next(iter(usage.cost_sources)) if len(usage.cost_sources) == 1 else CostSource.USER
+    return usage.cost_usd, usage.cost_source
 
 
-def _last_model(usage: _Usage) -> str | None:
-    return usage.models[0] if usage.models else None
+def _model(root: Member | None, usage: Usage) -> str | None:
+    said = None if root is None else root.facts.model
+    return usage.main_model or said or next(iter(usage.models), None)
 
 
 def _models_of_root(root: Member | None) -> tuple[str, ...]:
@@ -337,23 +239,47 @@ def _models_of_root(root: Member | None) -> tuple[str, ...]:
 # --- the rest --------------------------------------------------------------------------------------------
 
 
-def _outcome(root: Member | None) -> Outcome:
+def _turn_id(parts: TurnParts, below: Sequence[Member]) -> str:
+    """The id that the turn's own span says, or the top-most of its spans where that never came; else the span's id."""
+    if parts.root is not None:
+        return parts.root.facts.turn_id or parts.root_id
+    ids = {member.span_id for member in below}
+    return _first_known(m.facts.turn_id for m in below if m.parent_span_id not in ids) or parts.root_id
+
+
+def _session(parts: TurnParts, below: Sequence[Member]) -> str | None:
+    """What the turn says itself, else what stands around it, else what its parts say."""
+    own = None if parts.root is None else parts.root.facts.session
+    return own or parts.inherited_session or _first_known(m.facts.session for m in below)
+
+
+def _outcome(root: Member | None, own: _Own) -> Outcome:
     """How the turn ended; a turn whose own span was lost usually raised, but nobody knows: error."""
     if root is None:
         return Outcome.ERROR
-    said = values.text(root.span.attributes.get(semconv.TURN_OUTCOME))
-    if said in {outcome.value for outcome in Outcome}:
-        return Outcome(said)
-    if not root.span.failed:
+    said = own.member(Outcome, semconv.TURN_OUTCOME)
+    if said is not None:
+        return said
+    failed = root.status is StatusCode.ERROR or (root.status is StatusCode.UNSET and root.facts.error_type is not None)
+    if not failed:
         return Outcome.SUCCESS
-    error_type = values.text(root.span.attributes.get(semconv.ERROR_TYPE))
-    if error_type in _TIMEOUT_ERRORS:
+    kind = (root.facts.error_type or "").rpartition(".")[2].lower()
+    if any(word in kind for word in _TIMEOUT_WORDS):
         return Outcome.TIMEOUT
-    return Outcome.CANCELLED if error_type in _CANCELLED_ERRORS else Outcome.ERROR
+    return Outcome.CANCELLED if kind in _CANCELLED_WORDS else Outcome.ERROR
 
 
-def _violations(root: Member | None, below: Sequence[Member]) -> tuple[PolicyViolation, ...]:
-    return tuple(violation for member in _all(root, below) for violation in member.facts.violations)
+def _sampling_probability(member: Member) -> float | None:
+    return trace_state_probability(member.trace_state) if member.trace_state else None
+
+
+def _violations(members: Sequence[Member]) -> tuple[PolicyViolation, ...]:
+    return in_order_of_time(timed for member in members for timed in member.facts.violations)
+
+
+def in_order_of_time(timed: Iterable[tuple[int, PolicyViolation]]) -> tuple[PolicyViolation, ...]:
+    """Violations by their epoch nanoseconds (of one moment by rule and severity, so that two readers agree)."""
+    return tuple(v for _, v in sorted(timed, key=lambda pair: (pair[0], pair[1].rule, pair[1].severity or "")))
 
 
 def _tool_calls(below: Sequence[Member]) -> tuple[ToolCall, ...]:
@@ -367,10 +293,6 @@ def _tool_calls(below: Sequence[Member]) -> tuple[ToolCall, ...]:
 def _attempts(below: Sequence[Member]) -> int | None:
     attempts = [m.facts.attempts for m in below if m.facts.attempts is not None]
     return sum(attempts) if attempts else None
-
-
-def _all(root: Member | None, below: Sequence[Member]) -> tuple[Member, ...]:
-    return (*(() if root is None else (root,)), *below)
 
 
 def _first_known(found: Iterable[T | None]) -> T | None:

@@ -1,252 +1,374 @@
-"""The spans of one trace as far as they came, and which turn each belongs to."""
+"""Which turn each span of a trace belongs to, as far as the spans came.
 
-from collections.abc import Iterator
+A span belongs to the nearest turn above it. Where the way up is broken (a span between was lost), the turn id that our
+own spans carry still leads to the turn. Spans whose turn never showed its own span are kept together as a group, which
+is told as an incomplete turn under the id of the missing span.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 import msgspec
 
 from agentnet_otel.core.dialects import Role, SpanFacts
-from agentnet_otel.core.reconstruction import Member
-from agentnet_otel.model import LatencyComponent, SpanKind, SpanRecord
+from agentnet_otel.core.span_tree import SpanTree
+from agentnet_otel.core.turn_parts import Member, TurnParts
+from agentnet_otel.model import LatencyComponent, SpanKind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenSpan:
-    """A span that is known to have started and not to have ended."""
+class Stage(Enum):
+    """How far a trace of a stream is told."""
 
-    parent_span_id: str | None
-    is_turn: bool
+    FRESH = auto()
+    """Something came."""
+    QUIET = auto()
+    """Its turns are told; spans are left whose turn may still show its own span."""
+    SETTLED = auto()
+    """All is told."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Told:
+    """What a turn was told with last."""
+
+    revision: int = 0
+    spans: int = 0
+    clipped_spans: int = 0
+    incomplete: bool = False
+    session: str | None = None
+    """The one that stood around it: spans around may be forgotten before it is."""
 
 
 @dataclass(slots=True)
-class TraceTree:
-    """Children may stand here before their parents. All methods take span ids of this trace."""
+class TraceTree(SpanTree):
+    """The spans of one trace, and its turns."""
 
-    members: dict[str, Member] = field(default_factory=dict)
-    open: dict[str, OpenSpan] = field(default_factory=dict)
+    in_process: bool = False
+    """Whether parents are known before their children; then one that is not known never comes."""
     pending: dict[str, None] = field(default_factory=dict)
     """Turns that have something new to tell."""
-    emitted: dict[str, int] = field(default_factory=dict)
-    """Turns that were told, with their newest revision."""
-    detached: dict[str, None] = field(default_factory=dict)
-    """Members whose parent is not here."""
-    workflows: dict[str, None] = field(default_factory=dict)
-    incomplete: dict[str, list[str]] = field(default_factory=dict)
-    """Spans of turns that were told without their own span, by the id of that span."""
-    newest_ns: int = 0
-    _callers: set[str] = field(default_factory=set)
+    told: dict[str, Told] = field(default_factory=dict)
+    """Turns that were told and can still be revised."""
+    closed: dict[str, None] = field(default_factory=dict)
+    """Turns that can be revised no more, and whose own span a turn around them needs or may need."""
+    outside: dict[str, None] = field(default_factory=dict)
+    """Spans that were found to lie outside any turn, and are held because they hold one."""
+    demoted: list[str] = field(default_factory=list)
+    """Spans that turned out to be calls of turns, not turns, since somebody looked."""
+    arrived_ns: int = 0
+    """The time of the stream when the newest span came."""
+    newest_end_ns: int = 0
+    stage: Stage = Stage.FRESH
+    _workflows: dict[str, None] = field(default_factory=dict)
+    _callers: dict[str, None] = field(default_factory=dict)
     _turn_by_id: dict[str, str] = field(default_factory=dict)
     _strays: dict[str, dict[str, None]] = field(default_factory=dict)
-    _children: dict[str, list[str]] = field(default_factory=dict)
+    """Members whose parent is not known, by the turn id that they carry."""
+    _groups: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Top-most spans of incomplete turns, by the id of the turn's missing span."""
+    _group_of: dict[str, str] = field(default_factory=dict)
 
-    def add(self, span: SpanRecord, facts: SpanFacts) -> None:
-        """Take a span in, and mark the turns that it changes."""
-        span_id, parent = span.span_id, span.parent_span_id
-        self.members[span_id] = Member(span=span, facts=facts)
-        self.open.pop(span_id, None)
-        self.newest_ns = max(self.newest_ns, span.end_ns)
-        if parent is not None:
-            self._children.setdefault(parent, []).append(span_id)
-            if parent not in self.members:
-                self._detach(span_id, facts)
-        for child in self._children.get(span_id, ()):
-            self._reattach(child)
-        self._note_role(span, facts)
+    def add(self, member: Member) -> None:
+        """Take an ended span in, and mark the turns that it changes."""
+        span_id = member.span_id
+        self.attach(member)
+        self.stage = Stage.FRESH
+        self.newest_end_ns = max(self.newest_end_ns, member.end_ns)
+        if member.parent_span_id not in self.members and member.parent_span_id not in self.open:
+            self._note_stray(member)
+        for child in self.children(span_id):
+            self._found_parent(child)
+        self._note_role(member)
         if self._callers:
             self._demote_callers(span_id)
-        if facts.session is not None:
+        if member.facts.session is not None or self._session_around(span_id) is not None:
             self._pass_session_down(span_id)
         around = self.enclosing_turn(span_id)
         if around is not None:
             self.pending[around] = None
 
-    def _note_role(self, span: SpanRecord, facts: SpanFacts) -> None:
-        if facts.role is Role.WORKFLOW:
-            self.workflows[span.span_id] = None
-        if facts.role is not Role.TURN:
-            return
-        self.pending[span.span_id] = None
-        if facts.turn_id is not None:
-            self._turn_by_id[facts.turn_id] = span.span_id
-        if span.kind is SpanKind.CLIENT:
-            self._callers.add(span.span_id)
-
-    def remove(self, span_id: str) -> None:
+    def remove(self, span_id: str) -> Member:
         """Forget a span."""
-        member = self.members.get(span_id)
-        if member is None:
-            return
-        self._reattach(span_id)
-        del self.members[span_id]
-        self.workflows.pop(span_id, None)
-        self._callers.discard(span_id)
-        if self._turn_by_id.get(member.facts.turn_id or "") == span_id:
-            del self._turn_by_id[member.facts.turn_id or ""]
-        if member.span.parent_span_id is not None:
-            siblings = self._children.get(member.span.parent_span_id)
-            if siblings is not None:
-                siblings.remove(span_id)
-                if not siblings:
-                    del self._children[member.span.parent_span_id]
+        self._found_parent(span_id)
+        self._workflows.pop(span_id, None)
+        self._callers.pop(span_id, None)
+        self.closed.pop(span_id, None)
+        self.outside.pop(span_id, None)
+        member = SpanTree.remove(self, span_id)  # a dataclass with slots is made anew, so super() does not know it
+        turn_id = member.facts.turn_id
+        if turn_id is not None and self._turn_by_id.get(turn_id) == span_id:
+            del self._turn_by_id[turn_id]
+        return member
+
+    # --- what belongs to what ------------------------------------------------------------------------
 
     def is_turn(self, span_id: str) -> bool:
         """Whether a span that came is a turn."""
         member = self.members.get(span_id)
         return member is not None and member.facts.role is Role.TURN
 
+    def knows_turn_id(self, turn_id: str) -> bool:
+        """Whether the own span of the turn with this id is held."""
+        return turn_id in self._turn_by_id
+
     def enclosing_turn(self, span_id: str) -> str | None:
-        """The turn around a span, where it came; by the turn id on the span where the chain of parents broke."""
+        """The turn around a span: nearest above it, else by turn id, else the incomplete turn that it was put to."""
         top = span_id
         for ancestor in self.ancestors(span_id):
-            if self.is_turn(ancestor):
+            member = self.members.get(ancestor)
+            if member is None:
+                if ancestor in self.open:
+                    return None
+                break
+            if member.facts.role is Role.TURN:
                 return ancestor
             top = ancestor
-        member = self.members.get(top)
-        if member is None or member.facts.turn_id is None or member.facts.role is Role.TURN:
+        facts = self.members[top].facts
+        if facts.role is Role.TURN:
             return None
-        return self._turn_by_id.get(member.facts.turn_id)
+        turn_id = self._turn_of_stray(facts) or self._group_of.get(top)
+        return None if turn_id == span_id else turn_id
 
-    def inside_open_turn(self, span_id: str) -> bool:
-        """Whether a turn around the span is still open."""
-        return any((found := self.open.get(ancestor)) and found.is_turn for ancestor in self.ancestors(span_id))
+    def belongs_to_turn(self, span_id: str) -> bool:
+        """Whether it is a turn or lies in one."""
+        return self.is_turn(span_id) or self.enclosing_turn(span_id) is not None
 
-    def ancestors(self, span_id: str) -> Iterator[str]:
-        """Ids above a span, nearest first, as far as spans are known."""
-        seen = {span_id}
-        here = self._parent_of(span_id)
-        while here is not None and here not in seen:
-            seen.add(here)
-            yield here
-            here = self._parent_of(here)
-
-    def has_open_below(self, turn_id: str) -> bool:
-        """Whether something of the turn is still open."""
-        return any(turn_id in self.ancestors(span_id) for span_id in self.open)
+    def may_lie_in_turn(self, span_id: str) -> bool:
+        """Whether a span around it may yet turn out to be a turn: one that is open, or a workflow."""
+        return self.inside_open(span_id) or any(ancestor in self._workflows for ancestor in self.ancestors(span_id))
 
     def below(self, turn_id: str) -> tuple[list[Member], list[Member]]:
-        """The spans of a turn without its own: those outside nested turns, and the own spans of nested turns."""
+        """The spans below one, parents first and those in nested turns left out; and the own spans of these turns."""
         below: list[Member] = []
         nested: list[Member] = []
-        waiting = [*self._children.get(turn_id, ()), *self._strays_of(turn_id)]
+        waiting = [*self.children(turn_id), *self._strays_of(turn_id), *self._group(turn_id)]
         seen = {turn_id}
         while waiting:
             span_id = waiting.pop()
-            member = self.members.get(span_id)
-            if member is None or span_id in seen:
+            if span_id in seen:
                 continue
             seen.add(span_id)
+            member = self.members[span_id]
             if member.facts.role is Role.TURN:
                 nested.append(member)
             else:
                 below.append(member)
-                waiting.extend(self._children.get(span_id, ()))
+                waiting.extend(self.children(span_id))
         return below, nested
 
-    def orphan_groups(self) -> dict[str, list[str]]:
-        """Spans of turns whose own span is not here: top-most spans by the id of the turn's missing span."""
-        by_turn_id: dict[str, str] = {}
-        groups: dict[str, list[str]] = {}
-        told = {span_id for group in self.incomplete.values() for span_id in group}
-        detached = sorted(self.detached.keys() - told, key=lambda span_id: self.members[span_id].span.start_ns)
-        for span_id in detached:
-            member = self.members[span_id]
-            missing = member.span.parent_span_id or ""
-            if member.facts.role is Role.TURN or missing in self.open or self.enclosing_turn(span_id) is not None:
-                continue
-            if member.facts.turn_id is not None:
-                missing = by_turn_id.setdefault(member.facts.turn_id, missing)
-            elif member.facts.ours:
-                continue
-            groups.setdefault(missing, []).append(span_id)
-        return {missing: group for missing, group in groups.items() if self._names_an_agent(group)}
+    def parts(self, turn_id: str) -> TurnParts:
+        """The spans of a turn."""
+        below, nested = self.below(turn_id)
+        told = self.told.get(turn_id) or Told()
+        return TurnParts(
+            root=self.members.get(turn_id),
+            root_id=turn_id,
+            below=below,
+            nested=nested,
+            inherited_session=self._session_around(turn_id) or told.session,
+            revision=told.revision + 1,
+        )
 
-    def subtree(self, span_ids: list[str]) -> list[Member]:
-        """The given spans and all below them, nested turns left out."""
+    def unowned(self) -> tuple[list[Member], list[Member]]:
+        """Spans that belong to no turn: those that stand above one, and those that nothing needs."""
+        owned: set[str] = set()
+        for span_id in self.members:
+            still_told = self.is_turn(span_id) and span_id not in self.closed
+            if still_told or self.enclosing_turn(span_id) is not None:
+                owned.add(span_id)
+        above = {ancestor for span_id in owned for ancestor in self.ancestors(span_id)} - owned
+        holding = [self.members[span_id] for span_id in above if span_id in self.members]
+        return holding, [m for span_id, m in self.members.items() if span_id not in owned and span_id not in above]
+
+    def closed_below(self, span_id: str) -> list[Member]:
+        """The own spans, below one, of turns that can be revised no more."""
         found: list[Member] = []
-        for span_id in span_ids:
-            found.append(self.members[span_id])
-            found.extend(self.below(span_id)[0])
+        waiting = [span_id]
+        while waiting:
+            nested = [m for m in self.below(waiting.pop())[1] if m.span_id in self.closed]
+            found.extend(nested)
+            waiting.extend(m.span_id for m in nested)
         return found
+
+    @property
+    def waits(self) -> bool:
+        """Whether the parent of a held span may still come, so that the span turns out to lie in a turn.
+
+        A parent in another process may well never be exported; for it only calls wait.
+        """
+        return any(self._waits_for_parent(span_id) for span_id in self.detached)
+
+    def _waits_for_parent(self, span_id: str) -> bool:
+        member = self.members[span_id]
+        if member.facts.role is not Role.TURN and self.enclosing_turn(span_id) is not None:
+            return False
+        if member.parent_is_remote is not True:
+            return True
+        below = [] if member.facts.role is Role.TURN else self.below(span_id)[0]
+        return any(m.facts.role is Role.COMPONENT for m in (member, *below))
+
+    # --- decisions -----------------------------------------------------------------------------------
 
     def promote_workflows(self) -> None:
         """Make turns of the workflows that hold none and lie in none."""
-        for span_id in list(self.workflows):
-            if span_id in self.members and not self._turn_below(span_id) and self._outermost(span_id):
+        for span_id in list(self._workflows):
+            if not self.has_open_below(span_id) and not self.below(span_id)[1] and self._outermost(span_id):
                 member = self.members[span_id]
-                agent = member.facts.agent or member.facts.subject or member.span.name
-                facts = msgspec.structs.replace(member.facts, role=Role.TURN, agent=agent)
-                self.members[span_id] = Member(span=member.span, facts=facts)
+                agent = member.facts.agent or member.facts.subject or member.name
+                self._replace_facts(member, msgspec.structs.replace(member.facts, role=Role.TURN, agent=agent))
                 self.pending[span_id] = None
-                del self.workflows[span_id]
+                del self._workflows[span_id]
 
-    def session_around(self, span_id: str) -> str | None:
+    def decided_workflows(self) -> list[str]:
+        """In process: workflows that are no turn, for good, because they hold one."""
+        decided = [w for w in self._workflows if not self.has_open_below(w) and not self.may_lie_in_turn(w)]
+        for span_id in decided:
+            del self._workflows[span_id]
+        return decided
+
+    def give_up_missing(self) -> None:
+        """Make incomplete turns of the spans that name an agent and whose turn never showed its own span."""
+        missing_of: dict[str, str] = {}
+        groups: dict[str, list[str]] = {}
+        for span_id in sorted(self.detached, key=lambda span_id: (self.members[span_id].start_ns, span_id)):
+            member = self.members[span_id]
+            missing = member.parent_span_id or ""
+            if member.facts.role is Role.TURN or missing in self.open or self.enclosing_turn(span_id) is not None:
+                continue
+            if member.facts.turn_id is not None:
+                missing = missing_of.setdefault(member.facts.turn_id, missing)
+            groups.setdefault(missing, []).append(span_id)
+        for missing, group in groups.items():
+            if missing in self.told or self._names_an_agent(group):
+                self._groups.setdefault(missing, {}).update(dict.fromkeys(group))
+                self._group_of.update(dict.fromkeys(group, missing))
+                self.pending[missing] = None
+
+    def hosts_turns(self, span_id: str) -> None:
+        """Learn that a turn stood below a span: as a workflow it is none itself."""
+        self._workflows.pop(span_id, None)
+
+    def close_turn(self, turn_id: str) -> list[Member]:
+        """Revise a turn no more; returns its spans that nothing else needs."""
+        self.told.pop(turn_id, None)
+        self.pending.pop(turn_id, None)
+        gone = [*self.below(turn_id)[0], *self.closed_below(turn_id)]
+        root = self.members.get(turn_id)
+        if root is not None:
+            self.closed[turn_id] = None
+            if not self._may_be_nested(turn_id):
+                gone.append(root)
+        return gone
+
+    # --- inside --------------------------------------------------------------------------------------
+
+    def _note_role(self, member: Member) -> None:
+        facts = member.facts
+        if facts.role is Role.WORKFLOW:
+            self._workflows[member.span_id] = None
+        if facts.role is not Role.TURN:
+            return
+        self.pending[member.span_id] = None
+        if facts.turn_id is not None:
+            self._turn_by_id[facts.turn_id] = member.span_id
+            for stray in self._strays.get(facts.turn_id, ()):
+                self._leave_group(stray)
+        if member.kind is SpanKind.CLIENT:
+            self._callers[member.span_id] = None
+
+    def _note_stray(self, member: Member) -> None:
+        if member.facts.turn_id is not None and member.facts.role is not Role.TURN:
+            self._strays.setdefault(member.facts.turn_id, {})[member.span_id] = None
+
+    def _found_parent(self, span_id: str) -> None:
+        """It is no stray any more, and in no group: its parent came, or it goes."""
+        turn_id = self.members[span_id].facts.turn_id
+        strays = self._strays.get(turn_id) if turn_id is not None else None
+        if turn_id is not None and strays is not None:
+            strays.pop(span_id, None)
+            if not strays:
+                del self._strays[turn_id]
+        self._leave_group(span_id)
+
+    def _leave_group(self, span_id: str) -> None:
+        missing = self._group_of.pop(span_id, None)
+        if missing is not None:
+            group = self._groups[missing]
+            del group[span_id]
+            if not group:
+                del self._groups[missing]
+
+    def _turn_of_stray(self, facts: SpanFacts) -> str | None:
+        return None if facts.turn_id is None else self._turn_by_id.get(facts.turn_id)
+
+    def _strays_of(self, span_id: str) -> Iterable[str]:
+        """Top-most spans whose parent was lost, but which name the turn."""
+        member = self.members.get(span_id)
+        if member is None or member.facts.turn_id is None or self._turn_by_id.get(member.facts.turn_id) != span_id:
+            return ()
+        return self._strays.get(member.facts.turn_id, ())
+
+    def _group(self, turn_id: str) -> Iterable[str]:
+        """Top-most spans of an incomplete turn."""
+        return () if turn_id in self.members else self._groups.get(turn_id, ())
+
+    def _names_an_agent(self, group: list[str]) -> bool:
+        """Whether there was a turn: calls, an agent, and, of our own spans, which all carry it, the turn's id."""
+        tops = [self.members[span_id] for span_id in group]
+        members = [m for top in tops for m in (top, *self.below(top.span_id)[0])]
+        return (
+            any(m.facts.agent for m in members)
+            and any(m.facts.role is Role.COMPONENT for m in members)
+            and any(m.facts.turn_id is not None or not m.facts.ours for m in tops)
+        )
+
+    def _may_be_nested(self, turn_id: str) -> bool:
+        """Whether there is a turn around it, or one may still come."""
+        if self.enclosing_turn(turn_id) is not None or self.inside_open(turn_id):
+            return True
+        if self.in_process or self.stage is Stage.SETTLED:
+            return False
+        top = self.members[self.top_of(turn_id)]
+        return top.span_id in self.detached and top.parent_is_remote is not True
+
+    def _outermost(self, span_id: str) -> bool:
+        around = [self.members[a].facts.role for a in self.ancestors(span_id) if a in self.members]
+        return Role.TURN not in around and Role.WORKFLOW not in around and not self.inside_open(span_id)
+
+    def _replace_facts(self, member: Member, facts: SpanFacts) -> None:
+        self.members[member.span_id] = msgspec.structs.replace(member, facts=facts)
+
+    def _session_around(self, span_id: str) -> str | None:
         """The session that the nearest span around it names."""
         found = (self.members[a].facts.session for a in self.ancestors(span_id) if a in self.members)
         return next((session for session in found if session is not None), None)
 
     def _pass_session_down(self, span_id: str) -> None:
         """Turns below that were told without a session have something new to tell."""
-        waiting = [member.span.span_id for member in self.below(span_id)[1]]
+        waiting = [member.span_id for member in self.below(span_id)[1]]
         while waiting:
             turn_id = waiting.pop()
             if self.members[turn_id].facts.session is None:
-                self.pending[turn_id] = None
-                waiting.extend(member.span.span_id for member in self.below(turn_id)[1])
-
-    def _outermost(self, span_id: str) -> bool:
-        around = [self.members[a].facts.role for a in self.ancestors(span_id) if a in self.members]
-        return Role.TURN not in around and Role.WORKFLOW not in around and not self.inside_open_turn(span_id)
-
-    def _parent_of(self, span_id: str) -> str | None:
-        member = self.members.get(span_id)
-        if member is not None:
-            return member.span.parent_span_id
-        found = self.open.get(span_id)
-        return None if found is None else found.parent_span_id
-
-    def _strays_of(self, span_id: str) -> list[str]:
-        """Top-most spans whose parent was lost, but which name the turn."""
-        member = self.members.get(span_id)
-        if member is None or member.facts.role is not Role.TURN or member.facts.turn_id is None:
-            return []
-        return list(self._strays.get(member.facts.turn_id, ()))
-
-    def _detach(self, span_id: str, facts: SpanFacts) -> None:
-        self.detached[span_id] = None
-        if facts.turn_id is not None and facts.role is not Role.TURN:
-            self._strays.setdefault(facts.turn_id, {})[span_id] = None
-
-    def _reattach(self, span_id: str) -> None:
-        """Its parent came, or it goes."""
-        self.detached.pop(span_id, None)
-        turn_id = self.members[span_id].facts.turn_id
-        strays = self._strays.get(turn_id or "")
-        if turn_id is not None and strays is not None:
-            strays.pop(span_id, None)
-            if not strays:
-                del self._strays[turn_id]
-
-    def _names_an_agent(self, group: list[str]) -> bool:
-        members = self.subtree(group)
-        return any(m.facts.agent for m in members) and any(m.facts.role is Role.COMPONENT for m in members)
-
-    def _turn_below(self, span_id: str) -> bool:
-        return bool(self.below(span_id)[1])
+                if turn_id in self.told:
+                    self.pending[turn_id] = None
+                waiting.extend(member.span_id for member in self.below(turn_id)[1])
 
     def _demote_callers(self, span_id: str) -> None:
         """A call of a remote agent is the caller's orchestration as soon as the remote turn is known."""
         candidates = [span_id] if self.is_turn(span_id) else []
-        candidates += [m.span.span_id for m in self.below(span_id)[1]]
+        candidates += [member.span_id for member in self.below(span_id)[1]]
         for turn_id in candidates:
-            caller = self._remote_caller(turn_id)
-            if caller is not None:
+            while (caller := self._remote_caller(turn_id)) is not None:
                 member = self.members[caller]
-                facts = msgspec.structs.replace(
-                    member.facts, role=Role.COMPONENT, component=LatencyComponent.ORCHESTRATION
+                component = LatencyComponent.ORCHESTRATION
+                self._replace_facts(
+                    member, msgspec.structs.replace(member.facts, role=Role.COMPONENT, component=component)
                 )
-                self.members[caller] = Member(span=member.span, facts=facts)
                 self.pending.pop(caller, None)
-                self._callers.discard(caller)
+                self.told.pop(caller, None)
+                self._callers.pop(caller, None)
+                self.demoted.append(caller)
 
     def _remote_caller(self, turn_id: str) -> str | None:
         """The CLIENT turn around ``turn_id``, if the way down from it leaves the process."""
@@ -255,9 +377,9 @@ class TraceTree:
             member = self.members.get(ancestor)
             if member is None:
                 return None
-            leaves = member.span.service_name != below.span.service_name
-            remote = remote or below.span.parent_is_remote is True or leaves
+            leaves = member.service_name != below.service_name
+            remote = remote or below.parent_is_remote is True or leaves
             if member.facts.role is Role.TURN:
-                return ancestor if remote and member.span.kind is SpanKind.CLIENT else None
+                return ancestor if remote and member.kind is SpanKind.CLIENT else None
             below = member
         return None

@@ -1,11 +1,17 @@
 """Reading attribute values that others wrote: numbers may be strings, flags may be words, lists may be JSON."""
 
-import math
+import sys
 from collections.abc import Mapping
+from typing import Final
 
 from agentnet_otel.model import AttributeValue
 
 Attributes = Mapping[str, AttributeValue]
+
+LARGEST: Final = sys.float_info.max
+"""Beyond it nothing is a number here, be it a whole one: what is calculated with it would overflow."""
+_LONGEST_DIGITS: Final = 18
+""" Whole numbers of so many digits fit into 64 bits."""
 
 
 def text(value: AttributeValue) -> str | None:
@@ -24,15 +30,19 @@ def count(value: AttributeValue) -> int | None:
 
 
 def number(value: AttributeValue) -> float | int | None:
-    """A finite number, or None."""
+    """A finite number, or None; whole numbers stay exact, also those written as text."""
     if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        value = _number_in(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value
+    return value if -LARGEST <= value <= LARGEST else None
+
+
+def _number_in(written: str) -> float | int | None:
+    try:
+        return int(written) if written.isdecimal() and len(written) <= _LONGEST_DIGITS else float(written)
+    except ValueError:
+        return None
 
 
 def amount(value: AttributeValue) -> float | None:

@@ -25,6 +25,11 @@ class TokenUsage:
         return self.input is not None or self.output is not None
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing at all was said, not even of cached or reasoning tokens."""
+        return not self.known and self.cached is None and self.reasoning is None
+
+    @property
     def total(self) -> int:
         """Input and output together; unknown parts count as nothing here, so look at `known` first."""
         return (self.input or 0) + (self.output or 0)

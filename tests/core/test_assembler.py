@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentnet_otel import semconv
-from agentnet_otel.core.assembler import QUIET_NS, Assembler, newest_revisions
-from agentnet_otel.core.reconstruction import TurnParts, reconstruct
+from agentnet_otel.core.assembler import MISSING_NS, QUIET_NS, Assembler, newest_revisions
+from agentnet_otel.core.reconstruction import reconstruct
+from agentnet_otel.core.turn_parts import TurnParts
 from agentnet_otel.model import LatencyComponent, Outcome, SpanEvent, SpanKind, StatusCode
 from agentnet_otel.testing import EPOCH_NS, TRACE_ID, component_record, span_record, turn_record
 
@@ -168,15 +169,17 @@ def test_a_turn_whose_own_span_is_lost_is_rebuilt_and_marked():
     assembler = Assembler()
     for span in parts:
         assert assembler.feed(span) == []
-    (turn,) = assembler.flush(EPOCH_NS + 2 * QUIET_NS)
+    assert assembler.flush(EPOCH_NS + 2 * QUIET_NS) == []
+    (turn,) = assembler.flush(EPOCH_NS + 2 * MISSING_NS)
     assert (turn.turn_id, turn.agent, turn.incomplete, turn.outcome) == ("turn-2", "planner", True, Outcome.ERROR)
     assert turn.duration_ns == 75_000_000
-    assert assembler.flush(EPOCH_NS + 2 * QUIET_NS) == []
+    assert assembler.flush(EPOCH_NS + 3 * MISSING_NS) == []
+    assert assembler.counts.incomplete == 1
     assembler.feed(turn_record(2, parent=None))
     (corrected,) = assembler.drain()
     assert (corrected.revision, corrected.incomplete, corrected.spans) == (2, False, 3)
     assert corrected.component_self_ns == {INFERENCE: 40_000_000, TOOL: 30_000_000}
-    assert assembler.counts.incomplete == 1
+    assert assembler.counts.incomplete == 0
 
 
 def test_calls_that_name_no_turn_stand_outside():
