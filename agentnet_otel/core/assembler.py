@@ -255,7 +255,7 @@ class Assembler:
         for turn_id in list(tree.pending):
             told = tree.told.get(turn_id)
             if tree.has_open_below(turn_id) or (told is not None and told.revision > REVISIONS_AT_ONCE):
-                self._waiting.setdefault((trace_id, turn_id), span.end_ns)
+                self._waiting.setdefault((trace_id, turn_id), self._now_ns)
             else:
                 turns.append(self._tell(trace_id, tree, turn_id))
         while tree.demoted:
@@ -318,9 +318,10 @@ class Assembler:
         """In process the way up is known: outside any turn, open or ended, nothing is needed again."""
         if span_id not in tree.members or tree.belongs_to_turn(span_id):
             return
-        if tree.may_lie_in_turn(span_id):
-            if not tree.inside_open(span_id, certainly=True):
-                self._hold_unowned(trace_id, span_id)
+        inside = tree.lies_in_turn(span_id)
+        if inside is None:
+            self._hold_unowned(trace_id, span_id)
+        if inside is not False:
             return
         self._drop(trace_id, tree, tree.closed_below(span_id), Fate.IN_TURN)
         ids = [member.span_id for member in reversed(tree.below(span_id)[0])]
@@ -330,7 +331,7 @@ class Assembler:
         """Let go of those that lie in no turn and hold nothing; children come before their parents."""
         for span_id in span_ids:
             member = tree.members.get(span_id)
-            if member is None or tree.belongs_to_turn(span_id) or tree.may_lie_in_turn(span_id):
+            if member is None or tree.belongs_to_turn(span_id) or tree.lies_in_turn(span_id) is not False:
                 continue
             if tree.has_below(span_id):
                 self._count_outside(tree, [member])

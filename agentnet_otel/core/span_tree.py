@@ -87,13 +87,11 @@ class SpanTree:
             top = ancestor
         return top
 
-    def inside_open(self, span_id: str, *, certainly: bool = False) -> bool:
-        """Whether an open span around this one may become a turn, or (``certainly``) is one."""
-        for ancestor in self.ancestors(span_id):
-            found = self.open.get(ancestor)
-            if found is not None and (found.is_turn if certainly else found.is_turn is not False):
-                return True
-        return False
+    def inside_open(self, span_id: str) -> bool:
+        """Whether an open span around this one is a turn, or may yet turn out to be one."""
+        return any(
+            found is not None and found.is_turn is not False for found in map(self.open.get, self.ancestors(span_id))
+        )
 
     def has_open_below(self, span_id: str) -> bool:
         """Whether something below is still open."""

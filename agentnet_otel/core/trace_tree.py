@@ -61,6 +61,7 @@ class TraceTree(SpanTree):
     newest_end_ns: int = 0
     stage: Stage = Stage.FRESH
     _workflows: dict[str, None] = field(default_factory=dict)
+    _sessions: dict[str, None] = field(default_factory=dict)
     _callers: dict[str, None] = field(default_factory=dict)
     _turn_by_id: dict[str, str] = field(default_factory=dict)
     _strays: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -92,6 +93,7 @@ class TraceTree(SpanTree):
         """Forget a span."""
         self._found_parent(span_id)
         self._workflows.pop(span_id, None)
+        self._sessions.pop(span_id, None)
         self._callers.pop(span_id, None)
         self.closed.pop(span_id, None)
         self.outside.pop(span_id, None)
@@ -124,25 +126,28 @@ class TraceTree(SpanTree):
             if member.facts.role is Role.TURN:
                 return ancestor
             top = ancestor
-        facts = self.members[top].facts
-        if facts.role is Role.TURN:
-            return None
-        turn_id = self._turn_of_stray(facts) or self._group_of.get(top)
+        turn_id = self._turn_of_stray(top) or self._group_of.get(top)
         return None if turn_id == span_id else turn_id
 
     def belongs_to_turn(self, span_id: str) -> bool:
         """Whether it is a turn or lies in one."""
         return self.is_turn(span_id) or self.enclosing_turn(span_id) is not None
 
-    def may_lie_in_turn(self, span_id: str) -> bool:
-        """Whether a span around it may yet turn out to be a turn: one that is open, or a workflow."""
-        return self.inside_open(span_id) or any(ancestor in self._workflows for ancestor in self.ancestors(span_id))
+    def lies_in_turn(self, span_id: str) -> bool | None:
+        """In process: whether a turn is around it, be it open, be spans between open; None: that may turn out."""
+        undecided = False
+        for ancestor in self.ancestors(span_id):
+            found = self.open.get(ancestor)
+            if self.is_turn(ancestor) or (found is not None and found.is_turn):
+                return True
+            undecided = undecided or ancestor in self._workflows or (found is not None and found.is_turn is None)
+        return None if undecided else False
 
     def below(self, turn_id: str) -> tuple[list[Member], list[Member]]:
         """The spans below one, parents first and those in nested turns left out; and the own spans of these turns."""
         below: list[Member] = []
         nested: list[Member] = []
-        waiting = [*self.children(turn_id), *self._strays_of(turn_id), *self._group(turn_id)]
+        waiting = self._directly_below(turn_id)
         seen = {turn_id}
         while waiting:
             span_id = waiting.pop()
@@ -195,9 +200,11 @@ class TraceTree(SpanTree):
     def waits(self) -> bool:
         """Whether the parent of a held span may still come, so that the span turns out to lie in a turn.
 
-        A parent in another process may well never be exported; for it only calls wait.
+        A parent in another process may well never be exported; for it only calls wait. A session waits for turns.
         """
-        return any(self._waits_for_parent(span_id) for span_id in self.detached)
+        return any(self._waits_for_parent(span_id) for span_id in self.detached) or any(
+            not self.below(span_id)[1] for span_id in self._sessions
+        )
 
     def _waits_for_parent(self, span_id: str) -> bool:
         member = self.members[span_id]
@@ -222,7 +229,7 @@ class TraceTree(SpanTree):
 
     def decided_workflows(self) -> list[str]:
         """In process: workflows that are no turn, for good, because they hold one."""
-        decided = [w for w in self._workflows if not self.has_open_below(w) and not self.may_lie_in_turn(w)]
+        decided = [w for w in self._workflows if not self.has_open_below(w) and self.lies_in_turn(w) is False]
         for span_id in decided:
             del self._workflows[span_id]
         return decided
@@ -267,6 +274,8 @@ class TraceTree(SpanTree):
         facts = member.facts
         if facts.role is Role.WORKFLOW:
             self._workflows[member.span_id] = None
+        if facts.role is Role.SESSION:
+            self._sessions[member.span_id] = None
         if facts.role is not Role.TURN:
             return
         self.pending[member.span_id] = None
@@ -299,19 +308,24 @@ class TraceTree(SpanTree):
             if not group:
                 del self._groups[missing]
 
-    def _turn_of_stray(self, facts: SpanFacts) -> str | None:
-        return None if facts.turn_id is None else self._turn_by_id.get(facts.turn_id)
+    def _turn_of_stray(self, span_id: str) -> str | None:
+        turn_id = self.members[span_id].facts.turn_id
+        if turn_id is None or span_id not in self._strays.get(turn_id, ()):
+            return None
+        return self._turn_by_id.get(turn_id)
+
+    def _directly_below(self, span_id: str) -> list[str]:
+        """Children and strays of a span; of one that is not here the group, and turns, for those know their parent."""
+        if span_id in self.members:
+            return [*self.children(span_id), *self._strays_of(span_id)]
+        return [*self._groups.get(span_id, ()), *filter(self.is_turn, self.children(span_id))]
 
     def _strays_of(self, span_id: str) -> Iterable[str]:
         """Top-most spans whose parent was lost, but which name the turn."""
-        member = self.members.get(span_id)
-        if member is None or member.facts.turn_id is None or self._turn_by_id.get(member.facts.turn_id) != span_id:
+        turn_id = self.members[span_id].facts.turn_id
+        if turn_id is None or self._turn_by_id.get(turn_id) != span_id:
             return ()
-        return self._strays.get(member.facts.turn_id, ())
-
-    def _group(self, turn_id: str) -> Iterable[str]:
-        """Top-most spans of an incomplete turn."""
-        return () if turn_id in self.members else self._groups.get(turn_id, ())
+        return self._strays.get(turn_id, ())
 
     def _names_an_agent(self, group: list[str]) -> bool:
         """Whether there was a turn: calls, an agent, and, of our own spans, which all carry it, the turn's id."""
@@ -325,7 +339,7 @@ class TraceTree(SpanTree):
 
     def _may_be_nested(self, turn_id: str) -> bool:
         """Whether there is a turn around it, or one may still come."""
-        if self.enclosing_turn(turn_id) is not None or self.inside_open(turn_id):
+        if self.enclosing_turn(turn_id) is not None or self.lies_in_turn(turn_id) is not False:
             return True
         if self.in_process or self.stage is Stage.SETTLED:
             return False

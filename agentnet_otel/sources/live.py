@@ -1,32 +1,68 @@
-"""Turns out of this very process: a span processor that rebuilds them as the spans end."""
+"""Turns out of this very process: a span processor that rebuilds them as the spans end.
+
+It never makes an application wait: what spans bring is put into a queue, and whoever finds nobody at work takes some of
+it in. So a span that ends while another one is taken in, in a signal handler or a finalizer that the garbage collector
+runs, does not wait for itself.
+"""
 
 import os
 import threading
+import time
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Final
 
+import msgspec
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from agentnet_otel import semconv
 from agentnet_otel.core.assembler import Assembler, Counts, newest_revisions
+from agentnet_otel.core.dialects import is_turn_from_start
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode, Turn
 
 KEPT_TURNS: Final = 10_000
 """Rebuilt turns that are kept; beyond it the oldest goes, and is counted."""
+LIVE_SPANS: Final = 100_000
+"""Spans that are held or known to be open; beyond it the trace that was quiet longest is told as it is."""
+SHARE: Final = 32
+"""Starts and ends that one span's start or end takes in at most; the rest is left to the next."""
+
+
+class _Start(msgspec.Struct, frozen=True, gc=False):
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    is_turn: bool | None
 
 
 class LiveSource(SpanProcessor):
-    """Holds the newest turns of a process. All methods may be called from any thread."""
+    """Holds the newest turns of a process. All methods may be called from any thread, and inside each other.
 
-    def __init__(self, *, kept_turns: int = KEPT_TURNS, assembler: Assembler | None = None) -> None:
+    ``now_ns`` tells the time in epoch nanoseconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        kept_turns: int = KEPT_TURNS,
+        max_spans: int = LIVE_SPANS,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._kept_turns = kept_turns
-        self._assembler = assembler or Assembler(in_process=True)
-        self._turns: OrderedDict[tuple[str, str], Turn] = OrderedDict()
-        self._lock = threading.Lock()
-        self.dropped_turns = 0
+        self._max_spans = max_spans
+        self._now_ns = now_ns
+        self.forget()
         _sources.add(self)
+
+    def forget(self) -> None:
+        """Forget all turns: in a forked child they are the parent's."""
+        self._lock = threading.Lock()
+        self._arrived: deque[_Start | SpanRecord] = deque()
+        self._assembler = Assembler(in_process=True, max_spans=self._max_spans)
+        self._turns: OrderedDict[tuple[str, str], Turn] = OrderedDict()
+        self.dropped_turns = 0
 
     @property
     def counts(self) -> Counts:
@@ -36,28 +72,30 @@ class LiveSource(SpanProcessor):
     def turns(self) -> list[Turn]:
         """The turns that ended, each in its newest revision, in order of ending."""
         with self._lock:
+            while self._arrived:
+                self._take(self._arrived.popleft())
+            self._keep(self._assembler.flush(self._now_ns()))
             return newest_revisions(self._turns.values())
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Learn that a span began."""
         del parent_context
-        context, parent, attributes = span.context, span.parent, span.attributes or {}
+        context, parent, scope = span.context, span.parent, span.instrumentation_scope
         if context is None:
             return
-        is_turn = attributes.get(semconv.OPERATION_NAME) == semconv.OP_INVOKE_AGENT
-        parent_id = None if parent is None else format(parent.span_id, "016x")
-        with self._lock:
-            self._keep(
-                self._assembler.started(
-                    format(context.trace_id, "032x"), format(context.span_id, "016x"), parent_id, is_turn=is_turn
-                )
+        operation = (span.attributes or {}).get(semconv.OPERATION_NAME)
+        self._bring(
+            _Start(
+                format(context.trace_id, "032x"),
+                format(context.span_id, "016x"),
+                None if parent is None else format(parent.span_id, "016x"),
+                is_turn_from_start("" if scope is None else scope.name, operation),
             )
+        )
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take an ended span."""
-        record = to_record(span)
-        with self._lock:
-            self._keep(self._assembler.feed(record))
+        self._bring(to_record(span))
 
     def shutdown(self) -> None:
         """Nothing to release: the turns stay readable."""
@@ -67,12 +105,25 @@ class LiveSource(SpanProcessor):
         del timeout_millis
         return True
 
-    def forget(self) -> None:
-        """Forget all turns, in a forked child: they are the parent's."""
-        self._lock = threading.Lock()
-        self._assembler = Assembler(in_process=True)
-        self._turns.clear()
-        self.dropped_turns = 0
+    def _bring(self, arrival: _Start | SpanRecord) -> None:
+        self._arrived.append(arrival)
+        share = SHARE
+        while share and self._arrived and self._lock.acquire(blocking=False):
+            try:
+                while share and self._arrived:
+                    share -= 1
+                    self._take(self._arrived.popleft())
+            finally:
+                self._lock.release()
+
+    def _take(self, arrival: _Start | SpanRecord) -> None:
+        if isinstance(arrival, _Start):
+            told = self._assembler.started(
+                arrival.trace_id, arrival.span_id, arrival.parent_span_id, is_turn=arrival.is_turn
+            )
+        else:
+            told = [*self._assembler.flush(self._now_ns()), *self._assembler.feed(arrival)]
+        self._keep(told)
 
     def _keep(self, turns: list[Turn]) -> None:
         for turn in turns:
@@ -109,7 +160,7 @@ def to_record(span: ReadableSpan) -> SpanRecord:
         end_ns=span.end_time or start_ns,
         status=StatusCode(span.status.status_code.value),
         status_description=span.status.description or "",
-        trace_state="" if context is None else context.trace_state.to_header(),
+        trace_state=context.trace_state.to_header() if context is not None and context.trace_state else "",
         attributes=_attributes(span.attributes),
         events=tuple(
             SpanEvent(name=e.name, time_ns=e.timestamp, attributes=_attributes(e.attributes)) for e in span.events

@@ -1,4 +1,4 @@
-"""A naive reading of a whole trace, to compare the assembler with: no order, no time, no memory, one rule after another.
+"""A naive reading of a whole trace, to compare the assembler with: no order, no time, no memory, rule after rule.
 
 It shares nothing with `agentnet_otel.core` but the names of attributes. Times are small numbers of nanoseconds, so that
 self time can be counted tick by tick.
@@ -80,7 +80,7 @@ class _Trace:
                 return above
         top = self._top(span_id)
         named = self.spans[top].attributes.get(semconv.TURN_ID)
-        if self.roles[top] == TURN or named is None:
+        if self.roles[top] == TURN or named is None or self.spans[top].parent_span_id in self.spans:
             return None
         return next((i for i, s in self.spans.items() if self.roles[i] == TURN and _named(s) == named), None)
 
@@ -100,8 +100,8 @@ class _Trace:
             missing = span.parent_span_id
             group_of[span.span_id] = by_name.setdefault(_named(span), missing) if _named(span) else missing
         members = {g: [i for i in self.spans if group_of.get(self._top(i)) == g] for g in set(group_of.values())}
-        for group, ids in members.items():
-            ids = [i for i in ids if not any(self.roles[a] == TURN for a in [i, *self._above(i)])]
+        for group, found in members.items():
+            ids = [i for i in found if not any(self.roles[a] == TURN for a in [i, *self._above(i)])]
             names_agent = any(self.spans[i].attributes.get(semconv.AGENT_NAME) for i in ids)
             names_turn = any(_named(self.spans[i]) or not _ours(self.spans[i]) for i in ids if i in group_of)
             if not names_agent or not names_turn or not any(self.components[i] for i in ids):
@@ -194,10 +194,11 @@ class _Trace:
             return own or any(runs(child, tick) for child in children.get(id_, ()))
 
         def last(id_):
-            return max((tick for tick in range(low, high) if runs(id_, tick)), default=low)
+            own = min(max(spans[id_].end_ns, spans[id_].start_ns, low), high)
+            return max([own, *(last(child) for child in children.get(id_, ()))])
 
         ticks, nowhere = Counter(), 0
-        rank = {id_: (-last(id_), spans[id_].start_ns if spans[id_].start_ns > low else low, id_) for id_ in spans}
+        rank = {id_: (-last(id_), min(max(low, spans[id_].start_ns), high), id_) for id_ in spans}
         for tick in range(low, high):
             here, given = None, None
             while running := [child for child in children.get(here, ()) if runs(child, tick)]:

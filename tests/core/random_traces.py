@@ -63,6 +63,24 @@ def _says(draw, size, remote):
     return said
 
 
+def as_written(found):
+    """Nodes that contradict nothing: our spans carry the id of their own turn, and no call has a session of its own.
+
+    (One that arrives, and is let go, long before a turn below it comes, would take its session with it.)
+    """
+    for node in found:
+        if node.role not in {"turn", "session", "invoke_agent"}:
+            node.says.pop("session", None)
+        place = node.parent
+        while place is not None and place < MISSING and found[place].role not in {"turn", "invoke_agent"}:
+            place = found[place].parent
+        if place is not None and place < MISSING and found[place].role == "turn":
+            node.says["turn_id"] = f"turn-{place}"
+        elif node.parent is None or node.parent < MISSING:
+            node.says.pop("turn_id", None)
+    return found
+
+
 def spans_of(found):
     """The spans of nodes."""
     return [_span(place, node) for place, node in enumerate(found)]

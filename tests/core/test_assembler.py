@@ -427,3 +427,259 @@ def test_traces_are_apart():
     turns, counts = assembled([turn_record(1), turn_record(1, trace_id=OTHER_TRACE)])
     assert {t.trace_id for t in turns} == {TRACE_ID, OTHER_TRACE}
     assert counts.duplicates == 0
+
+
+# --- when a turn is told ---------------------------------------------------------------------------------
+
+CHAT = {semconv.OPERATION_NAME: "chat", semconv.USAGE_INPUT_TOKENS: 5}
+AGENT = {semconv.OPERATION_NAME: "invoke_agent", semconv.AGENT_NAME: "a"}
+
+
+def test_a_long_turn_keeps_its_early_calls():
+    """A call that ended minutes before its turn does is neither outside nor a turn of its own: it waits."""
+    assembler = Assembler()
+    assembler.feed(span_record(2, parent=1, end_ms=10, attributes=CHAT))
+    assert assembler.flush(EPOCH_NS + MISSING_NS // 2) == []
+    assembler.feed(span_record(1, end_ms=MISSING_NS / 2e6, attributes=AGENT))
+    (turn,) = assembler.flush(EPOCH_NS + MISSING_NS)
+    assert (turn.tokens.input, turn.spans, turn.revision) == (5, 2, 1)
+    assert assembler.counts.outside == 0
+
+
+def test_calls_whose_turn_never_comes_are_given_up():
+    """After the long wait a call without any agent is outside, and no span is held any more."""
+    assembler = Assembler()
+    assembler.feed(span_record(2, parent=1, end_ms=10, attributes=CHAT))
+    assert assembler.flush(EPOCH_NS + 2 * MISSING_NS) == []
+    assert (assembler.counts.outside, assembler.held_spans) == (1, 0)
+    assert assembler.held_traces == set()
+    assembler.feed(span_record(2, parent=1, end_ms=10, attributes=CHAT))
+    assert assembler.counts.duplicates == 1
+    below = span_record(3, parent=2, attributes={semconv.OPERATION_NAME: "execute_tool", semconv.AGENT_NAME: "a"})
+    assembler.feed(below)
+    assert assembler.drain() == []
+    assert assembler.counts.outside == 2
+
+
+def test_spans_of_other_traces_are_not_held():
+    """A span of a web server, called from elsewhere, is let go as soon as its trace is quiet."""
+    assembler = Assembler()
+    for number in range(100):
+        trace_id = format(number + 1, "032x")
+        assembler.feed(span_record(2, "GET /", parent=1, trace_id=trace_id, parent_is_remote=True))
+    assert assembler.held_spans == 100
+    assert assembler.flush(EPOCH_NS + 2 * QUIET_NS) == []
+    assert assembler.held_spans == 0
+
+
+def test_a_clock_that_runs_ahead_does_not_hold_its_trace():
+    """A span that ends in a far future is told after the quiet period all the same."""
+    assembler = Assembler()
+    assembler.feed(turn_record(1, end_ms=10**9))
+    assert assembler.flush(EPOCH_NS) == []
+    assert assembler.flush(EPOCH_NS + QUIET_NS - 1) == []
+    assert len(assembler.flush(EPOCH_NS + QUIET_NS)) == 1
+
+
+def test_quiet_is_when_nothing_comes():
+    """A stream that lags behind is not told too early: what counts is when its spans come."""
+    assembler = Assembler()
+    now_ns = EPOCH_NS + 100 * QUIET_NS
+    assert assembler.flush(now_ns) == []
+    assembler.feed(turn_record(1))
+    assert assembler.flush(now_ns + 1) == []
+    assembler.feed(component_record(2, TOOL, parent=1))
+    assert assembler.flush(now_ns + QUIET_NS) == []
+    (turn,) = assembler.flush(now_ns + QUIET_NS + 1)
+    assert (turn.spans, turn.revision) == (2, 1)
+    assert assembler.flush(now_ns + 9 * MISSING_NS) == []
+
+
+# --- what can no longer be revised -----------------------------------------------------------------------
+
+
+def forgotten(**options):
+    """An assembler that has told, and forgotten, turn 1 with tool 2, because turn 9 of another trace came."""
+    assembler = Assembler(ended_turns=1, **options)
+    named = {semconv.TURN_ID: "turn-1", semconv.AGENT_NAME: "planner"}
+    for span in (turn_record(1), component_record(2, TOOL, parent=1, attributes=named)):
+        assembler.feed(span)
+    assert len(assembler.flush(EPOCH_NS + 2 * QUIET_NS)) == 1
+    assembler.feed(turn_record(9, trace_id=OTHER_TRACE))
+    assert len(assembler.flush(EPOCH_NS + 4 * QUIET_NS)) == 1
+    assert assembler.held_traces == {OTHER_TRACE}
+    return assembler
+
+
+def test_late_spans_never_make_a_second_turn():
+    """In any order: a child of a forgotten turn, a grandchild that comes before its parent, copies."""
+    named = {semconv.TURN_ID: "turn-1", semconv.AGENT_NAME: "planner"}
+    child = component_record(3, TOOL, parent=1, attributes=named)
+    grandchild = component_record(4, INFERENCE, parent=3, attributes=named)
+    below_it = component_record(5, INFERENCE, parent=4)
+    for late in ([child, grandchild, below_it], [grandchild, below_it, child], [grandchild, child, below_it]):
+        assembler = forgotten()
+        for span in late:
+            assert assembler.feed(span) == []
+        assert assembler.drain() == []
+        assert assembler.counts.late == 3
+        for copy in (turn_record(1), component_record(2, TOOL, parent=1), child):
+            assembler.feed(copy)
+        assert assembler.counts.duplicates == 3
+        assert assembler.drain() == []
+    nested = forgotten()
+    nested.feed(turn_record(7, parent=2))
+    assert [turn.span_id[-1] for turn in nested.drain()] == ["7"]
+
+
+def test_the_own_span_of_a_forgotten_incomplete_turn_is_late():
+    """It was told without its own span; when that comes too late, it is counted and changes nothing."""
+    assembler = Assembler(ended_turns=1)
+    named = {semconv.TURN_ID: "turn-1", semconv.AGENT_NAME: "planner"}
+    assembler.feed(component_record(2, TOOL, parent=1, attributes=named))
+    assert [turn.incomplete for turn in assembler.flush(EPOCH_NS + 2 * MISSING_NS)] == [True]
+    assembler.feed(turn_record(9, trace_id=OTHER_TRACE))
+    assert len(assembler.flush(EPOCH_NS + 4 * MISSING_NS)) == 1
+    assert assembler.feed(turn_record(1)) == []
+    assert assembler.drain() == []
+    assert (assembler.counts.late, assembler.counts.duplicates) == (1, 0)
+
+
+def test_a_nested_turn_is_orchestration_of_an_outer_one_that_ends_much_later():
+    """The nested turn was told and fell out of the window long before the outer turn's own span came."""
+    assembler = Assembler(ended_turns=1)
+    assembler.feed(turn_record(2, "helper", parent=1, start_ms=10, end_ms=50))
+    assembler.feed(component_record(3, TOOL, parent=2, start_ms=10, end_ms=50))
+    assert [turn.agent for turn in assembler.flush(EPOCH_NS + 2 * QUIET_NS)] == ["helper"]
+    assembler.feed(turn_record(9, trace_id=OTHER_TRACE))
+    assert len(assembler.flush(EPOCH_NS + 4 * QUIET_NS)) == 1
+    assembler.feed(component_record(4, TOOL, parent=2))
+    assert assembler.counts.late == 1
+    assembler.feed(turn_record(1, end_ms=100))
+    (outer,) = assembler.flush(EPOCH_NS + 6 * QUIET_NS)
+    assert outer.component_self_ns == {LatencyComponent.ORCHESTRATION: 40_000_000}
+    assert outer.spans == 1
+
+
+def test_a_workflow_whose_turns_are_forgotten_is_still_no_turn():
+    """Whether it comes before or after they are forgotten."""
+    flow = span_record(1, attributes={semconv.OPERATION_NAME: "invoke_workflow"}, end_ms=500)
+    for early in (True, False):
+        assembler = Assembler(ended_turns=1)
+        for span in (*([flow] if early else []), span_record(2, parent=1, attributes=AGENT, parent_is_remote=True)):
+            assembler.feed(span)
+        assert len(assembler.flush(EPOCH_NS + 2 * QUIET_NS)) == 1
+        assembler.feed(turn_record(9, trace_id=OTHER_TRACE))
+        assembler.flush(EPOCH_NS + 4 * QUIET_NS)
+        if not early:
+            assembler.feed(flow)
+        assert assembler.drain() == []
+
+
+def test_a_turn_with_very_many_spans_takes_no_more_once_it_is_told():
+    """The bound is named; what comes beyond it is late."""
+    assembler = Assembler(turn_spans=3)
+    for span in (turn_record(1), component_record(2, TOOL, parent=1), component_record(3, TOOL, parent=1)):
+        assembler.feed(span)
+    assert [turn.spans for turn in assembler.flush(EPOCH_NS + 2 * QUIET_NS)] == [3]
+    assembler.feed(component_record(4, TOOL, parent=1))
+    assembler.feed(component_record(5, TOOL, parent=3))
+    assert assembler.drain() == []
+    assert assembler.counts.late == 2
+
+
+def test_an_incomplete_turn_gives_way_to_the_whole_one():
+    """With two spans lost at first the id of the turn's own span was guessed wrongly; its turn id was not."""
+    named = {semconv.TURN_ID: "turn-1", semconv.AGENT_NAME: "planner"}
+    assembler = Assembler()
+    assembler.feed(component_record(3, INFERENCE, parent=2, attributes=named))
+    told = assembler.flush(EPOCH_NS + 2 * MISSING_NS)
+    assert [(turn.span_id[-1], turn.incomplete) for turn in told] == [("2", True)]
+    assembler.feed(component_record(2, TOOL, parent=1, attributes=named))
+    assembler.feed(turn_record(1))
+    told += assembler.drain()
+    assert [(turn.span_id[-1], turn.spans) for turn in newest_revisions(told)] == [("1", 3)]
+
+
+def test_parts_of_an_incomplete_turn_that_come_late_revise_it():
+    """Be they below a part that was told, or beside it."""
+    named = {semconv.TURN_ID: "turn-1", semconv.AGENT_NAME: "planner"}
+    assembler = Assembler()
+    assembler.feed(component_record(2, TOOL, parent=1, attributes=named))
+    told = assembler.flush(EPOCH_NS + 2 * MISSING_NS)
+    assembler.feed(component_record(3, INFERENCE, parent=2, attributes=named))
+    told += assembler.flush(EPOCH_NS + 3 * MISSING_NS)
+    assembler.feed(component_record(4, INFERENCE, parent=1))
+    told += assembler.flush(EPOCH_NS + 4 * MISSING_NS)
+    assert [(turn.span_id[-1], turn.revision, turn.spans) for turn in told] == [("1", 1, 1), ("1", 2, 2), ("1", 3, 3)]
+    assert assembler.counts.incomplete == 1
+
+
+# --- in process ------------------------------------------------------------------------------------------
+
+
+def test_in_process_spans_wait_for_a_span_around_them_that_may_be_a_turn():
+    """What other libraries say only at the end: AgentNet's own turn span, a workflow without agents."""
+    own = {"session.id": "s", "agent.name": "a"}
+    assembler = Assembler(in_process=True)
+    assembler.started(TRACE_ID, "0" * 15 + "1", None, is_turn=None)
+    for number in (2, 3):
+        assembler.started(TRACE_ID, format(number, "016x"), "0" * 15 + "1", is_turn=None)
+        assert assembler.feed(span_record(number, "agent.inference", parent=1, attributes=own)) == []
+    (turn,) = assembler.feed(span_record(1, "session.round.turn", attributes=own, scope_name="agentnet"))
+    assert (turn.spans, turn.agent) == (3, "a")
+
+
+def test_in_process_what_lies_in_no_turn_is_bounded():
+    """A root that runs for ever, which may be a turn, holds so many spans and no more; calls among them are counted."""
+    assembler = Assembler(in_process=True, unowned_spans=10)
+    assembler.started(TRACE_ID, "0" * 15 + "1", None, is_turn=None)
+    for number in range(2, 102):
+        assembler.started(TRACE_ID, format(number, "016x"), "0" * 15 + "1", is_turn=None)
+        assembler.feed(span_record(number, parent=1, attributes=CHAT))
+        assert assembler.held_spans <= 12
+    assert assembler.counts.outside == 90
+    assert assembler.feed(span_record(1, "job")) == []
+    assert (assembler.counts.outside, assembler.held_spans) == (100, 0)
+
+
+def test_in_process_a_turn_that_was_unknown_frees_the_room_of_its_spans():
+    """Spans that turned out to lie in a turn are no longer among those that lie in none."""
+    assembler = Assembler(in_process=True, unowned_spans=2)
+    for trace in range(1, 20):
+        trace_id = format(trace, "032x")
+        assembler.started(trace_id, "0" * 15 + "1", None, is_turn=None)
+        for number in (2, 3):
+            assembler.started(trace_id, format(number, "016x"), "0" * 15 + "1", is_turn=None)
+            assembler.feed(span_record(number, parent=1, trace_id=trace_id, attributes=CHAT))
+        (turn,) = assembler.feed(span_record(1, trace_id=trace_id, attributes=AGENT))
+        assert turn.spans == 3
+    assert assembler.counts.outside == 0
+
+
+def test_in_process_endless_work_below_an_ended_turn_is_told_now_and_then():
+    """A context that leaks into a background thread must not make each of its spans cost a whole revision."""
+    assembler = Assembler(in_process=True)
+    turn = turn_record(1)
+    begin(assembler, turn)
+    told = assembler.feed(turn)
+    for number in range(2, 202):
+        late = component_record(number, TOOL, parent=1)
+        begin(assembler, late)
+        told += assembler.feed(late)
+    assert len(told) < 20
+    told += assembler.flush(EPOCH_NS)
+    told += assembler.flush(EPOCH_NS + QUIET_NS)
+    assert told[-1].spans == 201
+
+
+def test_in_process_a_session_that_ends_late_reaches_turns_below_turns():
+    """The session stands on the outermost span, which ends last but one."""
+    named = {**AGENT, semconv.CONVERSATION_ID: "s"}
+    assembler = Assembler(in_process=True)
+    spans = [span_record(1, attributes=named), span_record(2, parent=1, attributes=AGENT)]
+    spans.append(span_record(3, parent=2, attributes=AGENT))
+    for span in spans:
+        assembler.started(TRACE_ID, span.span_id, span.parent_span_id, is_turn=None)
+    told = [turn for span in (spans[2], spans[0], spans[1]) for turn in assembler.feed(span)]
+    assert {turn.session for turn in newest_revisions(told)} == {"s"}
