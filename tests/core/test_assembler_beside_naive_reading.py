@@ -1,5 +1,6 @@
 """The assembler beside a naive reading of the whole trace: any order, copies, losses, delays, and in process."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_reading import read, told
@@ -19,7 +20,7 @@ def assert_equal(turns, counts, survivors):
     assert counts.outside == outside
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.data())
 def test_any_order_copies_and_losses(data):
     """Whatever comes in whatever order and how often: the turns are those of what came."""
@@ -34,7 +35,7 @@ def test_any_order_copies_and_losses(data):
     assert assembler.held_spans == sum(len(tree.members) for tree in assembler._traces.values())
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.data())
 def test_any_delay(data):
     """Turns that were told before all of their spans came end up the same, by revisions that count up from 1."""
@@ -58,7 +59,7 @@ def test_any_delay(data):
     assert assembler.counts.incomplete == sum(turn.incomplete for turn in newest_revisions(turns))
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.data())
 def test_in_process(data):
     """Told of each start and end, in any overlap, the turns come without waiting; what lies in none is let go."""
@@ -83,6 +84,13 @@ def test_in_process(data):
     if not turns:
         assert not held
     assert assembler.drain() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("holds", [test_any_order_copies_and_losses, test_any_delay, test_in_process])
+def test_for_longer(holds):
+    """The same, on many more traces."""
+    settings(max_examples=2000)(given(st.data())(holds.hypothesis.inner_test))()
 
 
 @st.composite
