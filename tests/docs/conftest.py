@@ -49,6 +49,12 @@ def page():
 
 
 @pytest.fixture(scope="session")
+def pages():
+    """All pages of the checkout."""
+    return [Page(path) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))]
+
+
+@pytest.fixture(scope="session")
 def code():
     """What stands in backticks."""
     return code_in

@@ -105,11 +105,11 @@ def test_each_environment_variable_of_ours_is_told(attributes, code):
     assert {code(row[0])[0] for row in attributes.rows("Environment variables")} == named
 
 
-def test_every_name_on_the_pages_exists(page, code):
+def test_every_name_on_the_pages_exists(pages, code):
     """A key or metric in any page stands in semconv.py: none is misspelled, and none stays that is gone."""
     known = {value for value in vars(semconv).values() if isinstance(value, str)} | {PLACEHOLDER}
-    root, standin = HERE.parents[1], HERE.parent / "agentnet" / "standin"
-    for path in (*root.glob("*.md"), *root.glob("docs/**/*.md")):
-        named = {name for name in code(path.read_text()) if re.fullmatch(r"(agentnet|gen_ai)\.[\w.<>]+", name)}
+    standin = HERE.parent / "agentnet" / "standin"
+    for page in pages:
+        named = {name for name in code(page.prose) if re.fullmatch(r"(agentnet|gen_ai)\.[\w.<>]+", name)}
         modules = {name for name in named if standin.joinpath(*name.split(".")).with_suffix(".py").exists()}
-        assert named - modules - known == set(), path
+        assert named - modules - known == set(), page.path
