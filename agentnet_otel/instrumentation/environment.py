@@ -64,9 +64,9 @@ def _installed(package: str) -> str | None:
         return None
 
 
-def _cpu_model(cpu_info: Path = _CPU_INFO) -> str | None:
+def _cpu_model() -> str | None:
     try:
-        lines = cpu_info.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = _CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from agentnet.core.agent import AgentNet
-from agentnet.core.orchestration.turn_engine import TurnEngine
+from agentnet.core.orchestration.turn_engine import SessionResult, TurnEngine, TurnMode
 from agentnet.core.types import CognitiveFault
 from agentnet.providers.base import ProviderAdapter
 from agentnet.providers.example import ExampleEngine
@@ -143,6 +143,31 @@ def test_agents_that_are_not_the_framework_s_do_without_it(factory):
 
     result = run(team, "multi_agent")
     assert (result.success_rate, [turn.agent for turn in result.turns]) == (1.0, ["ag", "other"] * 2)
+
+
+class RaisingAgent(AgentNet):
+    """As agents of older versions do: they raise where newer ones answer with a tree."""
+
+    def generate_reasoning_tree(self, task, **given):
+        raise ConnectionError("down")
+
+
+def test_an_agent_that_raises_fails_its_session():
+    """Though the turn engine makes an answer of it."""
+    result = run(lambda: RaisingAgent("ag", {"logic": 0.8}, engine=DictEngine()), "multi_agent", iterations=1)
+    assert result.error_details == ["Iteration 0 failed: down"]
+    assert Outcome.ERROR in {turn.outcome for turn in result.turns}
+
+
+def test_a_session_that_ends_early_is_a_failure(factory, monkeypatch):
+    """Not every agent has spoken."""
+
+    async def ended(engine, agents, topic):
+        return SessionResult(session_id="multi_1", mode=TurnMode.ROUND_ROBIN, status="timeout")
+
+    monkeypatch.setattr(TurnEngine, "execute_multi_agent_session", ended)
+    result = run(factory(DictEngine), "multi_agent", iterations=1)
+    assert result.error_details == ["Iteration 0 failed: the session ended as timeout before every agent had spoken"]
 
 
 def test_tools_and_memory_are_part_of_the_turn(factory):

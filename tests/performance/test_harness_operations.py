@@ -18,7 +18,7 @@ import agentnet_otel
 from agentnet_otel.model import Outcome
 from agentnet_otel.performance import PerformanceHarness
 from agentnet_otel.performance import run as run_module
-from agentnet_otel.performance.calls import Caller, runs_through
+from agentnet_otel.performance.calls import Caller, _step_through, runs_through
 from agentnet_otel.performance.daemon_threads import DaemonThreads
 
 ERROR_TREE = {
@@ -31,6 +31,14 @@ FAULT_TREE = {
     "result": {"content": "said something", "confidence": 0.1, "fault": True},
     "metadata": {"cognitive_fault": {"message": "not allowed", "severity": "major"}},
 }
+
+
+class Odd:
+    """An object whose properties fail."""
+
+    @property
+    def success(self):
+        raise RuntimeError("not now")
 
 
 @dataclass
@@ -143,6 +151,13 @@ def test_awaiting_nothing_is_told_from_the_code():
         assert runs_through(coroutine) is through
         coroutine.close()
     assert runs_through(object()) is False
+
+
+def test_a_coroutine_that_stops_though_it_awaits_nothing_is_told():
+    """It cannot be, by its code; if it were, it would not be left half done."""
+    coroutine = awaits(None, "p")
+    with pytest.raises(RuntimeError, match="stopped on its way"):
+        _step_through(coroutine)
 
 
 @pytest.mark.parametrize("kind", ["function", "method", "callable", "mock", "returns coroutine", "awaitable"])
@@ -271,7 +286,18 @@ def test_what_says_that_it_failed_has_failed(answer, reason, outcome):
 
 @pytest.mark.parametrize(
     "answer",
-    [None, "", 0, {}, TREE, {"success": True}, {"success": 0, "error": None}, {"result": None}, Answer(success=True)],
+    [
+        None,
+        "",
+        0,
+        {},
+        TREE,
+        {"success": True},
+        {"success": 0, "error": None},
+        {"result": None},
+        Answer(success=True),
+        Odd(),
+    ],
 )
 def test_everything_else_that_is_returned_is_a_success(answer):
     """Of any type."""

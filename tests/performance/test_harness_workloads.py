@@ -233,6 +233,26 @@ def test_every_type_takes_its_own_time(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("synchronous", [True, False])
+def test_an_agent_that_raises_fails_every_type(kind, synchronous):
+    """With the text of what it raised; its turn is one that failed."""
+
+    class Raising(Equipped):
+        def generate_reasoning_tree(self, prompt):
+            raise ConnectionError("down")
+
+    class AsyncRaising(Equipped):
+        generate_reasoning_tree = None
+
+        async def process(self, prompt):
+            raise ConnectionError("down")
+
+    result = run(Raising if synchronous else AsyncRaising, kind=kind, iterations=1, agent_count=2)
+    assert result.error_details == ["Iteration 0 failed: down"]
+    assert {turn.outcome for turn in result.turns} == {Outcome.ERROR}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("synchronous", [True, False])
 def test_every_type_can_time_out(kind, synchronous):
     """The turn that ran then is one that timed out."""
 
