@@ -302,6 +302,8 @@ def test_html_is_structured_for_all_readers():
     assert text.count("<h1>AgentNet Performance Report</h1>") == 1
     regions = [attribute for attribute in page.attributes if attribute[1:] == ("role", "region")]
     assert len(regions) == len(page.tables) == text.count('tabindex="0"')
+    labels = [value for _, name, value in page.attributes if name == "aria-label"]
+    assert len(set(labels)) == len(labels) == len(regions)
     assert text.count('scope="row"') == sum(len(table) - 1 for table in page.tables)
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text

@@ -129,7 +129,7 @@ def _table(table: Table, title: str) -> Iterator[str]:
         return
     stacked = any(cell.tone is not None for row in table.rows for cell in row)
     numeric = [all(_is_number(row[place]) for row in table.rows) for place in range(len(table.head))]
-    yield f'<div class="wide" role="region" aria-label="{title}" tabindex="0">'
+    yield f'<div class="wide" role="region" aria-label="{title}: {escape(table.head[0])}" tabindex="0">'
     yield '<table class="stacked">' if stacked else "<table>"
     yield "<thead><tr>"
     for head, right in zip(table.head, numeric, strict=True):
