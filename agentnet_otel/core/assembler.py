@@ -26,6 +26,7 @@ A turn that is told again is the same turn in its next revision. Policies, each 
 * a span that comes twice counts once;
 * the last `ENDED_TURNS` turns that were told can be revised, each by as many spans as `TURN_SPANS` allow; a span
   that comes for an older one is late, and left out;
+* calls outside any turn are counted; with ``group_calls`` those of a trace are told as if they were one turn;
 * calls whose turn did not come within `MISSING_NS` are told as an incomplete turn if they name an agent, else they are
   outside any turn;
 * beyond `MAX_SPANS` the trace that was quiet longest is told as it is, and forgotten;
@@ -81,6 +82,8 @@ class Counts:
     """Spans whose times ran backwards or left their turn."""
     incomplete: int = 0
     """Turns whose own span did not come."""
+    twins: int = 0
+    """Spans that only repeat another one, as Logfire's pending spans do."""
 
 
 class Assembler:
@@ -96,6 +99,7 @@ class Assembler:
         ended_turns: int = ENDED_TURNS,
         turn_spans: int = TURN_SPANS,
         unowned_spans: int = UNOWNED_SPANS,
+        group_calls: bool = False,
     ) -> None:
         self.counts = Counts()
         self._quiet_ns = quiet_ns
@@ -105,6 +109,7 @@ class Assembler:
         self._max_ended = ended_turns
         self._turn_spans = turn_spans
         self._max_unowned = unowned_spans
+        self._groups_calls = group_calls
         self._now_ns = 0
         self._held = 0
         self._traces: OrderedDict[str, TraceTree] = OrderedDict()
@@ -158,11 +163,14 @@ class Assembler:
             self.counts.duplicates += 1
             return False
         facts = read_facts(span)
+        if facts.role is Role.TWIN:
+            self.counts.twins += 1
+            return False
         if fate is Fate.MISSING or self._is_late(span, facts, tree):
             self.counts.late += 1
             self._forgotten.remember(span.trace_id, span.span_id, Fate.IN_TURN)
             return False
-        if facts.role is Role.WORKFLOW and self._forgotten.held_turns(span.trace_id, span.span_id):
+        if facts.role in {Role.WORKFLOW, Role.ROOT} and self._forgotten.held_turns(span.trace_id, span.span_id):
             facts = msgspec.structs.replace(facts, role=Role.SESSION)
         self._held += span.span_id not in tree.open
         tree.arrived_ns = self._now_ns
@@ -220,7 +228,7 @@ class Assembler:
             return []
         if quiet_ns >= self._missing_ns or not tree.waits:
             return self._settle(trace_id, tree)
-        tree.promote_workflows()
+        tree.decide_roles()
         tree.stage = Stage.QUIET
         turns = self._tell_pending(trace_id, tree)
         self._trim()
@@ -228,8 +236,10 @@ class Assembler:
 
     def _settle(self, trace_id: str, tree: TraceTree) -> list[Turn]:
         """Tell all of a trace, be it incomplete, and let go of what lies in no turn."""
-        tree.promote_workflows()
+        tree.decide_roles()
         tree.give_up_missing()
+        if self._groups_calls:
+            tree.group_calls(trace_id)
         tree.demoted.clear()
         tree.stage = Stage.SETTLED
         turns = self._tell_pending(trace_id, tree)
@@ -247,14 +257,15 @@ class Assembler:
         """What the end of a span completes in process."""
         trace_id = span.trace_id
         if not tree.inside_open(span.span_id):
-            tree.promote_workflows()
+            tree.decide_roles()
             while decided := tree.decided_workflows():  # first outer ones, then those inside them
                 for workflow in decided:
                     self._drop_unowned(trace_id, workflow, tree)
         turns = []
         for turn_id in list(tree.pending):
             told = tree.told.get(turn_id)
-            if tree.has_open_below(turn_id) or (told is not None and told.revision > REVISIONS_AT_ONCE):
+            revised_often = told is not None and told.revision > REVISIONS_AT_ONCE
+            if tree.has_open_below(turn_id) or tree.may_be_repetition(turn_id) or revised_often:
                 self._waiting.setdefault((trace_id, turn_id), self._now_ns)
             else:
                 turns.append(self._tell(trace_id, tree, turn_id))

@@ -9,6 +9,7 @@ from agentnet_otel import semconv
 from agentnet_otel.core import values
 from agentnet_otel.core.efficiency import quality_of, token_efficiency
 from agentnet_otel.core.intervals import ComponentInterval, Stretch, clip, self_times
+from agentnet_otel.core.repetitions import completed, distinct
 from agentnet_otel.core.sampling import trace_state_probability
 from agentnet_otel.core.turn_parts import Member, TurnParts
 from agentnet_otel.core.usage import Usage, usage_of
@@ -40,14 +41,15 @@ def reconstruct(parts: TurnParts) -> Turn:
     Raises:
         ValueError: there is no span at all.
     """
-    below = sorted(parts.below, key=lambda member: (member.start_ns, member.span_id))
+    below = completed(sorted(parts.below, key=lambda member: (member.start_ns, member.span_id)))
+    once = distinct(below)
     members = below if parts.root is None else [parts.root, *below]
     if not members:
         message = "a turn needs at least one span"
         raise ValueError(message)
     within = _within(parts.root, below)
-    times = _times(parts, below, within)
-    usage = usage_of(parts.root, below)
+    times = _times(parts, below, once.calls, within)
+    usage = usage_of(parts.root, once.spending)
     own = _Own(parts.root)
     quality, quality_source = quality_of(own.ratio(semconv.TURN_QUALITY), own.ratio(semconv.TURN_CONFIDENCE))
     said_by_category = own.categories()
@@ -58,12 +60,12 @@ def reconstruct(parts: TurnParts) -> Turn:
         trace_id=members[0].trace_id,
         span_id=parts.root_id,
         parent_span_id=None if parts.root is None else parts.root.parent_span_id,
-        agent=_first_known(m.facts.agent for m in members) or "",
+        agent=_first_known(m.facts.agent for m in members) or (members[0].service_name if parts.of_calls else ""),
         service_name=members[0].service_name,
         session=_session(parts, below),
         start_ns=within[0],
         end_ns=within[1],
-        outcome=_outcome(parts.root, own),
+        outcome=_outcome(parts, own, once.calls),
         error_type=None if parts.root is None else parts.root.facts.error_type,
         model=_model(parts.root, usage),
         models=usage.models or _models_of_root(parts.root),
@@ -86,12 +88,12 @@ def reconstruct(parts: TurnParts) -> Turn:
         response_length=own.count(semconv.TURN_RESPONSE_LENGTH),
         time_to_first_token_ns=_first_token_ns(own, below, within),
         inference_attempts=_attempts(below),
-        tool_calls=_tool_calls(below),
+        tool_calls=_tool_calls(once.calls),
         policy_violations=max(own.count(semconv.TURN_POLICY_VIOLATIONS) or 0, len(violations)),
         violations=violations,
-        spans=len(members),
+        spans=len(parts.below) + (parts.root is not None),
         revision=parts.revision,
-        incomplete=parts.root is None,
+        incomplete=parts.root is None and not parts.of_calls,
         fallback=own.flag(semconv.TURN_FALLBACK),
         interrupted=own.flag(semconv.TURN_INTERRUPTED),
         metrics_recorded=own.flag(semconv.METRICS_RECORDED),
@@ -147,9 +149,9 @@ def _within(root: Member | None, below: Sequence[Member]) -> Stretch:
     return below[0].start_ns, max(max(m.end_ns, m.start_ns) for m in below)
 
 
-def _times(parts: TurnParts, below: Sequence[Member], within: Stretch) -> _Times:
+def _times(parts: TurnParts, below: Sequence[Member], once: Sequence[Member], within: Stretch) -> _Times:
     """Self times, sums and counts of the components; a nested turn counts as orchestration."""
-    components = [(m, m.facts.component) for m in below if m.facts.component is not None]
+    components = [(m, m.facts.component) for m in once if m.facts.component is not None]
     components += [(m, LatencyComponent.ORCHESTRATION) for m in parts.nested]
     kept = {member.span_id for member, _ in components}
     parents = {m.span_id: m.parent_span_id or "" for m in (*below, *parts.nested)}
@@ -253,20 +255,27 @@ def _session(parts: TurnParts, below: Sequence[Member]) -> str | None:
     return own or parts.inherited_session or _first_known(m.facts.session for m in below)
 
 
-def _outcome(root: Member | None, own: _Own) -> Outcome:
+def _outcome(parts: TurnParts, own: _Own, calls: Sequence[Member]) -> Outcome:
     """How the turn ended; a turn whose own span was lost usually raised, but nobody knows: error."""
+    root = parts.root
     if root is None:
-        return Outcome.ERROR
+        ended_well = parts.of_calls and not _last_inference_failed(calls)
+        return Outcome.SUCCESS if ended_well else Outcome.ERROR
     said = own.member(Outcome, semconv.TURN_OUTCOME)
     if said is not None:
         return said
-    failed = root.status is StatusCode.ERROR or (root.status is StatusCode.UNSET and root.facts.error_type is not None)
-    if not failed:
+    failed = root.facts.failed or (root.status is StatusCode.UNSET and root.facts.error_type is not None)
+    if not failed and not (root.facts.judged_by_calls and _last_inference_failed(calls)):
         return Outcome.SUCCESS
     kind = (root.facts.error_type or "").rpartition(".")[2].lower()
     if any(word in kind for word in _TIMEOUT_WORDS):
         return Outcome.TIMEOUT
     return Outcome.CANCELLED if kind in _CANCELLED_WORDS else Outcome.ERROR
+
+
+def _last_inference_failed(calls: Sequence[Member]) -> bool:
+    asked = [member for member in calls if member.facts.component is LatencyComponent.INFERENCE]
+    return bool(asked) and max(asked, key=lambda member: member.end_ns).facts.failed
 
 
 def _sampling_probability(member: Member) -> float | None:

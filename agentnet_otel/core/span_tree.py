@@ -58,12 +58,22 @@ class SpanTree:
         """Forget a span."""
         member = self.members.pop(span_id)
         self.detached.pop(span_id, None)
+        self._leave_parent(member)
+        return member
+
+    def move(self, span_id: str, parent: str) -> None:
+        """Put a held span below another one."""
+        member = self.members[span_id]
+        self._leave_parent(member)
+        self.members[span_id] = msgspec.structs.replace(member, parent_span_id=parent)
+        self._children.setdefault(parent, {})[span_id] = None
+
+    def _leave_parent(self, member: Member) -> None:
         if member.parent_span_id is not None:
             siblings = self._children[member.parent_span_id]
-            del siblings[span_id]
+            del siblings[member.span_id]
             if not siblings:
                 del self._children[member.parent_span_id]
-        return member
 
     def children(self, span_id: str) -> list[str]:
         """Members directly below a span, be that here or not."""

@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 import msgspec
 
-from agentnet_otel.core.dialects import Role, SpanFacts
+from agentnet_otel.core.dialects import MAYBE_TURNS, Role, SpanFacts
 from agentnet_otel.core.span_tree import SpanTree
 from agentnet_otel.core.turn_parts import Member, TurnParts
 from agentnet_otel.model import LatencyComponent, SpanKind
@@ -60,7 +60,14 @@ class TraceTree(SpanTree):
     """The time of the stream when the newest span came."""
     newest_end_ns: int = 0
     stage: Stage = Stage.FRESH
-    _workflows: dict[str, None] = field(default_factory=dict)
+    _candidates: dict[str, Role] = field(default_factory=dict)
+    """Members that may be turns, by what stands around and below them."""
+    _promoted: set[str] = field(default_factory=set)
+    """Agents without a name that became turns."""
+    _folded: set[str] = field(default_factory=set)
+    """Spans that repeat the turn above them."""
+    _bodies_beside: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Turns whose work may stand in a span beside them, by their parent."""
     _sessions: dict[str, None] = field(default_factory=dict)
     _callers: dict[str, None] = field(default_factory=dict)
     _turn_by_id: dict[str, str] = field(default_factory=dict)
@@ -69,11 +76,14 @@ class TraceTree(SpanTree):
     _groups: dict[str, dict[str, None]] = field(default_factory=dict)
     """Top-most spans of incomplete turns, by the id of the turn's missing span."""
     _group_of: dict[str, str] = field(default_factory=dict)
+    _of_calls: set[str] = field(default_factory=set)
+    """Groups that are no incomplete turns, but calls outside any."""
 
     def add(self, member: Member) -> None:
         """Take an ended span in, and mark the turns that it changes."""
         span_id = member.span_id
         self.attach(member)
+        member = self._fold_repeats(member)
         self.stage = Stage.FRESH
         self.newest_end_ns = max(self.newest_end_ns, member.end_ns)
         if member.parent_span_id not in self.members and member.parent_span_id not in self.open:
@@ -81,6 +91,7 @@ class TraceTree(SpanTree):
         for child in self.children(span_id):
             self._found_parent(child)
         self._note_role(member)
+        self._find_body(member)
         if self._callers:
             self._demote_callers(span_id)
         if member.facts.session is not None or self._session_around(span_id) is not None:
@@ -92,7 +103,10 @@ class TraceTree(SpanTree):
     def remove(self, span_id: str) -> Member:
         """Forget a span."""
         self._found_parent(span_id)
-        self._workflows.pop(span_id, None)
+        self._candidates.pop(span_id, None)
+        self._promoted.discard(span_id)
+        self._folded.discard(span_id)
+        self._forget_body_beside(span_id)
         self._sessions.pop(span_id, None)
         self._callers.pop(span_id, None)
         self.closed.pop(span_id, None)
@@ -125,6 +139,8 @@ class TraceTree(SpanTree):
                 break
             if member.facts.role is Role.TURN:
                 return ancestor
+            if self._of_calls and top in self._group_of:
+                break
             top = ancestor
         turn_id = self._turn_of_stray(top) or self._group_of.get(top)
         return None if turn_id == span_id else turn_id
@@ -140,7 +156,7 @@ class TraceTree(SpanTree):
             found = self.open.get(ancestor)
             if self.is_turn(ancestor) or (found is not None and found.is_turn):
                 return True
-            undecided = undecided or ancestor in self._workflows or (found is not None and found.is_turn is None)
+            undecided = undecided or ancestor in self._candidates or (found is not None and found.is_turn is None)
         return None if undecided else False
 
     def below(self, turn_id: str) -> tuple[list[Member], list[Member]]:
@@ -171,6 +187,7 @@ class TraceTree(SpanTree):
             root_id=turn_id,
             below=below,
             nested=nested,
+            of_calls=turn_id in self._of_calls,
             inherited_session=self._session_around(turn_id) or told.session,
             revision=told.revision + 1,
         )
@@ -217,21 +234,48 @@ class TraceTree(SpanTree):
 
     # --- decisions -----------------------------------------------------------------------------------
 
-    def promote_workflows(self) -> None:
-        """Make turns of the workflows that hold none and lie in none."""
-        for span_id in list(self._workflows):
-            if not self.has_open_below(span_id) and not self.below(span_id)[1] and self._outermost(span_id):
-                member = self.members[span_id]
-                agent = member.facts.agent or member.facts.subject or member.name
-                self._replace_facts(member, msgspec.structs.replace(member.facts, role=Role.TURN, agent=agent))
-                self.pending[span_id] = None
-                del self._workflows[span_id]
+    def decide_roles(self) -> None:
+        """Make turns of the spans that may be some, where what stands around and below them allows it."""
+        if not self._candidates:
+            return
+        above_named = self._above_named_turns()
+        for role in (Role.UNNAMED_TURN, Role.WORKFLOW, Role.ROOT):
+            for span_id in [id_ for id_, found in self._candidates.items() if found is role]:
+                if not self.has_open_below(span_id) and self._may_be_turn(span_id, role, above_named):
+                    self._promote(span_id, role)
+
+    def _may_be_turn(self, span_id: str, role: Role, above_named: set[str]) -> bool:
+        if role is Role.UNNAMED_TURN:
+            return span_id not in above_named
+        below, nested = self.below(span_id)
+        asks = role is not Role.ROOT or any(m.facts.component is LatencyComponent.INFERENCE for m in below)
+        return asks and not nested and self._outermost(span_id, role)
+
+    def _promote(self, span_id: str, role: Role) -> None:
+        member = self.members[span_id]
+        agent = member.facts.agent or member.facts.subject or member.name
+        facts = msgspec.structs.replace(member.facts, role=Role.TURN, agent=agent)
+        self._replace_facts(member, facts)
+        self.pending[span_id] = None
+        del self._candidates[span_id]
+        if role is Role.UNNAMED_TURN:
+            self._promoted.add(span_id)
+
+    def _above_named_turns(self) -> set[str]:
+        """Spans with a turn below them whose agent has a name of its own."""
+        above: set[str] = set()
+        if Role.UNNAMED_TURN not in self._candidates.values():
+            return above
+        for span_id, member in self.members.items():
+            if member.facts.role is Role.TURN and span_id not in self._promoted:
+                above.update(self.ancestors(span_id))
+        return above
 
     def decided_workflows(self) -> list[str]:
         """In process: workflows that are no turn, for good, because they hold one."""
-        decided = [w for w in self._workflows if not self.has_open_below(w) and self.lies_in_turn(w) is False]
+        decided = [w for w in self._candidates if not self.has_open_below(w) and self.lies_in_turn(w) is False]
         for span_id in decided:
-            del self._workflows[span_id]
+            del self._candidates[span_id]
         return decided
 
     def give_up_missing(self) -> None:
@@ -252,9 +296,32 @@ class TraceTree(SpanTree):
                 self._group_of.update(dict.fromkeys(group, missing))
                 self.pending[missing] = None
 
+    def group_calls(self, trace_id: str) -> None:
+        """Take the calls of the trace that lie in no turn for one turn, whose id is that of the trace."""
+        _, bare = self.unowned()
+        called = [member for member in bare if member.facts.component not in {None, LatencyComponent.ORCHESTRATION}]
+        if not called:
+            return
+        free = {member.span_id for member in bare}
+        tops = dict.fromkeys(self._top_in(free, member.span_id) for member in called)
+        self._groups.setdefault(trace_id, {}).update(tops)
+        self._group_of.update(dict.fromkeys(tops, trace_id))
+        self._of_calls.add(trace_id)
+        self.pending[trace_id] = None
+
+    def _top_in(self, span_ids: set[str], span_id: str) -> str:
+        """The highest of these spans above one of them, without a gap between."""
+        top = span_id
+        for ancestor in self.ancestors(span_id):
+            if ancestor not in span_ids:
+                break
+            top = ancestor
+        return top
+
     def hosts_turns(self, span_id: str) -> None:
         """Learn that a turn stood below a span: as a workflow it is none itself."""
-        self._workflows.pop(span_id, None)
+        if self._candidates.get(span_id) is not Role.UNNAMED_TURN:
+            self._candidates.pop(span_id, None)
 
     def close_turn(self, turn_id: str) -> list[Member]:
         """Revise a turn no more; returns its spans that nothing else needs."""
@@ -272,8 +339,8 @@ class TraceTree(SpanTree):
 
     def _note_role(self, member: Member) -> None:
         facts = member.facts
-        if facts.role is Role.WORKFLOW:
-            self._workflows[member.span_id] = None
+        if facts.role in MAYBE_TURNS:
+            self._candidates[member.span_id] = facts.role
         if facts.role is Role.SESSION:
             self._sessions[member.span_id] = None
         if facts.role is not Role.TURN:
@@ -346,9 +413,83 @@ class TraceTree(SpanTree):
         top = self.members[self.top_of(turn_id)]
         return top.span_id in self.detached and top.parent_is_remote is not True
 
-    def _outermost(self, span_id: str) -> bool:
-        around = [self.members[a].facts.role for a in self.ancestors(span_id) if a in self.members]
-        return Role.TURN not in around and Role.WORKFLOW not in around and not self.inside_open(span_id)
+    def _outermost(self, span_id: str, role: Role) -> bool:
+        """Whether nothing around it is a turn, or more likely to be one."""
+        around = {self.members[a].facts.role for a in self.ancestors(span_id) if a in self.members}
+        likelier = {Role.TURN, Role.UNNAMED_TURN, Role.WORKFLOW, role}
+        return around.isdisjoint(likelier) and not self.inside_open(span_id)
+
+    def may_be_repetition(self, span_id: str) -> bool:
+        """Whether it is a turn that a library wrote, just below an open span that may be the same agent's."""
+        member = self.members[span_id]
+        return not member.facts.ours and member.parent_span_id in self.open
+
+    def _fold_repeats(self, member: Member) -> Member:
+        """A turn just below one of the same agent is no turn: libraries nest spans of one run, and add steps."""
+        parent = self.members.get(member.parent_span_id or "")
+        if parent is not None and self._repeats(member, parent):
+            member = self._fold(member)
+        for child in self.children(member.span_id):
+            if self._repeats(self.members[child], member):
+                self._fold(self.members[child])
+        return member
+
+    def _repeats(self, member: Member, parent: Member) -> bool:
+        """Whether two spans that libraries wrote, one just below the other, are of one agent's run."""
+        facts, above = member.facts, parent.facts
+        return (
+            facts.role is Role.TURN
+            and (above.role is Role.TURN or parent.span_id in self._folded)
+            and above.agent == facts.agent
+            and not facts.ours
+            and not above.ours
+            and parent.kind is not SpanKind.CLIENT
+            and member.parent_is_remote is not True
+            and member.service_name == parent.service_name
+        )
+
+    def _fold(self, member: Member) -> Member:
+        self._folded.add(member.span_id)
+        self._replace_facts(member, msgspec.structs.replace(member.facts, role=Role.OTHER))
+        self.pending.pop(member.span_id, None)
+        self.told.pop(member.span_id, None)
+        return self.members[member.span_id]
+
+    def _find_body(self, member: Member) -> None:
+        """Put below a turn the span beside it that holds its work: it bears the agent's name, and ran within it."""
+        parent, facts = member.parent_span_id, member.facts
+        if parent is None:
+            return
+        if facts.body_beside and facts.role is Role.TURN:
+            self._bodies_beside.setdefault(parent, {})[member.span_id] = None
+            for sibling in self.children(parent):
+                self._move_body(sibling, member.span_id)  # the turn itself is no orchestration
+        elif parent in self._bodies_beside:
+            for turn_id in list(self._bodies_beside[parent]):
+                self._move_body(member.span_id, turn_id)
+
+    def _forget_body_beside(self, span_id: str) -> None:
+        parent = self.members[span_id].parent_span_id or ""
+        turns = self._bodies_beside.get(parent)
+        if turns is not None:
+            turns.pop(span_id, None)
+            if not turns:
+                del self._bodies_beside[parent]
+
+    def _move_body(self, span_id: str, turn_id: str) -> None:
+        body, turn = self.members[span_id], self.members[turn_id]
+        within = turn.start_ns <= body.start_ns <= body.end_ns <= turn.end_ns
+        if within and body.facts.component is LatencyComponent.ORCHESTRATION and body.facts.subject == turn.facts.agent:
+            self._find_parent_again(span_id, turn_id)
+
+    def _find_parent_again(self, span_id: str, parent: str) -> None:
+        around = self.enclosing_turn(span_id)
+        self.detached.pop(span_id, None)
+        self._found_parent(span_id)
+        self.move(span_id, parent)
+        for changed in (around, parent):
+            if changed is not None:
+                self.pending[changed] = None
 
     def _replace_facts(self, member: Member, facts: SpanFacts) -> None:
         self.members[member.span_id] = msgspec.structs.replace(member, facts=facts)

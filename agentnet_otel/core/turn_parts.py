@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from agentnet_otel import semconv
-from agentnet_otel.core.dialects import Role, SpanFacts
+from agentnet_otel.core.dialects import MAYBE_TURNS, Role, SpanFacts
 from agentnet_otel.core.values import Attributes
 from agentnet_otel.model import SpanKind, SpanRecord, StatusCode, TokenCategory
 
@@ -61,7 +61,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def member_of(span: SpanRecord, facts: SpanFacts) -> Member:
     """What is kept of a span."""
     words = _NO_WORDS
-    if facts.role in {Role.TURN, Role.WORKFLOW}:
+    if facts.role is Role.TURN or facts.role in MAYBE_TURNS:
         words = {key: value for key, value in span.attributes.items() if key in TURN_WORDS}
     return Member(
         trace_id=span.trace_id,
@@ -92,5 +92,7 @@ class TurnParts:
     root_id: str
     below: Sequence[Member]
     nested: Sequence[Member] = ()
+    of_calls: bool = False
+    """Whether there never was a turn, but calls outside any, which are to be told as one."""
     inherited_session: str | None = None
     revision: int = 1

@@ -4,12 +4,16 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from agentnet_otel.model import AttributeValue
 
 Attributes = Mapping[str, AttributeValue]
 
 LARGEST: Final = sys.float_info.max
 """Beyond it nothing is a number here, be it a whole one: what is calculated with it would overflow."""
+LONGEST_JSON: Final = 65_536
+"""Characters. JSON that holds figures is short; what is longer is content, and is not read."""
 _LONGEST_DIGITS: Final = 18
 """ Whole numbers of so many digits fit into 64 bits."""
 
@@ -25,6 +29,8 @@ def text(value: AttributeValue) -> str | None:
 
 def count(value: AttributeValue) -> int | None:
     """A whole number of at least 0, or None."""
+    if type(value) is int and 0 <= value <= LARGEST:  # nearly always; a bool is none
+        return value
     found = number(value)
     return int(found) if found is not None and found >= 0 and found == int(found) else None
 
@@ -60,3 +66,26 @@ def ratio(value: AttributeValue) -> float | None:
 def flag(value: AttributeValue) -> bool:
     """Whether the value says yes."""
     return value is True or (isinstance(value, str) and value.lower() == "true")
+
+
+def mapping(value: AttributeValue) -> Attributes:
+    """A mapping, be it written as a JSON object; empty where it is none."""
+    if isinstance(value, str) and value.lstrip()[:1] == "{" and len(value) <= LONGEST_JSON:
+        try:
+            value = msgspec.json.decode(value)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return {}
+    return value if isinstance(value, Mapping) else {}
+
+
+def unquoted(value: AttributeValue) -> AttributeValue:
+    """What a JSON text or number says; anything else as it is."""
+    if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"':
+        inner = value[1:-1]
+        if "\\" not in inner:
+            return inner
+        try:
+            return str(msgspec.json.decode(value, type=str))
+        except (msgspec.DecodeError, ValueError):
+            return value
+    return value

@@ -31,13 +31,16 @@ class Rebuilt:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def rebuild(sources: Iterable[str | Path], tick: Callable[[int], None] | None = None) -> Rebuilt:
+def rebuild(
+    sources: Iterable[str | Path], tick: Callable[[int], None] | None = None, *, group_calls: bool = False
+) -> Rebuilt:
     """All turns in the sources, each in its newest revision. ``tick`` is called with numbers of spans read.
 
-    A folder of `serve` holds turns already; other sources hold spans.
+    A folder of `serve` holds turns already; other sources hold spans. With ``group_calls`` the calls of a trace that
+    lie in no turn are told as one.
     """
     read = ReadReport()
-    assembler = Assembler(max_spans=MAX_SPANS)
+    assembler = Assembler(max_spans=MAX_SPANS, group_calls=group_calls)
     turns: list[Turn] = []
     of_spans = []
     for source in sources:

@@ -139,7 +139,8 @@ class _Trace:
     def _turn(self, root, turn_id, parts, nested):
         low = root.start_ns if root else parts[0].start_ns
         high = max([root.end_ns, low] if root else [max(p.start_ns, p.end_ns) for p in parts])
-        timed = [(p, self.components[p.span_id]) for p in parts if self.components[p.span_id]]
+        calls = [p for p in parts if self._same_call_around(p) is None]
+        timed = [(p, self.components[p.span_id]) for p in calls if self.components[p.span_id]]
         timed += [(n, "orchestration") for n in nested]
         ticks, nowhere = self._ticks(turn_id, timed, low, high)
         sums, counts = Counter(), Counter()
@@ -164,12 +165,28 @@ class _Trace:
             + (root is not None and root.end_ns < root.start_ns),
             "tools": tuple(
                 p.attributes.get(semconv.TOOL_NAME, "_OTHER")
-                for p in parts
+                for p in calls
                 if self.components[p.span_id] == "tool_execution"
             ),
             "incomplete": root is None,
             **usage,
         }
+
+    def _same_call_around(self, span):
+        """The span of a call around a span that others wrote of the same call."""
+        kind = self.components[span.span_id]
+        around = next((a for a in self._above_in_turn(span.span_id) if self.components[a]), None)
+        if _ours(span) or kind not in {"inference", "tool_execution"} or around is None:
+            return None
+        named = {self.spans[i].attributes.get(semconv.TOOL_NAME) for i in (span.span_id, around)}
+        same = self.components[around] == kind and (kind == "inference" or len(named) == 1)
+        return self.spans[around] if same else None
+
+    def _tells_more(self, span):
+        outer = self._same_call_around(span)
+        return (
+            outer is None or _tokens(span) or _cost(span) is not None or not outer.attributes.get(semconv.REQUEST_MODEL)
+        )
 
     def _session(self, turn_id, root, parts):
         above = [root, *(self.spans[a] for a in self._above(turn_id))] if root else []
@@ -212,6 +229,7 @@ class _Trace:
 
     def _usage(self, root, parts):
         """Tokens and cost of what has nothing of the kind below it."""
+        parts = [p for p in parts if self._tells_more(p)]
         with_tokens = {p.span_id for p in parts if _tokens(p)}
         with_cost = {p.span_id for p in parts if _cost(p) is not None}
         repeats = {a for i in with_tokens for a in self._above_in_turn(i)}

@@ -1,0 +1,65 @@
+"""What OpenLIT writes of the OpenAI Agents SDK: an agent, one as a tool, a hand-over, a failure, a stream."""
+
+import asyncio
+import contextlib
+import json
+import os
+from pathlib import Path
+
+import openlit
+from agents import Agent, OpenAIChatCompletionsModel, Runner, function_tool, trace
+from openai import AsyncOpenAI
+
+# Its prices come from a file: there is no network here.
+prices = Path("prices.json")
+prices.write_text(json.dumps({"chat": {"gpt-4o-mini": {"promptPrice": 0.00015, "completionPrice": 0.0006}}}))
+openlit.init(
+    service_name="recording",
+    application_name="recording",
+    environment="test",
+    otlp_endpoint=os.environ["RECORDING_URL"],
+    disable_batch=True,
+    disable_metrics=True,
+    disable_events=True,
+    pricing_json=str(prices),
+)
+client = AsyncOpenAI(max_retries=0)
+
+
+def chat_model() -> OpenAIChatCompletionsModel:
+    """The chat completions API instead of the responses API."""
+    return OpenAIChatCompletionsModel(model="gpt-4o-mini", openai_client=client)
+
+
+@function_tool
+async def get_weather(city: str) -> str:
+    """The weather in a city."""
+    await asyncio.sleep(0.01)
+    return f"sunny in {city}"
+
+
+researcher = Agent(name="researcher", model=chat_model())
+planner = Agent(name="planner", model="gpt-4o-mini", tools=[get_weather])
+coordinator = Agent(
+    name="coordinator",
+    model=chat_model(),
+    tools=[researcher.as_tool(tool_name="ask_researcher", tool_description="Ask the researcher")],
+)
+writer = Agent(name="writer", model=chat_model())
+triage = Agent(name="triage", model=chat_model(), handoffs=[writer])
+
+
+async def main() -> None:
+    """Run it all."""
+    await Runner.run(planner, "the weather?")
+    await Runner.run(coordinator, "ask for the weather")
+    with trace("travel desk", group_id="trip-3"):
+        await Runner.run(triage, "write")
+    with contextlib.suppress(Exception):  # it has to fail
+        await Runner.run(planner, "FAIL please")
+    result = Runner.run_streamed(planner, "the weather?")
+    async for _ in result.stream_events():
+        pass
+
+
+asyncio.run(main())
