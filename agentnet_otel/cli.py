@@ -56,6 +56,9 @@ Sources = Annotated[
 ]
 Thresholds = Annotated[Path | None, typer.Option(help="YAML file with limits of your own.", metavar="FILE")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no remarks; errors are told.")]
+GroupCalls = Annotated[
+    bool, typer.Option("--group-calls", help="Take the calls of a trace that lie in no turn for one turn.")
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 
 
@@ -114,12 +117,12 @@ def demo(
 
 
 @app.command()
-def turns(sources: Sources, quiet: Quiet = False) -> None:
+def turns(sources: Sources, group_calls: GroupCalls = False, quiet: Quiet = False) -> None:
     """Print one JSON object a line for each turn, in order of ending.
 
     Example: agentnet-otel turns demo-out/spans.jsonl | head -3
     """
-    rebuilt = _rebuild(sources, quiet=quiet)
+    rebuilt = _rebuild(sources, group_calls=group_calls, quiet=quiet)
     for turn in rebuilt.turns:
         sys.stdout.buffer.write(turn_line(turn))
     sys.stdout.buffer.flush()
@@ -137,6 +140,7 @@ def report(
     trace_url: Annotated[
         str | None, typer.Option(metavar="TEMPLATE", help="Link of a trace: ...{trace_id}..., also {span_id}.")
     ] = None,
+    group_calls: GroupCalls = False,
     quiet: Quiet = False,
 ) -> None:
     """Write a report on the turns: verdicts, latency, components, tokens, cost, slowest turns.
@@ -145,7 +149,7 @@ def report(
     """
     form = known_format(format)
     table, template = _table(thresholds), checked_trace_url(trace_url)
-    rebuilt = _rebuild(sources, quiet=quiet)
+    rebuilt = _rebuild(sources, group_calls=group_calls, quiet=quiet)
     content = make_report(
         rebuilt.turns,
         rebuilt.counts,
@@ -168,6 +172,7 @@ def check(
     save_baseline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep these turns, to compare later ones with them.")
     ] = None,
+    group_calls: GroupCalls = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -181,7 +186,7 @@ def check(
     """
     table = _table(thresholds)
     before = None if baseline is None else Baseline.load(baseline)
-    rebuilt = _rebuild(sources, quiet=quiet)
+    rebuilt = _rebuild(sources, group_calls=group_calls, quiet=quiet)
     verdicts = judge(rebuilt.turns, table)
     now = Baseline.of_turns(rebuilt.turns, environment=rebuilt.environment)
     comparison = None if before is None else before.compare(now)
@@ -307,10 +312,10 @@ def _table(path: Path | None) -> ThresholdTable:
     return ThresholdTable() if path is None else read_thresholds(path)
 
 
-def _rebuild(sources: Sequence[str], *, quiet: bool) -> Rebuilt:
+def _rebuild(sources: Sequence[str], *, group_calls: bool, quiet: bool) -> Rebuilt:
     """The turns of the sources. What was left out is told; where nothing at all could be read, that is a failure."""
     with console.progress("reading spans", quiet=quiet) as tick:
-        rebuilt = rebuild(sources, tick)
+        rebuilt = rebuild(sources, tick, group_calls=group_calls)
     nothing = bool(rebuilt.read.unreadable_sources) and not rebuilt.read.spans
     if nothing or not quiet:
         _tell_problems(rebuilt.read)
@@ -377,7 +382,7 @@ def _tell_problems(read: ReadReport) -> None:
 
 def _tell_counts(counts: Counts) -> None:
     for count, what in (
-        (counts.outside, "calls stand outside any turn"),
+        (counts.outside, "calls stand outside any turn (--group-calls takes those of a trace for a turn)"),
         (counts.incomplete, "turns lack their own span"),
         (counts.late, "spans came too late for their turn"),
         (counts.evicted_traces, "traces were closed early, for more spans were open than are held"),
