@@ -1,11 +1,12 @@
 """Tables and progress on a terminal. The only module that knows the terminal library."""
 
+import os
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
-from typing import Final, TextIO
+from typing import Final, Literal, TextIO
 
 from agentnet_otel.core.regression import Change, Comparison
 from agentnet_otel.core.thresholds import Verdict
@@ -129,7 +130,7 @@ def progress(what: str, total: int | None = None, *, quiet: bool = False) -> Ite
 
     Asked is the stream itself: ``FORCE_COLOR`` makes colours, not a terminal.
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, color_system=_color_system())
     silent = quiet or not sys.stderr.isatty() or console.is_dumb_terminal
     columns = (
         SpinnerColumn(),
@@ -147,4 +148,11 @@ def _console(stream: TextIO) -> Console:
     """What the stream cannot encode is written as an escape, not raised about."""
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
-    return Console(file=stream, highlight=False, width=None if stream.isatty() else _UNFOLDED)
+    return Console(
+        file=stream, highlight=False, width=None if stream.isatty() else _UNFOLDED, color_system=_color_system()
+    )
+
+
+def _color_system() -> Literal["auto"] | None:
+    """``NO_COLOR`` takes bold type too: nothing is left that a simple reader of the output would stumble over."""
+    return None if os.environ.get("NO_COLOR") else "auto"

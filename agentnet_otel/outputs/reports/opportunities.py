@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from agentnet_otel.core.efficiency import effective_tokens
 from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.model import LatencyComponent, Turn
 from agentnet_otel.outputs.reports.wording import decimals, milliseconds, number, percent, usd
@@ -56,9 +57,10 @@ class _Kind:
 
 def _redundant_share(turn: Turn) -> float | None:
     """The documented redundancy: all tokens but output x quality, as share of all."""
-    if not turn.tokens.total or turn.quality is None:
+    total = turn.tokens.total
+    if not total or turn.quality is None:
         return None
-    return 1 - (turn.tokens.output or 0) * turn.quality / turn.tokens.total
+    return (total - effective_tokens(turn.tokens.output or 0, turn.quality)) / total
 
 
 def _memory_ms(turn: Turn) -> float | None:

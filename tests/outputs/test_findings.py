@@ -1,0 +1,220 @@
+"""What matters most, what to do, and where time and money could be saved: always with the figures behind it."""
+
+import pytest
+
+from agentnet_otel.core.thresholds import DOCUMENTED, Metric, ThresholdTable, with_limits
+from agentnet_otel.model import (
+    LatencyComponent,
+    Outcome,
+    PolicyViolation,
+    QualitySource,
+    TokenCategory,
+    TokenUsage,
+    ToolCall,
+)
+from agentnet_otel.outputs.reports.content import report_on
+from agentnet_otel.outputs.reports.opportunities import opportunities_of
+
+
+def report(turns, **thresholds):
+    """The report on turns."""
+    return report_on(turns, thresholds=ThresholdTable(**thresholds), generated_ns=0, version="0.0")
+
+
+def test_nothing_stands_out(make_turns):
+    """Good turns: it says where the time goes, and to keep a baseline."""
+    found = report(make_turns(100))
+    assert found.findings == ("75.0 % of the time of all turns is inference.",)
+    (only,) = found.recommendations
+    assert (only.priority, only.title) == ("low", "Keep a baseline")
+
+
+def test_turns_without_any_part(make_turn):
+    """Turns without components, tokens or time: every metric with data is fine, and nothing is divided by zero."""
+    bare = make_turn(ms=0.0, component_self_ns={}, unattributed_ns=0, tokens_by_category={}, tool_calls=())
+    assert report([bare]).findings == ("Every metric with data is within its recommended limit.",)
+
+
+def test_three_findings_the_worst_first(make_turns, make_turn):
+    """Critical limits before recommended ones, each with its reason; failures are told with the success rate."""
+    slow = [make_turn(n, agent="critic", ms=6000.0, cost_usd=0.02) for n in range(40)]
+    failed = [
+        make_turn(n, agent="writer", outcome=Outcome.ERROR, error_type=f"Error{n % 2}", cost_usd=0.002)
+        for n in range(40, 44)
+    ]
+    good = [make_turn(n, agent="writer") for n in range(44, 110)]
+    first, second, third = report(slow + failed + good).findings
+    assert first == (
+        "Turn latency (p95) is 6,000 ms; the critical limit is < 5,000 ms. "
+        "critic is the slowest agent: p95 6,000 ms, 60.0 times that of writer."
+    )
+    assert second == "4 of 110 turns failed, most often with Error0 (2) and Error1 (2)."
+    assert third == "75.0 % of the time of all turns is inference."
+
+
+def test_the_success_rate_brings_its_failures(make_turn):
+    """Past a limit the rate is told once, with the failures behind it and the agent that has most of them."""
+    turns = [make_turn(n) for n in range(30)]
+    turns += [make_turn(30 + n, outcome=Outcome.TIMEOUT, error_type=None) for n in range(3)]
+    turns += [make_turn(33, agent="critic", outcome=Outcome.FAULT, error_type="CognitiveFault")]
+    first = report(turns).findings[0]
+    assert first == (
+        "Success rate is 88.2 %; the critical limit is > 90 %. "
+        "4 of 34 turns failed, most often with timeout (3) and CognitiveFault (1); planner has most of them (3)."
+    )
+
+
+def test_cost_names_who_spends(make_turn):
+    """Past its limit, cost is told with the agent that spends most."""
+    turns = [make_turn(n, agent=agent, cost_usd=usd) for n, (agent, usd) in enumerate([("a", 0.09), ("b", 0.01)] * 20)]
+    assert report(turns).findings[0] == (
+        "Cost per turn (mean) is $0.05; the critical limit is < $0.05. a spends most: $1.80 of $2.00."
+    )
+    alone = report([make_turn(n, cost_usd=0.06) for n in range(20)])
+    assert alone.findings[0] == "Cost per turn (mean) is $0.06; the critical limit is < $0.05."
+
+
+def test_agents_with_limits_of_their_own(make_turns):
+    """A limit of one agent is told with its name, and without the reasons of all turns."""
+    own = {"planner": {Metric.TURN_LATENCY: with_limits(DOCUMENTED[Metric.TURN_LATENCY], 10.0, 50.0)}}
+    found = report(make_turns(100), agents=own)
+    assert found.findings[0] == "Turn latency (p95) of planner is 100 ms; the critical limit is < 50 ms."
+    assert found.recommendations[0].title == "Turns are slow: planner"
+    assert found.recommendations[0].priority == "high"
+
+
+def test_too_few_turns_are_said_to_be_too_few(make_turns):
+    """A finding on too few turns says how many it needs."""
+    first = report(make_turns(5, ms=9000.0)).findings[0]
+    assert first == (
+        "Turn latency (p95) is 9,000 ms; the critical limit is < 5,000 ms "
+        "(only 5 turns, 72 are needed to be sure). 75.0 % of the time of all turns is inference."
+    )
+
+
+def test_tools_and_violations_are_findings(make_turns):
+    """A failing tool and broken rules are told where nothing is worse."""
+    calls = (ToolCall(name="search", outcome="error"), ToolCall(name="search", outcome="success"))
+    violations = (PolicyViolation(rule="no-secrets", severity="major"), PolicyViolation(rule="tone"))
+    found = report(make_turns(100, tool_calls=calls, violations=violations, policy_violations=2))
+    assert found.findings[:2] == (
+        "Tool search failed in 100 of 200 calls.",
+        "200 policy violations, most often no-secrets (100).",
+    )
+    (advice,) = found.recommendations
+    assert (advice.title, advice.description) == ("Tool search fails", "100 of 200 calls failed.")
+
+
+def test_every_passed_limit_gets_advice(make_turns):
+    """Latency, success, efficiency and cost each have a recommendation, the high ones first."""
+    bad = {"ms": 6000.0, "efficiency": 0.6, "cost_usd": 0.02, "quality": 0.9}
+    turns = make_turns(90, **bad) + make_turns(10, **bad, outcome=Outcome.ERROR)
+    found = report(turns)
+    assert [(item.priority, item.category) for item in found.recommendations] == [
+        ("high", "latency"),
+        ("high", "reliability"),
+        ("medium", "token_efficiency"),
+        ("medium", "cost"),
+    ]
+    assert "Most time is inference (75.0 %): begin there." in found.recommendations[0].action
+
+
+def test_without_components_there_is_no_place_to_name(make_turns):
+    """Slow turns of which only the whole is known: the advice names no component."""
+    found = report(make_turns(90, ms=6000.0, component_self_ns={}, unattributed_ns=6_000_000_000))
+    assert found.recommendations[0].action == "Begin there."
+
+
+def test_the_efficiency_that_nobody_can_reach(make_turns):
+    """Where quality is not evaluated the report says which limit the prompts leave within reach, with figures."""
+    long_prompts = {
+        "tokens": TokenUsage(input=90, output=10),
+        "quality": 0.8,
+        "quality_source": QualitySource.ASSUMED,
+        "efficiency": 0.4,
+    }
+    advice = next(r for r in report(make_turns(30, **long_prompts)).recommendations if "evaluated" in r.title)
+    assert "30 turns have no evaluation" in advice.description
+    assert "30 of them could not pass 0.7" in advice.description
+    assert "the best could reach 0.48" in advice.description
+    rated = long_prompts | {"quality_source": QualitySource.EVALUATED}
+    assert all("evaluated" not in r.title for r in report(make_turns(30, **rated)).recommendations)
+
+
+def test_a_category_that_takes_most_tokens(make_turns):
+    """When most tokens are spent beside the reasoning, that is worth a look."""
+    spent = {TokenCategory.TOOL_CALLS: 70, TokenCategory.REASONING: 30}
+    advice = report(make_turns(30, tokens_by_category=spent)).recommendations
+    assert [r.title for r in advice] == ["Many tokens go to tool_calls"]
+    assert advice[0].description == "70.0 % of all tokens are spent for tool_calls."
+
+
+def test_hostile_names_are_cut_in_findings(make_turns):
+    """Names within sentences are on one line and not long."""
+    name = "n\n\x1b" + "x" * 100_000
+    for text in report(make_turns(10, agent=name, outcome=Outcome.ERROR, error_type=name)).findings:
+        assert len(text) < 1000
+        assert "\n" not in text
+        assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "on_limit", "beyond", "limit", "value"),
+    [
+        ("high_latency_turns", {"ms": 1000.0}, {"ms": 1000.5}, "> 1,000.0 ms", "1,000.5 ms"),
+        (
+            "memory_intensive_turns",
+            {"component_self_ns": {LatencyComponent.MEMORY_ACCESS: 300_000_000}},
+            {"component_self_ns": {LatencyComponent.MEMORY_ACCESS: 301_000_000}},
+            "> 300.0 ms",
+            "301.0 ms",
+        ),
+        (
+            "tool_heavy_turns",
+            {"tool_calls": tuple(ToolCall(name=n) for n in "abc")},
+            {"tool_calls": tuple(ToolCall(name=n) for n in "abcd")},
+            "> 3",
+            "4",
+        ),
+        ("policy_heavy_turns", {"policy_violations": 2}, {"policy_violations": 3}, "> 2", "3"),
+        (
+            "high_redundancy",
+            {"tokens": TokenUsage(input=30, output=70), "quality": 1.0},
+            {"tokens": TokenUsage(input=31, output=69), "quality": 1.0},
+            "> 30.0 %",
+            "31.0 %",
+        ),
+        ("low_efficiency", {"efficiency": 0.5}, {"efficiency": 0.499}, "< 0.500", "0.499"),
+        ("expensive_turns", {"cost_usd": 0.05}, {"cost_usd": 0.06}, "> $0.05", "$0.06"),
+        ("context_bloat", {"prompt_length": 8000}, {"prompt_length": 8001}, "> 8,000 characters", "8,001 characters"),
+    ],
+)
+def test_turns_that_stand_out(make_turn, kind, on_limit, beyond, limit, value):
+    """Each documented kind begins beyond its limit, names the turn, its value and the limit."""
+    base = {"quality": 1.0, "tokens": TokenUsage(input=0, output=1), "tokens_by_category": {}}
+    calm = opportunities_of([make_turn(**base | on_limit)])
+    assert kind not in {row.kind for row in calm}
+    found = {row.kind: row for row in opportunities_of([make_turn(1, **base), make_turn(7, **base | beyond)])}
+    row = found[kind]
+    assert (row.turns, row.limit) == (1, limit)
+    assert [(e.turn_id, e.value) for e in row.examples] == [("turn-7", value)]
+
+
+def test_examples_are_the_extremes(make_turn):
+    """Three turns are named, those furthest beyond the limit; all are counted."""
+    turns = [make_turn(n, ms=1000.0 + n) for n in range(10)]
+    row = next(r for r in opportunities_of(turns) if r.kind == "high_latency_turns")
+    assert (row.turns, row.of) == (9, 10)
+    assert [e.turn_id for e in row.examples] == ["turn-9", "turn-8", "turn-7"]
+    slow = [make_turn(n, efficiency=0.1 * n) for n in range(4)]
+    low = next(r for r in opportunities_of(slow) if r.kind == "low_efficiency")
+    assert [e.turn_id for e in low.examples] == ["turn-0", "turn-1", "turn-2"]
+
+
+def test_one_category_out_of_balance(make_turn):
+    """A category with more than 60 % of all category tokens is told of all turns together."""
+    even = {TokenCategory.REASONING: 60, TokenCategory.MEMORY: 40}
+    assert all(r.kind != "category_imbalance" for r in opportunities_of([make_turn(tokens_by_category=even)]))
+    uneven = {TokenCategory.REASONING: 61, TokenCategory.MEMORY: 39}
+    row = next(r for r in opportunities_of([make_turn(tokens_by_category=uneven)]) if r.kind == "category_imbalance")
+    assert (row.title, row.turns, row.of) == ("Most tokens go to reasoning: 61.0 %", 1, 1)

@@ -1,0 +1,170 @@
+"""The tables of a report against what stands in the turns, counted by hand or by a slower way."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentnet_otel.model import (
+    CostSource,
+    LatencyComponent,
+    Outcome,
+    PolicyViolation,
+    QualitySource,
+    TokenCategory,
+    TokenUsage,
+    ToolCall,
+    Turn,
+)
+from agentnet_otel.outputs.reports import tables
+
+
+def bare(start_ns, end_ns):
+    """A turn of which only the times matter."""
+    return Turn(
+        turn_id="t",
+        trace_id="0" * 32,
+        span_id="0" * 16,
+        agent="a",
+        start_ns=start_ns,
+        end_ns=end_ns,
+        outcome=Outcome.SUCCESS,
+    )
+
+
+def test_no_turns_no_summary():
+    """Without turns there is no latency, no first token, no row, and no sum."""
+    assert tables.latency_summary([]) is None
+    assert tables.first_token_summary([]) is None
+    assert tables.component_rows([]) == ()
+    assert tables.agent_rows([]) == ()
+    assert tables.slow_turns([], None) == ()
+    assert tables.token_summary([]).cost_usd is None
+    assert tables.token_summary([]).weighted is None
+
+
+def test_one_turn_has_no_spread(make_turn):
+    """Its latency is every quantile; there is no interval and no deviation."""
+    summary = tables.latency_summary([make_turn(ms=12.5)])
+    assert (summary.mean_ms, summary.stdev_ms, summary.mean_interval, summary.outliers) == (12.5, 0.0, None, 0)
+    assert {row.value_ms for row in summary.quantiles} == {12.5}
+    assert {row.interval for row in summary.quantiles} == {None}
+
+
+@given(st.lists(st.floats(0, 60_000), min_size=1, max_size=60))
+def test_buckets_hold_each_turn_once(latencies):
+    """A latency on an edge belongs to the bucket above it, and every turn to one bucket."""
+    turns = [bare(0, round(ms * 1_000_000)) for ms in latencies]
+    buckets = tables.latency_summary(turns).buckets
+    assert sum(bucket.turns for bucket in buckets) == len(turns)
+    for bucket in buckets:
+        high = float("inf") if bucket.below_ms is None else bucket.below_ms
+        assert bucket.turns == sum(bucket.from_ms <= t.duration_ns / 1_000_000 < high for t in turns)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=30))
+def test_concurrency_is_what_counting_instants_gives(times):
+    """At most so many turns hold one instant; one that ends when another begins does not overlap it."""
+    turns = [bare(start, start + length) for start, length in times]
+    slow = max(sum(turn.start_ns <= instant < turn.end_ns for turn in turns) for instant in range(61))
+    assert tables.latency_summary(turns).peak_concurrency == max(1, slow)
+
+
+def test_components_add_up_to_the_whole(make_turn):
+    """Shares of self time and of what is in no component make 100 %; rows are ordered by time."""
+    own = {LatencyComponent.INFERENCE: 60_000_000, LatencyComponent.MEMORY_ACCESS: 10_000_000}
+    counts = {LatencyComponent.INFERENCE: 2, LatencyComponent.MEMORY_ACCESS: 1}
+    turns = [make_turn(n, component_self_ns=own, component_counts=counts, unattributed_ns=30_000_000) for n in range(3)]
+    turns.append(make_turn(3, component_self_ns={}, component_counts={}, unattributed_ns=0, ms=0.0))
+    rows = tables.component_rows(turns)
+    assert [(row.component, row.turns, row.calls) for row in rows] == [
+        ("inference", 3, 6),
+        ("memory_access", 3, 3),
+        ("unattributed", 3, 0),
+    ]
+    assert sum(row.share for row in rows) == pytest.approx(1.0)
+    assert rows[0].mean_ms == 60.0
+
+
+def test_components_of_turns_without_time(make_turn):
+    """Turns of no length have shares of 0, not an error."""
+    (row,) = tables.component_rows([make_turn(ms=0.0)])
+    assert (row.component, row.share) == ("inference", 0.0)
+
+
+def test_tokens_and_cost_by_where_they_come_from(make_turn):
+    """Categories, sources of cost and of quality are summed; unknown cost adds nothing and is not counted."""
+    turns = [
+        make_turn(0, cost_usd=0.5, cost_source=CostSource.ENGINE, quality_source=QualitySource.CONFIDENCE),
+        make_turn(1, cost_usd=0.25, cost_source=CostSource.ENGINE, estimated=True),
+        make_turn(2, cost_usd=1.0, cost_source=None, tokens_by_category={TokenCategory.MEMORY: 300}),
+        make_turn(3, cost_usd=None, tokens=TokenUsage(), tokens_by_category={}, efficiency=None),
+    ]
+    found = tables.token_summary(turns)
+    assert found.usage == TokenUsage(input=60, output=240)
+    assert found.by_category == {"memory": 300, "reasoning": 200}
+    assert found.cost_usd == 1.75
+    assert found.cost_by_source == {"engine": 0.75, "unknown": 1.0}
+    assert (found.turns_with_cost, found.turns_with_tokens, found.estimated_turns) == (3, 3, 1)
+    assert found.quality_sources == {"confidence": 1, "evaluated": 2}
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "turns"),
+    [((1.0, 1.0), None), ((0.5, 0.1), 12.0), ((0.5, None), None), ((0.5, 0.0), None), ((0.5, 1.0), 3.0)],
+)
+def test_weights_need_every_probability(make_turn, probabilities, turns):
+    """Weighted totals are there where something was sampled and each turn tells how."""
+    made = [make_turn(n, sampling_probability=p, cost_usd=None) for n, p in enumerate(probabilities)]
+    weighted = tables.token_summary(made).weighted
+    assert (None if weighted is None else weighted.turns) == turns
+    assert weighted is None or weighted.cost_usd is None
+
+
+def test_agents_are_ordered_by_their_p95(make_turn):
+    """Cancelled turns count on neither side of the success rate; one agent's unknowns stay unknown."""
+    turns = [make_turn(n, agent="fast", ms=10.0) for n in range(3)]
+    turns += [make_turn(3, agent="slow", ms=99.0, outcome=Outcome.CANCELLED, cost_usd=None, efficiency=None)]
+    turns += [make_turn(4, agent="fast", ms=10.0, outcome=Outcome.ERROR)]
+    slow, fast = tables.agent_rows(turns)
+    assert (slow.agent, slow.success_rate, slow.cost_usd, slow.efficiency) == ("slow", None, None, None)
+    assert (fast.agent, fast.turns, fast.success_rate) == ("fast", 4, 0.75)
+
+
+def test_models_by_their_tokens(make_turn):
+    """A model counts in each turn that it answered in; tokens where the turn tells them by model."""
+    both = {"a": TokenUsage(input=1, output=1), "b": TokenUsage(input=5, output=5)}
+    rows = tables.model_rows(
+        [
+            make_turn(0, models=("a", "b"), tokens_by_model=both),
+            make_turn(1, models=("a", "c"), tokens_by_model={"a": TokenUsage(output=2)}),
+        ]
+    )
+    assert [(row.model, row.turns, row.usage.total) for row in rows] == [("b", 1, 10), ("a", 2, 4), ("c", 1, 0)]
+
+
+def test_slowest_turns_say_where_their_time_went(make_turn):
+    """Ten at most, the slowest first, with the largest part, be it in no component; links fill both ids."""
+    turns = [make_turn(n, ms=float(n + 1)) for n in range(15)]
+    turns.append(make_turn(99, ms=500.0, component_self_ns={}, unattributed_ns=500_000_000))
+    rows = tables.slow_turns(turns, "http://host/{trace_id}/{span_id}")
+    assert len(rows) == tables.SLOWEST
+    assert (rows[0].turn_id, rows[0].component, rows[0].component_ms) == ("turn-99", "unattributed", 500.0)
+    assert rows[0].url == f"http://host/{100:032x}/{100:016x}"
+    assert rows[1].component == "inference"
+
+
+def test_tools_and_rules_are_counted(make_turn):
+    """A call whose outcome is unknown is no failure; every other outcome than success is one."""
+    calls = tuple(ToolCall(name="s", outcome=outcome) for outcome in ("success", "error", "timeout", None))
+    rules = (PolicyViolation(rule="r", severity="minor"), PolicyViolation(rule="r"))
+    turns = [make_turn(n, tool_calls=calls, violations=rules) for n in range(2)]
+    (tool,) = tables.tool_rows(turns)
+    assert (tool.tool, tool.calls, tool.failures) == ("s", 8, 4)
+    assert [(row.severity, row.count) for row in tables.violation_rows(turns)] == [("minor", 2), (None, 2)]
+
+
+def test_time_to_first_token_is_that_of_streamed_turns(make_turn):
+    """Turns that were not streamed do not count; 72 are enough for the p95."""
+    turns = [make_turn(n, time_to_first_token_ns=1_000_000 * (n + 1)) for n in range(72)] + [make_turn(99)]
+    found = tables.first_token_summary(turns)
+    assert (found.turns, found.median_ms, found.p95_ms, found.p95_sufficient) == (72, 37.0, 69.0, True)
