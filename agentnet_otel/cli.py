@@ -14,7 +14,7 @@ from agentnet_otel.core.statistics import MIN_MEAN_N
 from agentnet_otel.core.thresholds import ThresholdTable, Verdict
 from agentnet_otel.core.verdicts import Judgement, judge, worst
 from agentnet_otel.demo.run import SPANS_FILE, DemoResult, DemoSource, run_demo
-from agentnet_otel.errors import AgentNetOtelError, BackendError, ConfigurationError, MissingExtraError
+from agentnet_otel.errors import AgentNetOtelError, BackendError, ConfigurationError, MissingExtraError, reason_of
 from agentnet_otel.outputs import console
 from agentnet_otel.outputs.comparisons import comparison_object, comparison_remarks, regression_lines
 from agentnet_otel.outputs.json_text import indented_json
@@ -405,5 +405,5 @@ def _write(text: str, output: Path | None) -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        message = f"{output} cannot be written: {error.strerror}"
+        message = f"{output} cannot be written: {reason_of(error)}"
         raise BackendError(message) from None

@@ -46,3 +46,8 @@ class MissingExtraError(ConfigurationError):
 
 class MisuseError(AgentNetOtelError):
     """The manual API was used wrongly (raised in strict mode; else it is one warning a call site)."""
+
+
+def reason_of(error: OSError) -> str:
+    """Why the operating system refused to write somewhere, in words that fit."""
+    return "a part of the path is a file" if isinstance(error, FileExistsError) else str(error.strerror or error)

@@ -13,7 +13,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 from agentnet_otel.demo.builtin import run_builtin
 from agentnet_otel.demo.framework import framework_problem, run_framework
 from agentnet_otel.demo.plan import make_plan
-from agentnet_otel.errors import BackendError
+from agentnet_otel.errors import BackendError, reason_of
 from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.outputs.reports.formats import RENDERERS, render
 from agentnet_otel.sources.rebuild import rebuild
@@ -104,7 +104,7 @@ def _fresh_file(folder: Path) -> Path:
 
 
 def _unwritable(path: Path, error: OSError) -> BackendError:
-    return BackendError(f"{path} cannot be written: {error.strerror}. Name another folder: --out DIR")
+    return BackendError(f"{path} cannot be written: {reason_of(error)}. Name another folder: --out DIR")
 
 
 def _report_on(spans: Path) -> ReportContent:

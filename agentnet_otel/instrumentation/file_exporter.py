@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext
 
-from agentnet_otel.errors import ConfigurationError
+from agentnet_otel.errors import ConfigurationError, reason_of
 from agentnet_otel.instrumentation import faults
 
 _HAS_IS_REMOTE: Final = 0x100
@@ -40,7 +40,7 @@ class FileSpanExporter(SpanExporter):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, _MODE)
         except OSError as error:
-            message = f"cannot write spans to {self._path}: {error.strerror}. Name another file: exporter='file:PATH'"
+            message = f"cannot write spans to {self._path}: {reason_of(error)}. Name another file: exporter='file:PATH'"
             raise ConfigurationError(message) from error
         self._closed = False
         self._torn = False

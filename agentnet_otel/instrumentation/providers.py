@@ -33,7 +33,7 @@ def instrumentation_disabled() -> bool:
     return bool({name.strip() for name in names} & {"agentnet", "*"})
 
 
-def is_configured(provider: TracerProvider | MeterProvider | LoggerProvider) -> bool:
+def is_configured(provider: object) -> bool:
     """Whether a real provider stands behind the global one: the API's placeholders are named proxies, two privately."""
     kind = type(provider)
     return not (kind.__module__.startswith("opentelemetry.") and kind.__name__.lstrip("_").startswith("Proxy"))

@@ -5,7 +5,8 @@ resource and batching read their own ``OTEL_*`` variables.
 """
 
 import os
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Final, TypeVar
@@ -30,6 +31,7 @@ from agentnet_otel.instrumentation import faults
 from agentnet_otel.instrumentation.environment import resource_attributes
 from agentnet_otel.instrumentation.file_exporter import FileSpanExporter
 from agentnet_otel.instrumentation.providers import is_configured
+from agentnet_otel.instrumentation.watched_exporter import WatchedExporter
 
 FILE_PREFIX: Final = "file:"
 FILE_QUEUE_SIZE: Final = 65_536
@@ -43,6 +45,9 @@ PROTOCOLS: Final = {GRPC: "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
 """Protocols of OTLP that the exporters speak, and the names of these exporters."""
 
 Made = TypeVar("Made")
+
+_made_here: Final[weakref.WeakSet[object]] = weakref.WeakSet()
+"""Providers of former set-ups."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,26 +116,69 @@ METRICS: Final = _signal("metrics")
 LOGS: Final = _signal("logs")
 
 
+class _Reader(PeriodicExportingMetricReader):
+    """A reader that may be shut down twice: by us, while it can still collect, and by the provider that lets it go."""
+
+    _ended = False
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        """Collect and send a last time."""
+        if not self._ended:
+            self._ended = True
+            super().shutdown(timeout_millis, **kwargs)
+
+
+class MetricExport:
+    """Readers that are on a provider until they are shut down."""
+
+    def __init__(self, provider: MeterProvider, readers: Sequence[MetricReader]) -> None:
+        self._provider = provider
+        self._readers = readers
+        for reader in readers:
+            provider.add_metric_reader(reader)
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Collect and send now."""
+        flushed = [reader.force_flush(timeout_millis) is not False for reader in self._readers]
+        return all(flushed)
+
+    def shutdown(self) -> None:
+        """Collect and send a last time, and let the readers go."""
+        for reader in self._readers:
+            reader.shutdown()
+            self._provider.remove_metric_reader(reader)
+
+
 def set_up_traces() -> list[SpanProcessor]:
     """Processors for the exporters that the environment asks for; one that cannot be made is told and left out."""
     return _made(TRACES, _processor)
 
 
-def set_up_metrics() -> MeterProvider | None:
-    """A global meter provider with the exporters that the environment asks for; None where there is one already."""
-    if is_configured(metrics.get_meter_provider()):
+def set_up_metrics() -> MetricExport | None:
+    """Export of metrics as the environment asks for it; None where it does not, or an application has its own provider.
+
+    A global provider can be closed, and never be replaced: the one made here stays, and readers come and go.
+    """
+    provider = metrics.get_meter_provider()
+    if is_foreign(provider):
         return None
     readers = _made(METRICS, lambda _, exporter: _reader(exporter))
     if not readers:
         return None
-    provider = MeterProvider(readers)
-    metrics.set_meter_provider(provider)
-    return provider
+    if not isinstance(provider, MeterProvider):
+        provider = MeterProvider()
+        _made_here.add(provider)
+        metrics.set_meter_provider(provider)
+    return MetricExport(provider, readers)
 
 
 def set_up_logs() -> LoggerProvider | None:
-    """A global logger provider with the exporters that the environment asks for; None where there is one already."""
-    if is_configured(get_logger_provider()):
+    """A logger provider with the exporters that the environment asks for; None where an application has its own.
+
+    It becomes the global one, but for a second set-up: the former one is closed, and cannot be replaced.
+    """
+    there = get_logger_provider()
+    if is_foreign(there):
         return None
     processors = _made(LOGS, lambda _, exporter: BatchLogRecordProcessor(exporter))
     if not processors:
@@ -138,7 +186,9 @@ def set_up_logs() -> LoggerProvider | None:
     provider = LoggerProvider()
     for processor in processors:
         provider.add_log_record_processor(processor)
-    set_logger_provider(provider)
+    _made_here.add(provider)
+    if not is_configured(there):
+        set_logger_provider(provider)
     return provider
 
 
@@ -155,24 +205,33 @@ def processor_of(exporter: str) -> SpanProcessor:
     try:
         if path:
             size = None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else FILE_QUEUE_SIZE
-            return BatchSpanProcessor(FileSpanExporter(path), max_queue_size=size)
+            return BatchSpanProcessor(WatchedExporter(FileSpanExporter(path)), max_queue_size=size)
         return _processor(exporter, ConsoleSpanExporter() if exporter == CONSOLE else TRACES.load(exporter)())
     except ValueError as error:  # of the SDK, for its variables
         message = f"exporter={exporter!r} cannot be made: {error} Look at the OTEL_* variables"
         raise ConfigurationError(message) from error
 
 
+def is_foreign(provider: object) -> bool:
+    """Whether an application configured this global provider itself."""
+    return is_configured(provider) and provider not in _made_here
+
+
 def set_up_tracer_provider() -> TracerProvider:
-    """A global tracer provider of the SDK.
+    """A global tracer provider of the SDK; that of a former set-up, where there is one.
 
     Raises:
         ConfigurationError: a variable of the SDK is wrong.
     """
+    there = trace.get_tracer_provider()
+    if isinstance(there, TracerProvider):
+        return there
     try:
         provider = TracerProvider(resource=_resource())
     except ValueError as error:
         message = f"the SDK cannot be set up: {error}"
         raise ConfigurationError(message) from error
+    _made_here.add(provider)
     trace.set_tracer_provider(provider)
     return provider
 
@@ -183,11 +242,12 @@ def _resource() -> Resource:
 
 
 def _processor(name: str, exporter: SpanExporter) -> SpanProcessor:
-    return SimpleSpanProcessor(exporter) if name == CONSOLE else BatchSpanProcessor(exporter)
+    watched = WatchedExporter(exporter)
+    return SimpleSpanProcessor(watched) if name == CONSOLE else BatchSpanProcessor(watched)
 
 
 def _reader(exporter: Any) -> MetricReader:
-    return exporter if isinstance(exporter, MetricReader) else PeriodicExportingMetricReader(exporter)
+    return exporter if isinstance(exporter, MetricReader) else _Reader(exporter)
 
 
 def _made(signal: Signal, finish: Callable[[str, Any], Made]) -> list[Made]:

@@ -1,13 +1,13 @@
 """`instrument()` and the handle that it returns."""
 
+import functools
 import multiprocessing
 import multiprocessing.util
 import os
 import threading
-import time
 import weakref
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry._logs import LoggerProvider
@@ -31,15 +31,18 @@ from agentnet_otel.instrumentation.environment import environment
 from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.instrumentation.recorder import Recorder
 from agentnet_otel.instrumentation.relay import relay_of
+from agentnet_otel.instrumentation.watched_exporter import failed_batches
 from agentnet_otel.model import Turn
 from agentnet_otel.outputs.reports.formats import render
 from agentnet_otel.performance.latency import LatencyTracker
 from agentnet_otel.performance.tokens import TokenUtilizationTracker
 from agentnet_otel.prices import GenaiPrices, LoadablePrices, NoPrices, installed
 from agentnet_otel.sources.live import LiveSource
+from agentnet_otel.wiring.deadline import all_within
 from agentnet_otel.wiring.reporting import make_report
 
 FLUSH_TIMEOUT_S: Final = 10.0
+SHUTDOWN_TIMEOUT_S: Final = 30.0
 
 
 class Handle:
@@ -58,7 +61,7 @@ class Handle:
         self._owned: list[SpanProcessor] = []
         self._given_meters = meter_provider
         self._given_logs = logger_provider
-        self._meters: MeterProvider | None = None
+        self._meters: sdk_setup.MetricExport | None = None
         self._logs: LoggerProvider | None = None
         self._relayed: weakref.WeakSet[TracerProvider] = weakref.WeakSet()
         self._active = True
@@ -91,11 +94,15 @@ class Handle:
         return render(content, format)
 
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
-        """Send what waits in the exporters that `instrument()` set up; whether it succeeded in time.
+        """Send what waits in the exporters that `instrument()` set up; whether they took it all in time.
 
-        After `shutdown` nothing waits.
+        It returns in time, whatever an exporter does. After `shutdown` nothing waits.
         """
-        return not self._active or _flush_each((*self._owned, self._meters, self._logs), timeout_s)
+        if not self._active:
+            return True
+        failed_before = self._failed_batches()
+        in_time = _flush_each(self._exporting(), timeout_s)
+        return in_time and self._failed_batches() == failed_before
 
     def end_and_flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> None:
         """At the end of a process that runs no exit handlers: end what is open, and send what waits anywhere.
@@ -106,8 +113,11 @@ class Handle:
         meters, logs = providers.meter_provider_of(self._given_meters), providers.logger_provider_of(self._given_logs)
         _flush_each((*self._owned, *self._relayed, meters, logs), timeout_s)
 
-    def shutdown(self) -> None:
-        """Take the instrumentation back, flush and close what it set up. The turns stay readable. Repeatable."""
+    def shutdown(self, timeout_s: float = SHUTDOWN_TIMEOUT_S) -> None:
+        """Take the instrumentation back, flush and close what it set up. The turns stay readable. Repeatable.
+
+        It returns in time: an exporter that does not come to an end is told, and left alone.
+        """
         if not self._active:
             return
         self._active = False
@@ -117,10 +127,20 @@ class Handle:
         lifecycle.unregister_exit()
         for provider in list(self._relayed):
             self._leave(provider)
-        for closable in (*self._owned, self._meters, self._logs):
-            close = getattr(closable, "shutdown", None)
-            if close is not None:
-                faults.guarded(close, f"{type(closable).__name__}.shutdown")()
+        closing = [
+            (f"{type(target).__name__}.shutdown", target.shutdown)
+            for target in self._exporting()
+            if hasattr(target, "shutdown")
+        ]
+        if not all_within(timeout_s, closing):
+            faults.logger.warning("agentnet_otel: what waited for export was not all sent within %g s", timeout_s)
+
+    def _exporting(self) -> list[Any]:
+        """What `instrument()` set up, and has to flush and close."""
+        return [*self._owned, *(found for found in (self._meters, self._logs) if found is not None)]
+
+    def _failed_batches(self) -> int:
+        return sum(failed_batches(processor) for processor in self._owned)
 
     def _join(self, provider: TracerProvider) -> None:
         """Read along on a provider that is used now; at exit it flushes after the open turns have ended."""
@@ -160,7 +180,7 @@ class Handle:
     ) -> TracerProvider | None:
         """The provider to use; None follows the global one. Sets up the SDK where asked for and nobody else did."""
         wanted = None if exporter is None else [sdk_setup.processor_of(exporter)]
-        if tracer_provider is not None or providers.is_configured(trace.get_tracer_provider()):
+        if tracer_provider is not None or sdk_setup.is_foreign(trace.get_tracer_provider()):
             provider = tracer_provider or trace.get_tracer_provider()
             if wanted:
                 self._export_through(provider, wanted)
@@ -177,6 +197,8 @@ class Handle:
             provider = sdk_setup.set_up_tracer_provider()
         except ConfigurationError as error:
             if wanted is not None:
+                for processor in wanted:
+                    processor.shutdown()
                 raise
             faults.logger.warning("agentnet_otel: %s; turns stay in this process", error)
             return None
@@ -184,16 +206,16 @@ class Handle:
         return None
 
 
-def _flush_each(flushables: Iterable[object], timeout_s: float) -> bool:
-    deadline = time.monotonic() + timeout_s
-    results = []
-    for flushable in flushables:
-        flush = getattr(flushable, "force_flush", None)
-        if flush is not None:
-            left_ms = int(1000 * max(0.0, deadline - time.monotonic()))
-            site = f"{type(flushable).__name__}.force_flush"
-            results.append(bool(faults.guarded(flush, site)(left_ms)))
-    return all(results)
+def _flush_each(targets: Iterable[Any], timeout_s: float) -> bool:
+    timeout_ms = int(1000 * max(0.0, timeout_s))
+    return all_within(
+        timeout_s,
+        [
+            (f"{type(target).__name__}.force_flush", functools.partial(target.force_flush, timeout_ms))
+            for target in targets
+            if hasattr(target, "force_flush")
+        ],
+    )
 
 
 _handles: Final[weakref.WeakSet[Handle]] = weakref.WeakSet()
@@ -266,7 +288,7 @@ def instrument(
             providers.TracerChoice(provider, providers.private_provider, handle._join),  # noqa: SLF001 - made here
             runtime.MetricsChoice(meter_provider),
             content=content,
-            loggers=lambda: providers.logger_provider_of(logger_provider),
+            loggers=functools.partial(providers.logger_provider_of, logger_provider or handle._logs),  # noqa: SLF001 - made here
             strict=_strict(strict),
             listener=handle._take,  # noqa: SLF001 - made here
             prices=tokens.prices,
