@@ -18,19 +18,18 @@ INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM came: work stops as on Ctrl-C, so that what was begun is ended and written."""
-
-
 def main() -> int:
     """Run the command line; returns the exit code."""
     _open_closed_streams()
     stopped_by: list[int] = []
 
     def terminate(number: int, frame: FrameType | None) -> None:
-        del frame
+        """Stop as on Ctrl-C, whoever handles that now, so that what was begun is ended and written."""
         stopped_by.append(number)
-        raise _Terminated
+        handler = signal.getsignal(signal.SIGINT)
+        if not callable(handler):  # ignored, as for a job in the background
+            raise KeyboardInterrupt
+        handler(signal.SIGINT, frame)
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:
