@@ -17,6 +17,8 @@ USAGE: Final = 2
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 
+_VARIABLE: Final = "OTEL_"
+
 
 def main() -> int:
     """Run the command line; returns the exit code."""
@@ -46,19 +48,23 @@ def main() -> int:
 def _run() -> int:
     try:
         from agentnet_otel.cli import run  # noqa: PLC0415 - needs the extra `cli`
-    except MissingExtraError as error:
-        sys.stderr.write(f"agentnet-otel: {error}\n")
-        return FAILURE
-    except ValueError as error:  # the SDK reads its limits when it is imported
-        sys.stderr.write(f"agentnet-otel: {error}; correct the variable or unset it\n")
-        return USAGE
-    try:
+
         return run()
+    except MissingExtraError as error:
+        return _told(str(error), FAILURE)
     except BrokenPipeError:  # the reader has what it wanted
         return FAILURE
     except OSError as error:  # sources and files of ours were told by then: this is what is printed to
-        sys.stderr.write(f"agentnet-otel: {error.filename or 'standard output'} cannot be written: {error.strerror}\n")
-        return FAILURE
+        return _told(f"{error.filename or 'standard output'} cannot be written: {error.strerror}", FAILURE)
+    except ValueError as error:
+        if _VARIABLE not in str(error):
+            raise
+        return _told(f"{error}; correct the variable or unset it", USAGE)  # the SDK reads its limits at import
+
+
+def _told(text: str, code: int) -> int:
+    sys.stderr.write(f"agentnet-otel: {text}\n")
+    return code
 
 
 def _open_closed_streams() -> None:
@@ -76,7 +82,7 @@ def _flushed(code: int) -> int:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            sys.stderr.write(f"agentnet-otel: standard output cannot be written: {error.strerror}\n")
+            _told(f"standard output cannot be written: {error.strerror}", FAILURE)
         return code or FAILURE
     return code
 

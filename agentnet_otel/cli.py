@@ -1,11 +1,14 @@
-"""The command line: thin. Each command reads its arguments, calls what does the work, and picks the exit code."""
+"""The command line: thin. Each command reads its arguments, calls what does the work, and picks the exit code.
+
+What only one command needs is imported by it, so that the others start without it.
+"""
 
 import shlex
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from agentnet_otel._version import __version__
 from agentnet_otel.core.assembler import Counts
@@ -13,22 +16,22 @@ from agentnet_otel.core.regression import Comparison
 from agentnet_otel.core.statistics import MIN_MEAN_N
 from agentnet_otel.core.thresholds import ThresholdTable, Verdict
 from agentnet_otel.core.verdicts import Judgement, judge, worst
-from agentnet_otel.demo.run import SPANS_FILE, DemoResult, DemoSource, run_demo
+from agentnet_otel.demo.plan import SPANS_FILE, DemoSource
 from agentnet_otel.errors import AgentNetOtelError, BackendError, ConfigurationError, MissingExtraError, reason_of
 from agentnet_otel.outputs import console
 from agentnet_otel.outputs.comparisons import comparison_object, comparison_remarks, regression_lines
 from agentnet_otel.outputs.json_text import indented_json
-from agentnet_otel.outputs.reports.formats import known_format, render
 from agentnet_otel.outputs.reports.json_report import verdict_object
 from agentnet_otel.outputs.reports.wording import plain
 from agentnet_otel.outputs.turn_rows import turn_line
-from agentnet_otel.performance.baseline import Baseline
 from agentnet_otel.sources.access import read_access
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import Rebuilt, rebuild
 from agentnet_otel.sources.threshold_file import read_thresholds
-from agentnet_otel.wiring.diagnosis import diagnose, diagnosis_lines
-from agentnet_otel.wiring.reporting import checked_trace_url, make_report
+
+if TYPE_CHECKING:
+    from agentnet_otel.demo.run import DemoResult
+    from agentnet_otel.performance.baseline import Baseline
 
 try:
     import typer
@@ -104,6 +107,8 @@ def demo(
 
     Example: agentnet-otel demo --turns 200 --seed 1 --out demo-out
     """
+    from agentnet_otel.demo.run import run_demo  # noqa: PLC0415 - of this command alone
+
     try:
         with console.progress("running turns", turns, quiet=quiet) as tick:
             result = run_demo(source, turns, seed, out, tick)
@@ -147,6 +152,9 @@ def report(
 
     Example: agentnet-otel report demo-out/spans.jsonl --format md -o report.md
     """
+    from agentnet_otel.outputs.reports.formats import known_format, render  # noqa: PLC0415 - of this command alone
+    from agentnet_otel.wiring.reporting import checked_trace_url, make_report  # noqa: PLC0415 - of this command alone
+
     form = known_format(format)
     table, template = _table(thresholds), checked_trace_url(trace_url)
     rebuilt = _rebuild(sources, group_calls=group_calls, quiet=quiet)
@@ -184,6 +192,8 @@ def check(
 
     Example: agentnet-otel check new.jsonl --baseline baseline.json --thresholds limits.yaml
     """
+    from agentnet_otel.performance.baseline import Baseline  # noqa: PLC0415 - of this command alone
+
     table = _table(thresholds)
     before = None if baseline is None else Baseline.load(baseline)
     rebuilt = _rebuild(sources, group_calls=group_calls, quiet=quiet)
@@ -208,6 +218,8 @@ def doctor(as_json: Json = False, quiet: Quiet = False) -> None:
 
     Example: agentnet-otel doctor --json
     """
+    from agentnet_otel.wiring.diagnosis import diagnose, diagnosis_lines  # noqa: PLC0415 - of this command alone
+
     diagnosis = diagnose()
     if as_json:
         _write(indented_json(diagnosis), None)
@@ -215,7 +227,7 @@ def doctor(as_json: Json = False, quiet: Quiet = False) -> None:
         console.print_prose(diagnosis.advice if quiet else diagnosis_lines(diagnosis))
 
 
-def _demo_object(result: DemoResult) -> dict[str, Any]:
+def _demo_object(result: "DemoResult") -> dict[str, Any]:
     report = result.report
     return {
         "source": result.source.value,
@@ -229,7 +241,7 @@ def _demo_object(result: DemoResult) -> dict[str, Any]:
     }
 
 
-def _print_demo(result: DemoResult, *, remarks: bool) -> None:
+def _print_demo(result: "DemoResult", *, remarks: bool) -> None:
     report = result.report
     whose = "AgentNet" if result.source is DemoSource.AGENTNET else "the built-in agents"
     console.print_lines([f"{report.turns:,} turns of {whose}, {report.quality.spans:,} spans", ""])
@@ -363,7 +375,7 @@ def _print_check(verdicts: Sequence[Judgement], comparison: Comparison | None, t
         console.print_lines(regression_lines(comparison) + (comparison_remarks(comparison) if remarks else []))
 
 
-def _save_baseline(baseline: Baseline, path: Path, rebuilt: Rebuilt) -> None:
+def _save_baseline(baseline: "Baseline", path: Path, rebuilt: Rebuilt) -> None:
     """Told on standard error, for standard output may be JSON. What is there is not replaced by nothing, or by less."""
     if not baseline.samples or rebuilt.read.missing_sources:
         why = "a source is missing" if baseline.samples else "there are no turns"

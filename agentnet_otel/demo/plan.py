@@ -5,6 +5,18 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+SPANS_FILE: Final = "spans.jsonl"
+"""Where the spans go, in the demo's folder."""
+
+
+class DemoSource(str, Enum):
+    """Whose agents run."""
+
+    AUTO = "auto"
+    AGENTNET = "agentnet"
+    BUILTIN = "builtin"
+
+
 AGENTS: Final = ("planner", "researcher", "critic", "writer")
 LARGE_MODEL: Final = "m-large"
 SMALL_MODEL: Final = "m-small"

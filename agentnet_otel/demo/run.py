@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +11,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 
 from agentnet_otel.demo.builtin import run_builtin
 from agentnet_otel.demo.framework import framework_problem, run_framework
-from agentnet_otel.demo.plan import make_plan
+from agentnet_otel.demo.plan import SPANS_FILE, DemoSource, make_plan
 from agentnet_otel.errors import BackendError, reason_of
 from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.outputs.reports.formats import RENDERERS, render
@@ -20,16 +19,7 @@ from agentnet_otel.sources.rebuild import rebuild
 from agentnet_otel.wiring import instrument
 from agentnet_otel.wiring.reporting import make_report
 
-SPANS_FILE: Final = "spans.jsonl"
 REPORT_FILES: Final = {form: f"report.{form}" for form in RENDERERS}
-
-
-class DemoSource(str, Enum):
-    """Whose agents run."""
-
-    AUTO = "auto"
-    AGENTNET = "agentnet"
-    BUILTIN = "builtin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -256,6 +256,18 @@ def test_what_ends_a_command_early(monkeypatch, capsys, raised, code, said):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_a_mistake_of_ours_is_not_hidden(monkeypatch):
+    """Only what names a variable of the SDK becomes a sentence."""
+
+    def fail():
+        message = "a bug"
+        raise ValueError(message)
+
+    monkeypatch.setattr(commands, "run", fail)
+    with pytest.raises(ValueError, match="a bug"):
+        process.main()
+
+
 def test_sigterm_while_a_command_runs(monkeypatch):
     """It is raised into the work, which can end what it began."""
 

@@ -13,6 +13,7 @@ from agentnet_otel.outputs.turn_rows import turn_row
 from agentnet_otel.sources.rebuild import rebuild
 
 COMMAND = Path(sys.executable).with_name("agentnet-otel")
+FILES = ("spans.jsonl", "report.md", "report.html", "report.json", "report.csv")
 
 
 def clean(**given):
@@ -58,11 +59,11 @@ def demo(tmp_path_factory):
 
 
 def test_it_writes_what_it_says(demo):
-    """Spans and two reports, named at the end, with commands to try next that can be pasted."""
+    """Spans and reports, named at the end, with commands to try next that can be pasted."""
     folder, done, _ = demo
     assert done.stderr == ""
-    assert sorted(path.name for path in folder.iterdir()) == ["report.json", "report.md", "spans.jsonl"]
-    for name in ("spans.jsonl", "report.md", "report.json"):
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    for name in FILES:
         assert f"\n  {folder / name}\n" in done.stdout
     tried = done.stdout.partition("Try next:\n")[2].splitlines()
     assert [line.split()[1] for line in tried] == ["report", "check", "turns", "doctor"]
@@ -157,7 +158,7 @@ def test_small_demos_have_their_turns(tmp_path, turns):
     read = json.loads(done.stdout)
     assert done.stderr == ""
     assert (read["turns"], read["source"], len(read["verdicts"])) == (turns, "builtin", 4)
-    assert [Path(path).name for path in read["files"]] == ["spans.jsonl", "report.md", "report.json"]
+    assert {Path(path).name for path in read["files"]} == set(FILES)
     assert len(rows(tmp_path)) == turns
 
 

@@ -17,8 +17,20 @@ GENERATED_NS = 1_700_000_000_000_000_000
 
 KEYS = {
     "schema_version": None,
-    "metadata": {"generated_at", "generated_at_unix_nano", "agentnet_otel_version", "report_type", "format"},
+    "metadata": {
+        "generated_at",
+        "generated_at_unix_nano",
+        "agentnet_version",
+        "agentnet_otel_version",
+        "report_type",
+        "format",
+    },
     "executive_summary": {
+        "total_benchmarks",
+        "benchmark_success_rate",
+        "avg_turn_latency_ms",
+        "total_tokens_analyzed",
+        "overall_efficiency_score",
         "turns",
         "agents",
         "sessions",
@@ -115,6 +127,10 @@ KEYS = {
     "tools": [{"tool", "calls", "failures"}],
     "policy_violations": [{"rule", "severity", "count"}],
     "optimization_opportunities": [{"kind", "title", "limit", "turns", "of", "examples"}],
+    "benchmark_analysis": set(),
+    "latency_analysis": set(),
+    "token_analysis": set(),
+    "trends": None,
     "recommendations": [{"category", "priority", "title", "description", "action"}],
     "environment": {"Python"},
     "data_quality": {

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.model import Outcome, PolicyViolation, TokenUsage, ToolCall
+from agentnet_otel.outputs.reports.blocks import MAX_ROWS
 from agentnet_otel.outputs.reports.content import DataQuality, report_on
-from agentnet_otel.outputs.reports.markdown import MAX_ROWS, escaped, named, render_markdown
+from agentnet_otel.outputs.reports.markdown import escaped, render_markdown
 
 HEADINGS = [
     "# AgentNet Performance Report",
@@ -276,4 +277,4 @@ def test_only_what_could_be_markup_is_escaped(text, shown):
 @given(st.text(max_size=40))
 def test_a_cell_stays_a_cell(text):
     """Whatever a name is, the row that holds it has one cell for it."""
-    assert len(cells(f"| {named(text)} | x |")) == 2
+    assert len(cells(f"| {escaped(text)} | x |")) == 2
