@@ -1,7 +1,5 @@
 """From turns and what is known of their reading to a report."""
 
-import platform
-
 import pytest
 
 from agentnet_otel.core.assembler import Counts
@@ -43,26 +41,14 @@ def test_turns_that_may_be_a_sample_are_told():
     unknown = reporting.make_report([turn(), turn(sampling_probability=0.5)], Counts()).quality
     assert (unknown.turns_of_unknown_sampling, unknown.sampled_turns) == (1, 1)
     assert any("Totals may be those of a sample" in note for note in unknown.notes)
-    assert reporting.make_report([turn(sampling_probability=1.0)], Counts()).quality.notes == ()
+    whole = reporting.make_report([turn(sampling_probability=1.0)], Counts(), environment={"Python": "3"}).quality
+    assert whole.notes == ()
 
 
 def test_revised_and_estimated_turns_are_counted():
     """They stand under data quality."""
     quality = reporting.make_report([turn(revision=2), turn(estimated=True)], Counts()).quality
     assert (quality.revised_turns, quality.estimated_turns) == (1, 1)
-
-
-def test_the_environment_is_told():
-    """Versions that figures depend on; a package that is not installed says so."""
-    found = reporting.environment()
-    assert found["Python"] == platform.python_version()
-    assert found["opentelemetry-sdk"][0].isdigit()
-
-
-def test_a_package_that_is_not_there(monkeypatch):
-    """It is told as not installed."""
-    monkeypatch.setattr(reporting, "_PACKAGES", ("no-such-package",))
-    assert reporting.environment()["no-such-package"] == "not installed"
 
 
 def test_templates_are_checked():
