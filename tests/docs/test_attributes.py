@@ -111,5 +111,6 @@ def test_every_name_on_the_pages_exists(pages, code):
     standin = HERE.parent / "agentnet" / "standin"
     for page in pages:
         named = {name for name in code(page.prose) if re.fullmatch(r"(agentnet|gen_ai)\.[\w.<>]+", name)}
-        modules = {name for name in named if standin.joinpath(*name.split(".")).with_suffix(".py").exists()}
+        places = {name: standin.joinpath(*name.split(".")) for name in named}
+        modules = {name for name, place in places.items() if place.is_dir() or place.with_suffix(".py").exists()}
         assert named - modules - known == set(), page.path

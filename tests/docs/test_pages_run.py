@@ -20,6 +20,11 @@ def test_the_readme_runs(tmp_path):
     run("README.md", tmp_path)
 
 
+def test_the_page_on_the_performance_api_runs(tmp_path):
+    """So it is with its example."""
+    run("docs/performance-api.md", tmp_path)
+
+
 @pytest.mark.slow
 def test_the_guide_runs(tmp_path):
     """So it is with the guide, some twenty processes."""
