@@ -12,6 +12,7 @@ from agentnet_otel.instrumentation.usage import TokenCount
 from agentnet_otel.model import CostSource, LatencyComponent, Outcome, PolicyViolation, TokenCategory
 
 if TYPE_CHECKING:
+    from agentnet_otel.instrumentation.context import InnerCall
     from agentnet_otel.instrumentation.recorder import Recorder
     from agentnet_otel.instrumentation.turn_span import TurnSpan
 
@@ -225,6 +226,21 @@ class ComponentSpan(OpenSpan):
         while isinstance(around, ComponentSpan):
             around.has_inner_usage = True
             around = around.parent
+
+    def take_inner_call(self, told: "InnerCall | None") -> None:
+        """Take what an inner instrumentation told of the same call; what was recorded here goes before it."""
+        if told is None:
+            return
+        if told.usage.known and not self.tokens and not self.has_inner_usage:
+            self.note_tokens(TokenCount(usage=told.usage))
+        if self.provider is None and told.provider is not None:
+            self.provider = told.provider
+            self.attributes[semconv.PROVIDER_NAME] = told.provider
+        self.response_model = self.response_model or told.response_model
+        if told.response_id is not None:
+            self.attributes.setdefault(semconv.RESPONSE_ID, told.response_id)
+        if told.finish_reasons:
+            self.attributes.setdefault(semconv.RESPONSE_FINISH_REASONS, told.finish_reasons)
 
     def note_violation(self, violation: PolicyViolation, rationale: object = None) -> None:
         """Count a violation in the turn, if there is one, and put it on the check's own span."""

@@ -9,6 +9,7 @@ wherever it stands; where it does not stand in it, the context is a foreign one 
 
 import sys
 from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from opentelemetry import context as otel_context
@@ -177,12 +178,47 @@ def with_inference_claimed(context: Context) -> Context:
     return otel_context.set_value(_GENAI_INFERENCE, claim, otel_context.set_value(_OUR_CLAIM, claim, claimed))
 
 
-def told_by_inner_call(context: Context | None) -> TokenUsage:
-    """Tokens that an inner instrumentation, which kept quiet because of our claim, put into it."""
+def without_our_claim(context: Context) -> Context:
+    """``context`` for other work inside a model call (a tool, another agent): model calls of its own have their spans.
+
+    A claim of others stays: they decide themselves how far it goes.
+    """
     claim = otel_context.get_value(_OUR_CLAIM, context)
-    told = (getattr(claim, f"usage_{part}_tokens", None) for part in _CLAIM_PARTS)
-    counts = [count if isinstance(count, int) and count >= 0 else None for count in told]
-    return TokenUsage(input=counts[0], output=counts[1], cached=counts[2], reasoning=counts[3])
+    if claim is None or otel_context.get_value(_GENAI_INFERENCE, context) is not claim:
+        return context
+    freed = otel_context.set_value(_OPENLLMETRY_SUPPRESS, None, context)
+    return otel_context.set_value(_GENAI_INFERENCE, None, otel_context.set_value(_OUR_CLAIM, None, freed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InnerCall:
+    """What an inner instrumentation told of the model call that it kept quiet about."""
+
+    usage: TokenUsage
+    provider: str | None = None
+    response_model: str | None = None
+    response_id: str | None = None
+    finish_reasons: tuple[str, ...] = ()
+
+
+def told_by_inner_call(context: Context | None) -> InnerCall | None:
+    """What an inner instrumentation put into our claim; None where none did."""
+    claim = otel_context.get_value(_OUR_CLAIM, context)
+    if claim is None or isinstance(claim, _Claim):
+        return None
+    counts = (_count(getattr(claim, f"usage_{part}_tokens", None)) for part in _CLAIM_PARTS)
+    reasons = getattr(claim, "response_finish_reasons", None) or ()
+    return InnerCall(
+        usage=TokenUsage(**dict(zip(("input", "output", "cached", "reasoning"), counts, strict=True))),
+        provider=getattr(claim, "provider_name", None),
+        response_model=getattr(claim, "response_model", None),
+        response_id=getattr(claim, "response_id", None),
+        finish_reasons=tuple(str(reason) for reason in reasons),
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None
 
 
 def inference_claimed_by_others() -> bool:

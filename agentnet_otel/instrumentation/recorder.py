@@ -38,7 +38,7 @@ from agentnet_otel.instrumentation.pricing import CallPricing
 from agentnet_otel.instrumentation.sampling import probability_of
 from agentnet_otel.instrumentation.turn_facts import facts_of
 from agentnet_otel.instrumentation.turn_span import TurnSpan
-from agentnet_otel.instrumentation.usage import TokenCount, sum_usage
+from agentnet_otel.instrumentation.usage import sum_usage
 from agentnet_otel.instrumentation.workflow_span import WorkflowSpan
 from agentnet_otel.model import LatencyComponent, Outcome, PolicyViolation, TokenUsage, Turn
 
@@ -180,9 +180,7 @@ class Recorder:
         component.ending = ending = component.ending or ending
         usage = TokenUsage()
         try:
-            told = ctx.told_by_inner_call(component.context)
-            if told.known and not component.tokens and not component.has_inner_usage:
-                component.note_tokens(TokenCount(usage=told))
+            component.take_inner_call(ctx.told_by_inner_call(component.context))
             usage = sum_usage(count.usage for count in component.tokens)
             self._pricing.price_component(component, usage)
             if kind is LatencyComponent.TOOL_EXECUTION:
@@ -242,7 +240,9 @@ class Recorder:
             record_exception=False,
             set_status_on_exception=False,
         )
-        opened.context = ctx.with_position(opened, trace.set_span_in_context(opened.span, around))
+        opened.context = ctx.with_position(
+            opened, trace.set_span_in_context(opened.span, ctx.without_our_claim(around))
+        )
         opened.is_root = not trace.get_current_span(around).get_span_context().is_valid
         opened.start_ns = start_ns
         return provider

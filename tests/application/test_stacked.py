@@ -17,6 +17,7 @@ def client(telemetry):
     def ask():
         with instrumentation.inference("openai", request_model="gpt") as call:
             call.input_tokens, call.output_tokens = 30, 12
+            call.response_model_name, call.response_id, call.finish_reasons = "gpt-1", "r-1", ["stop"]
         return "an answer without usage"
 
     return ask
@@ -29,6 +30,11 @@ def test_the_clients_own_span_is_not_doubled(telemetry, handle, client):
     assert [s.name for s in telemetry.spans()] == ["chat gpt", "invoke_agent a"]
     (told,) = handle.turns()
     assert (told.tokens.input, told.tokens.output) == (30, 12)
+    call = telemetry.spans("chat")[0].attributes
+    assert (call["gen_ai.provider.name"], call["gen_ai.response.model"]) == ("openai", "gpt-1")
+    assert (call["gen_ai.response.id"], call["gen_ai.response.finish_reasons"]) == ("r-1", ("stop",))
+    assert sum(telemetry.metric("agentnet.tokens").values()) == 42
+    assert [count for count, _ in telemetry.metric("gen_ai.client.operation.duration").values()] == [1]
 
 
 def test_what_the_caller_records_goes_first(telemetry, handle, client):
@@ -45,8 +51,27 @@ def test_outside_our_inference_the_client_tells_itself(telemetry, handle, client
         client()
     assert [s.name for s in telemetry.spans()] == ["chat gpt", "invoke_agent a"]
     (told,) = handle.turns()
-    assert (told.tokens.total, told.models) == (42, ("gpt",))
+    assert (told.tokens.total, told.models) == (42, ("gpt-1",))
     assert told.component_counts == {"inference": 1}
+
+
+def test_a_model_call_of_a_tool_inside_a_model_call(telemetry, handle, client):
+    """A tool, or another agent, that the model's loop runs: its own model calls are calls of their own."""
+    with agentnet_otel.turn("a") as turn, turn.component(LatencyComponent.INFERENCE, model="outer"):
+        with turn.component(LatencyComponent.TOOL_EXECUTION, "t"):
+            client()
+        with agentnet_otel.turn("b"):
+            client()
+    above = {span.context.span_id: span.name for span in telemetry.spans()}
+    assert [(span.name, above.get(span.parent and span.parent.span_id)) for span in telemetry.spans()] == [
+        ("chat gpt", "execute_tool t"),
+        ("execute_tool t", "chat outer"),
+        ("chat gpt", "invoke_agent b"),
+        ("invoke_agent b", "chat outer"),
+        ("chat outer", "invoke_agent a"),
+        ("invoke_agent a", None),
+    ]
+    assert {turn.agent: turn.tokens.total for turn in handle.turns()} == {"a": 42, "b": 42}
 
 
 def test_suppressed_instrumentation_is_suppressed(telemetry, handle):

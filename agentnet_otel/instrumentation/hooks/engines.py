@@ -18,6 +18,7 @@ from agentnet_otel.instrumentation.hooks.driver import (
 )
 from agentnet_otel.instrumentation.hooks.patching import late_patches
 from agentnet_otel.instrumentation.open_span import OpenSpan
+from agentnet_otel.instrumentation.turn_span import TurnSpan
 from agentnet_otel.model import LatencyComponent
 
 _PROVIDERS: Final = {
@@ -100,9 +101,12 @@ class RawAnswer(Hook):
     """The step that flattens an engine's answer: the last place where tokens, model and cost can be seen."""
 
     def open(self, call: Call) -> OpenSpan | None:
+        answer = read_answer(call.args[-1] if call.args else call.kwargs.get("raw"))
         component = current_component(LatencyComponent.INFERENCE)
-        if component is not None and not isinstance(component.merge_key, str):
-            take_answer(component, read_answer(call.args[-1] if call.args else call.kwargs.get("raw")))
+        if component is not None:
+            take_answer(component, answer)
+        elif ctx.inference_claimed_by_others():
+            take_whole(ctx.enclosing_turn(), answer)
         return None
 
 
@@ -169,6 +173,23 @@ def take_item(span: OpenSpan, item: Any) -> None:
         answer = read_answer(item)
         if answer.has_tokens and not span.tokens:
             take_answer(span, answer)
+
+
+def take_whole(turn: TurnSpan | None, answer: Answer) -> None:
+    """Put on the turn what is known of a call whose span another instrumentation writes: its tokens are spent, too."""
+    if turn is None:
+        return
+    if answer.text is not None:
+        turn.note_answer(len(answer.text))
+    turn.answer_error = answer.error_type or turn.answer_error
+    if answer.has_tokens:
+        turn.record_tokens(
+            input=answer.input_tokens,
+            output=answer.output_tokens,
+            cached=answer.cached_tokens,
+            reasoning=answer.reasoning_tokens,
+            estimated=answer.estimated,
+        )
 
 
 def take_answer(component: ComponentSpan, answer: Answer) -> None:
