@@ -1,126 +1,155 @@
 """OTLP in JSON, as the Collector's file exporter and OTLP/HTTP write it: one request to `SpanRecord`s.
 
-Field names and number forms are those of the OTLP specification: ids in hex, 64-bit integers as text or number,
-enums as number (their names are accepted too).
+Field names and number forms are those of the OTLP specification and of protobuf's JSON mapping: ids in hex, 64-bit
+integers as text or number, enums as number (their names are accepted too), null where a field is not set.
 
-A request is decoded at once into typed structs, its attributes left encoded for the `AttributeCache`. Where that
-fails, each span is decoded on its own, so that a bad one costs only itself.
+A request is decoded at once into typed structs. Where that fails, each resource, scope and span is decoded on its own,
+so that a bad one costs only itself.
 """
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator, Mapping
-from typing import Final, Generic, TypeVar
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, TypeVar
 
 import msgspec
 
 from agentnet_otel import semconv
+from agentnet_otel.core import values
 from agentnet_otel.errors import InputError, TruncatedError
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
-from agentnet_otel.sources.attribute_cache import Attribute, AttributeCache
 
 Number = int | float | str
 TellBadSpan = Callable[[str], None]
-S = TypeVar("S")
+T = TypeVar("T")
+
+MAX_KEYS: Final = 4096
+"""Attribute keys of which one copy serves all spans."""
 
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
 _TRACE_ID_DIGITS: Final = 32
 _SPAN_ID_DIGITS: Final = 16
-_HEX: Final = "0123456789abcdef"
+_IS_TRACE_ID: Final = re.compile(rf"(?!0+$)[0-9a-f]{{{_TRACE_ID_DIGITS}}}").fullmatch
+_IS_SPAN_ID: Final = re.compile(rf"(?!0+$)[0-9a-f]{{{_SPAN_ID_DIGITS}}}").fullmatch
+_MAX_UINT64: Final = 2**64 - 1
+_BASE64: Final = str.maketrans("-_", "+/")
+_SIGNALS: Final = frozenset({"resourceSpans", "resourceMetrics", "resourceLogs", "resourceProfiles"})
 _TRUNCATED: Final = "Input data was truncated"
 """What msgspec says where the end is missing; it has no class for it."""
+_PLACE: Final = re.compile(r"\(byte (\d+)\)$")
+_BAD: Final = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
+"""What decoding something wrong raises."""
 
 
-class _ArrayValue(msgspec.Struct):
-    values: list["_AnyValue"] = []
+class _ArrayValue(msgspec.Struct, gc=False):
+    values: list["_AnyValue"] | None = None
 
 
-class _KeyValues(msgspec.Struct):
-    values: list["_KeyValue"] = []
+class _KeyValues(msgspec.Struct, gc=False):
+    values: list["_KeyValue"] | None = None
 
 
-class _AnyValue(msgspec.Struct, rename="camel"):
+class _AnyValue(msgspec.Struct, rename="camel", gc=False):
     string_value: str | None = None
+    int_value: Number | None = None
     bool_value: bool | None = None
-    int_value: int | str | None = None
-    double_value: float | str | None = None
+    double_value: Number | None = None
     bytes_value: str | None = None
     array_value: _ArrayValue | None = None
     kvlist_value: _KeyValues | None = None
 
 
-class _KeyValue(msgspec.Struct):
+class _KeyValue(msgspec.Struct, gc=False):
     key: str
     value: _AnyValue | None = None
 
 
+_Pairs = list[_KeyValue] | None
+
+
 class _Event(msgspec.Struct, rename="camel", gc=False):
-    time_unix_nano: Number = 0
-    name: str = ""
-    attributes: list[msgspec.Raw] = []
+    time_unix_nano: Number | None = None
+    name: str | None = None
+    attributes: _Pairs = None
 
 
 class _Status(msgspec.Struct, gc=False):
-    code: int | str = 0
-    message: str = ""
-
-
-_UNSET: Final = _Status()
+    code: int | str | None = None
+    message: str | None = None
 
 
 class _Span(msgspec.Struct, rename="camel", gc=False):
-    trace_id: str = ""
-    span_id: str = ""
-    parent_span_id: str = ""
-    trace_state: str = ""
-    name: str = ""
-    kind: int | str = 0
-    start_time_unix_nano: Number = 0
-    end_time_unix_nano: Number = 0
-    attributes: list[msgspec.Raw] = []
-    events: list[_Event] = []
+    trace_id: str | None = None
+    span_id: str | None = None
+    parent_span_id: str | None = None
+    trace_state: str | None = None
+    name: str | None = None
+    kind: int | str | None = None
+    start_time_unix_nano: Number | None = None
+    end_time_unix_nano: Number | None = None
+    attributes: _Pairs = None
+    events: list[_Event] | None = None
     status: _Status | None = None
-    flags: Number = 0
+    flags: Number | None = None
 
 
 class _Scope(msgspec.Struct, gc=False):
-    name: str = ""
-    version: str = ""
-
-
-class _ScopeSpans(msgspec.Struct, Generic[S], rename="camel", gc=False):
-    scope: _Scope | None = None
-    spans: list[S] = []
+    name: str | None = None
+    version: str | None = None
 
 
 class _Resource(msgspec.Struct, gc=False):
-    attributes: list[msgspec.Raw] = []
+    attributes: _Pairs = None
 
 
-class _ResourceSpans(msgspec.Struct, Generic[S], rename="camel", gc=False):
+class _ScopeSpans(msgspec.Struct, rename="camel", gc=False):
+    scope: _Scope | None = None
+    spans: list[_Span] | None = None
+
+
+class _ResourceSpans(msgspec.Struct, rename="camel", gc=False):
     resource: _Resource | None = None
-    scope_spans: list[_ScopeSpans[S]] = []
+    scope_spans: list[_ScopeSpans] | None = None
 
 
-class _Request(msgspec.Struct, Generic[S], rename="camel", gc=False):
-    resource_spans: list[_ResourceSpans[S]] | None = None
-    resource_metrics: msgspec.Raw | None = None
-    resource_logs: msgspec.Raw | None = None
-    resource_profiles: msgspec.Raw | None = None
+class _Request(msgspec.Struct, rename="camel", gc=False):
+    resource_spans: list[_ResourceSpans] | None = None
 
 
-_typed_decoder: Final = msgspec.json.Decoder(_Request[_Span])
-_raw_decoder: Final = msgspec.json.Decoder(_Request[msgspec.Raw])
+class _RawScopeSpans(msgspec.Struct, rename="camel", gc=False):
+    scope: msgspec.Raw = msgspec.Raw(b"null")
+    spans: list[msgspec.Raw] | None = None
+
+
+class _RawResourceSpans(msgspec.Struct, rename="camel", gc=False):
+    resource: msgspec.Raw = msgspec.Raw(b"null")
+    scope_spans: list[msgspec.Raw] | None = None
+
+
+class _RawRequest(msgspec.Struct, rename="camel", gc=False):
+    resource_spans: list[msgspec.Raw] | None = None
+
+
+_request_decoder: Final = msgspec.json.Decoder(_Request)
+_raw_request_decoder: Final = msgspec.json.Decoder(_RawRequest)
+_raw_resource_spans_decoder: Final = msgspec.json.Decoder(_RawResourceSpans)
+_raw_scope_spans_decoder: Final = msgspec.json.Decoder(_RawScopeSpans)
+_resource_decoder: Final = msgspec.json.Decoder(_Resource | None)
+_scope_decoder: Final = msgspec.json.Decoder(_Scope | None)
 _span_decoder: Final = msgspec.json.Decoder(_Span)
-_attribute_decoder: Final = msgspec.json.Decoder(_KeyValue)
+_keys_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class JsonDecoder:
-    """Decodes requests; one a reader, for it remembers attributes."""
+    """Decodes requests; one a reader, for it remembers keys and ids, of which neighbours have the same."""
 
     def __init__(self) -> None:
-        self._attributes = AttributeCache(_decode_attribute)
+        self._keys: dict[str, str] = {}
+        self._trace_id = ""
+        self._parent_id = ""
 
     def decode(self, data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecord]:
         """The spans of one request; requests of other signals have none. A bad span is told and left out.
@@ -129,110 +158,208 @@ class JsonDecoder:
             InputError: it is no JSON, or no OTLP request.
         """
         try:
-            request = _typed_decoder.decode(data)
+            request = _request_decoder.decode(data)
         except msgspec.ValidationError:
             yield from self._decode_one_by_one(data, tell_bad_span)
             return
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise _not_json(error) from None
-        if request.resource_spans is None:
-            _check_other_signal(request, data)
+        except (*_BAD,) as error:
+            yield from self.decode(_rewritten(data, error), tell_bad_span)
             return
+        if request.resource_spans is None:
+            _check_other_signal(data)
+            return
+        number = 0
         for resource_spans in request.resource_spans:
             resource = self._resource(resource_spans.resource)
-            for scope_spans in resource_spans.scope_spans:
+            for scope_spans in resource_spans.scope_spans or ():
                 scope = scope_spans.scope or _Scope()
-                for span in scope_spans.spans:
+                for span in scope_spans.spans or ():
+                    number += 1
                     try:
                         record = self._record(span, resource, scope)
-                    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
-                        tell_bad_span(f"a span was left out: {error}")
+                    except _BAD as error:
+                        tell_bad_span(f"span {number} was left out: {error}")
                     else:
                         yield record
+
+    # --- the slow way --------------------------------------------------------------------------------
 
     def _decode_one_by_one(self, data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecord]:
-        """The slow way, for a request that holds something wrong."""
+        """For a request that holds something wrong."""
         try:
-            request = _raw_decoder.decode(data)
-        except msgspec.ValidationError as error:
-            message = f"not an OTLP request: {error}"
+            request = _raw_request_decoder.decode(data)
+        except msgspec.ValidationError as wrong:
+            message = f"not an OTLP request: {wrong}"
             raise InputError(message) from None
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise _not_json(error) from None
-        for resource_spans in request.resource_spans or ():
-            resource = self._resource(resource_spans.resource)
-            for scope_spans in resource_spans.scope_spans:
-                for raw in scope_spans.spans:
+        except (*_BAD,) as wrong:
+            yield from self.decode(_rewritten(data, wrong), tell_bad_span)
+            return
+        number = 0
+        for raw in request.resource_spans or ():
+            resource_spans = _part(_raw_resource_spans_decoder, raw, _RawResourceSpans(), "a resource", tell_bad_span)
+            found = _part(_resource_decoder, resource_spans.resource, None, "the facts of a resource", tell_bad_span)
+            resource = self._resource(found)
+            for raw_scope_spans in resource_spans.scope_spans or ():
+                scope_spans = _part(
+                    _raw_scope_spans_decoder, raw_scope_spans, _RawScopeSpans(), "a scope", tell_bad_span
+                )
+                scope = _part(_scope_decoder, scope_spans.scope, None, "the name of a scope", tell_bad_span)
+                for raw_span in scope_spans.spans or ():
+                    number += 1
                     try:
-                        span = _span_decoder.decode(raw)
-                        record = self._record(span, resource, scope_spans.scope or _Scope())
-                    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
-                        tell_bad_span(f"a span was left out: {error}")
+                        record = self._record(_span_decoder.decode(raw_span), resource, scope or _Scope())
+                    except _BAD as wrong:
+                        tell_bad_span(f"span {number} was left out: {wrong}")
                     else:
                         yield record
 
+    # --- from structs to records ---------------------------------------------------------------------
+
     def _resource(self, resource: _Resource | None) -> Mapping[str, AttributeValue]:
-        if resource is None:
-            return {}
         try:
-            return self._attributes.mapping(resource.attributes)
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            return {} if resource is None else self._mapping(resource.attributes)
+        except _BAD as error:
             message = f"not an OTLP request: a resource has a bad attribute: {error}"
             raise InputError(message) from None
 
     def _record(self, span: _Span, resource: Mapping[str, AttributeValue], scope: _Scope) -> SpanRecord:
-        flags = _integer(span.flags)
-        status = span.status or _UNSET
+        flags = _uint64(span.flags, "flags") if span.flags else 0
+        status = span.status
+        if span.start_time_unix_nano is None and span.end_time_unix_nano:
+            message = "it has an end and no startTimeUnixNano"
+            raise ValueError(message)
+        if span.trace_id != self._trace_id:
+            self._trace_id = _hex_id(span.trace_id, _TRACE_ID_DIGITS, "traceId")
+        parent = span.parent_span_id or None
+        if parent is not None and parent != self._parent_id:
+            parent = self._parent_of(parent)
         return SpanRecord(
-            trace_id=_hex_id(span.trace_id, _TRACE_ID_DIGITS, "traceId"),
+            trace_id=self._trace_id,
             span_id=_hex_id(span.span_id, _SPAN_ID_DIGITS, "spanId"),
-            parent_span_id=_parent_id(span.parent_span_id),
+            parent_span_id=parent,
             parent_is_remote=bool(flags & _IS_REMOTE) if flags & _HAS_IS_REMOTE else None,
-            name=span.name,
+            name=span.name or "",
             kind=_KINDS.get(span.kind, SpanKind.UNSPECIFIED),  # what a newer specification may add is unspecified here
-            start_ns=_integer(span.start_time_unix_nano),
-            end_ns=_integer(span.end_time_unix_nano),
-            status=_STATUSES.get(status.code, StatusCode.UNSET),
-            status_description=status.message,
-            trace_state=span.trace_state,
-            attributes=self._attributes.mapping(span.attributes),
+            start_ns=_uint64(span.start_time_unix_nano or 0, "startTimeUnixNano"),
+            end_ns=_uint64(span.end_time_unix_nano or 0, "endTimeUnixNano"),
+            status=StatusCode.UNSET if status is None else _STATUSES.get(status.code, StatusCode.UNSET),
+            status_description="" if status is None else status.message or "",
+            trace_state=span.trace_state or "",
+            attributes=self._mapping(span.attributes),
             events=tuple(map(self._event, span.events)) if span.events else (),
-            service_name=str(resource.get(semconv.SERVICE_NAME, "")),
+            service_name=values.text(resource.get(semconv.SERVICE_NAME)) or "",
             resource=resource,
-            scope_name=scope.name,
-            scope_version=scope.version,
+            scope_name=scope.name or "",
+            scope_version=scope.version or "",
         )
+
+    def _parent_of(self, text: str) -> str | None:
+        """The id of the parent; none where it is all zero."""
+        if not text.strip("0"):
+            return None
+        self._parent_id = _hex_id(text, _SPAN_ID_DIGITS, "parentSpanId")
+        return self._parent_id
 
     def _event(self, event: _Event) -> SpanEvent:
         return SpanEvent(
-            name=event.name,
-            time_ns=_integer(event.time_unix_nano),
-            attributes=self._attributes.mapping(event.attributes),
+            name=event.name or "",
+            time_ns=_uint64(event.time_unix_nano or 0, "timeUnixNano"),
+            attributes=self._mapping(event.attributes),
         )
 
+    def _mapping(self, pairs: Iterable[_KeyValue] | None) -> dict[str, AttributeValue]:
+        """Attributes by key; of those with one key the last counts."""
+        known = self._keys
+        found: dict[str, AttributeValue] = {}
+        for pair in pairs or ():
+            value = pair.value
+            text = None if value is None else value.string_value
+            key = known.get(pair.key) or self._keep(pair.key)
+            found[key] = text if text is not None else self._value(value)
+        return found
 
-def _not_json(error: Exception) -> InputError:
-    kind = TruncatedError if str(error) == _TRUNCATED else InputError
-    return kind(f"not JSON: {error}")
+    def _keep(self, key: str) -> str:
+        if len(self._keys) < MAX_KEYS:
+            self._keys[key] = key
+        return key
+
+    def _value(self, value: _AnyValue | None) -> AttributeValue:
+        if value is None:
+            return None
+        if value.int_value is not None:
+            return _integer(value.int_value)
+        if value.double_value is not None:
+            return float(value.double_value)  # takes the texts NaN, Infinity and -Infinity too
+        return self._other_value(value) if value.bool_value is None else value.bool_value
+
+    def _other_value(self, value: _AnyValue) -> AttributeValue:
+        if value.array_value is not None:
+            return tuple(map(self._value, value.array_value.values or ()))
+        if value.kvlist_value is not None:
+            return self._mapping(value.kvlist_value.values)
+        return _bytes(value.bytes_value) if value.string_value is None else value.string_value
 
 
-def _check_other_signal(request: _Request[_Span], data: bytes) -> None:
-    others = (request.resource_metrics, request.resource_logs, request.resource_profiles)
-    if all(other is None for other in others) and data.strip() != b"{}":
-        message = "not an OTLP request: it has no resourceSpans"
+def _part(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw, otherwise: T, what: str, tell_bad_span: TellBadSpan) -> T:
+    """A part of a request, or ``otherwise`` where it is wrong; then that is told."""
+    try:
+        return decoder.decode(raw)
+    except _BAD as error:
+        tell_bad_span(f"{what} cannot be used: {error}")
+        return otherwise
+
+
+def _rewritten(data: bytes, error: Exception) -> bytes:
+    """The same JSON without what strict readers refuse and others write: halves of surrogate pairs, bad UTF-8, NaN.
+
+    Raises:
+        InputError: it is no JSON for anybody; ``error`` says why.
+    """
+    try:
+        document = json.loads(data.decode("utf-8", errors="replace"), parse_constant=str)
+    except (ValueError, RecursionError):
+        message = f"not JSON: {error}"
+        raise (TruncatedError if _is_cut_off(data, error) else InputError)(message) from None
+    rewritten = json.dumps(document, ensure_ascii=False).encode("utf-8", errors="replace")
+    if rewritten == data:
+        message = f"not an OTLP request: {error}"
+        raise InputError(message)
+    return rewritten
+
+
+def _is_cut_off(data: bytes, error: Exception) -> bool:
+    """Whether what is wrong is that the end is missing: nothing before it, or a number of which it was the rest."""
+    place = _PLACE.search(str(error))
+    return str(error) == _TRUNCATED or (place is not None and int(place[1]) >= len(data.rstrip()))
+
+
+def _check_other_signal(data: bytes) -> None:
+    """Requests of metrics, logs and profiles, and empty ones, have no spans, and nothing is wrong with them.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    try:
+        keys = _keys_decoder.decode(data).keys()
+    except UnicodeDecodeError as error:
+        message = f"not an OTLP request: {error}"
+        raise InputError(message) from None
+    if keys and not keys & _SIGNALS:
+        message = f"not an OTLP request: it has no resourceSpans, but {', '.join(sorted(keys)[:5])}"
         raise InputError(message)
 
 
-def _parent_id(text: str) -> str | None:
-    """The id of the parent; none where it is empty or all zero."""
-    if not text or text.strip("0") == "":
-        return None
-    return _hex_id(text, _SPAN_ID_DIGITS, "parentSpanId")
+def _hex_id(text: str | None, digits: int, field: str) -> str:
+    """The id in lower case.
 
-
-def _hex_id(text: str, digits: int, field: str) -> str:
-    lowered = text.lower()
-    if len(lowered) != digits or lowered.strip(_HEX) or lowered == "0" * digits:
+    Raises:
+        ValueError: it is none.
+    """
+    is_id = _IS_TRACE_ID if digits == _TRACE_ID_DIGITS else _IS_SPAN_ID
+    if text and is_id(text):
+        return text
+    lowered = (text or "").lower()
+    if not is_id(lowered):
         message = f"{field} {text!r} is not {digits} hex digits that are not all zero"
         raise ValueError(message)
     return lowered
@@ -240,47 +367,34 @@ def _hex_id(text: str, digits: int, field: str) -> str:
 
 def _integer(value: Number) -> int:
     number = int(value)
-    if number < 0:
-        message = f"{value!r} is negative"
+    if type(value) is float and number != value:
+        message = f"{value!r} is not a whole number"
         raise ValueError(message)
     return number
 
 
-_KINDS: Final[Mapping[int | str, SpanKind]] = {
+def _uint64(value: Number, field: str) -> int:
+    number = _integer(value)
+    if not 0 <= number <= _MAX_UINT64:
+        message = f"{field} {value!r} is not a whole number from 0 to 2^64-1"
+        raise ValueError(message)
+    return number
+
+
+_KINDS: Final[Mapping[int | str | None, SpanKind]] = {
     name: kind for kind in SpanKind for name in (kind.value, str(kind.value), f"SPAN_KIND_{kind.name}")
 }
-_STATUSES: Final[Mapping[int | str, StatusCode]] = {
+_STATUSES: Final[Mapping[int | str | None, StatusCode]] = {
     name: code for code in StatusCode for name in (code.value, str(code.value), f"STATUS_CODE_{code.name}")
 }
 
 
-def _decode_attribute(encoded: bytes) -> Attribute:
-    pair = _attribute_decoder.decode(encoded)
-    return pair.key, _value(pair.value)
-
-
-def _value(value: _AnyValue | None) -> AttributeValue:
-    if value is None:
-        return None
-    if value.array_value is not None:
-        return tuple(_value(item) for item in value.array_value.values)
-    if value.kvlist_value is not None:
-        return {pair.key: _value(pair.value) for pair in value.kvlist_value.values}
-    return _scalar(value)
-
-
-def _scalar(value: _AnyValue) -> AttributeValue:
-    if value.string_value is not None:
-        return value.string_value
-    if value.int_value is not None:
-        return int(value.int_value)
-    if value.double_value is not None:
-        return float(value.double_value)  # takes the texts NaN, Infinity and -Infinity too
-    return _bytes(value.bytes_value) if value.bool_value is None else value.bool_value
-
-
 def _bytes(text: str | None) -> AttributeValue:
+    """Bytes out of Base64 in its usual or its URL-safe form; what is none stays text."""
+    if text is None:
+        return None
+    padded = text.translate(_BASE64).rstrip("=")
     try:
-        return None if text is None else base64.b64decode(text, validate=True)
-    except binascii.Error:
+        return base64.b64decode(padded + "=" * (-len(padded) % 4), validate=True)
+    except (binascii.Error, ValueError):
         return text
