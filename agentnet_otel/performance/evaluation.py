@@ -80,11 +80,10 @@ def evaluate(ended: EndedOperation, prices: PriceBook) -> Evaluation:
 
 def unrecovered_failure(turns: Sequence[Turn]) -> Failure | None:
     """The first turn that failed and was not made good by a later one of the same agent; None without one."""
+    good = [turn for turn in turns if turn.outcome is Outcome.SUCCESS]
+    last_good_ns = {turn.agent: turn.start_ns for turn in sorted(good, key=lambda turn: turn.start_ns)}
     for turn in turns:
-        made_good = any(
-            later.agent == turn.agent and later.start_ns >= turn.end_ns and later.outcome is Outcome.SUCCESS
-            for later in turns
-        )
+        made_good = last_good_ns.get(turn.agent, -1) >= turn.end_ns
         if turn.outcome.failed and not made_good:
             kind = "" if turn.error_type is None else f" ({turn.error_type})"
             return Failure(
@@ -107,14 +106,16 @@ def _collect(ended: EndedOperation) -> _Evidence:
     operation = ended.operation
     whole = {collected.turn.turn_id: collected for collected in operation.collector.turns}
     evidence = _Evidence(turns=[], recorded=[], calls=[])
-    for taken in operation.taken:
+    for number, taken in enumerate(operation.taken, 1):
         around = None if taken.around_turn_id is None else whole.pop(taken.around_turn_id, None)
         if around is not None:
             _add(evidence, [around], [], taken.response, None)
         elif taken.collector is None:
-            _add(evidence, [], [], taken.response, _seen_turn(taken, ended))
+            _add(evidence, [], [], taken.response, _seen_turn(taken, number, ended))
         else:
-            _add(evidence, taken.collector.turns, taken.collector.calls, taken.response, _seen_turn(taken, ended))
+            _add(
+                evidence, taken.collector.turns, taken.collector.calls, taken.response, _seen_turn(taken, number, ended)
+            )
     calls = operation.collector.calls
     if operation.taken or not ended.began:
         _add(evidence, whole.values(), calls, Response(), None)
@@ -173,8 +174,7 @@ def _priced(turn: Turn, prices: PriceBook) -> Turn:
     return turn if price is None else replace(turn, cost_usd=price.cost_usd, cost_source=price.source)
 
 
-def _seen_turn(taken: TakenTurn, ended: EndedOperation) -> Turn:
-    number = ended.operation.taken.index(taken) + 1
+def _seen_turn(taken: TakenTurn, number: int, ended: EndedOperation) -> Turn:
     return _turn(
         turn_id=f"operation_{ended.iteration}_turn_{number}",
         agent=taken.agent,
