@@ -146,7 +146,7 @@ def test_odd_spans_are_counted(cli, tmp_path):
     }
     path = tmp_path / "odd.jsonl"
     path.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [tool]}]}]}) + "\n")
-    assert "agentnet-otel: 1 calls stand outside any turn\n" in cli("turns", path).stderr
+    assert "agentnet-otel: 1 calls stand outside any turn" in cli("turns", path).stderr
     assert cli("turns", "-q", path).stderr == ""
 
 
