@@ -79,7 +79,7 @@ def prepared(folder: Path) -> list[str]:
     if (folder / "record.py").exists():
         if not home.exists():
             uv = Path(sys.executable).parent / "uv"
-            subprocess.run([uv, "venv", "--quiet", "--python", "3.12", home], check=True)
+            subprocess.run([uv, "venv", "--quiet", "--python", interpreter(), home], check=True)
             install = [uv, "pip", "install", "--quiet", "--no-deps", "--python", home / "bin" / "python"]
             subprocess.run([*install, "-r", folder / "requirements.txt"], check=True)
         return [str(home / "bin" / "python"), str(folder / "record.py")]
@@ -90,6 +90,16 @@ def prepared(folder: Path) -> list[str]:
         subprocess.run(["npm", "ci", "--silent"], cwd=home, check=True)  # noqa: S607 - npm is looked for on the path
     shutil.copy(folder / "record.mjs", home / "record.mjs")
     return ["node", "record.mjs"]
+
+
+def interpreter() -> Path:
+    """A Python that the pinned packages support (3.12 or later): the one that runs this, else one of pyenv's."""
+    if sys.version_info >= (3, 12):
+        return Path(sys.executable)
+    found = sorted(Path.home().glob(".pyenv/versions/3.1[2-9]*/bin/python3"))
+    if not found:
+        raise SystemExit("the pinned packages need Python 3.12 or later: run this with one")
+    return found[0]
 
 
 def environment(port: int) -> dict[str, str]:
