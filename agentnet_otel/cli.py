@@ -24,6 +24,7 @@ from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.json_report import verdict_object
 from agentnet_otel.outputs.reports.wording import plain
 from agentnet_otel.outputs.turn_rows import turn_line
+from agentnet_otel.prices import installed
 from agentnet_otel.sources.access import read_access
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import Rebuilt, rebuild
@@ -327,7 +328,7 @@ def _table(path: Path | None) -> ThresholdTable:
 def _rebuild(sources: Sequence[str], *, group_calls: bool, quiet: bool) -> Rebuilt:
     """The turns of the sources. What was left out is told; where nothing at all could be read, that is a failure."""
     with console.progress("reading spans", quiet=quiet) as tick:
-        rebuilt = rebuild(sources, tick, group_calls=group_calls)
+        rebuilt = rebuild(sources, tick, group_calls=group_calls, prices=installed())
     nothing = bool(rebuilt.read.unreadable_sources) and not rebuilt.read.spans
     if nothing or not quiet:
         _tell_problems(rebuilt.read)

@@ -42,6 +42,7 @@ from typing import Final
 
 import msgspec
 
+from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.dialects import Role, SpanFacts, read_facts
 from agentnet_otel.core.forgotten import Fate, Forgotten
 from agentnet_otel.core.reconstruction import reconstruct
@@ -100,8 +101,10 @@ class Assembler:
         turn_spans: int = TURN_SPANS,
         unowned_spans: int = UNOWNED_SPANS,
         group_calls: bool = False,
+        prices: PriceBook | None = None,
     ) -> None:
         self.counts = Counts()
+        self._prices = prices
         self._quiet_ns = quiet_ns
         self._missing_ns = missing_ns
         self._in_process = in_process
@@ -291,7 +294,7 @@ class Assembler:
 
     def _tell(self, trace_id: str, tree: TraceTree, turn_id: str) -> Turn:
         parts = tree.parts(turn_id)
-        turn = reconstruct(parts)
+        turn = reconstruct(parts, self._prices)
         del tree.pending[turn_id]
         told = tree.told.setdefault(turn_id, Told())
         self.counts.clipped += turn.clipped_spans - told.clipped_spans

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from agentnet_otel import semconv
 from agentnet_otel.core import values
+from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.efficiency import quality_of, token_efficiency
 from agentnet_otel.core.intervals import ComponentInterval, Stretch, clip, self_times
 from agentnet_otel.core.repetitions import completed, distinct
@@ -35,8 +36,8 @@ _TIMEOUT_WORDS: Final = ("timeout", "timedout", "timed_out", "deadline_exceeded"
 _CANCELLED_WORDS: Final = ("cancelled", "canceled", "cancellederror", "keyboardinterrupt", "generatorexit")
 
 
-def reconstruct(parts: TurnParts) -> Turn:
-    """The turn that these spans are.
+def reconstruct(parts: TurnParts, prices: PriceBook | None = None) -> Turn:
+    """The turn that these spans are. ``prices`` are for calls whose cost no span tells.
 
     Raises:
         ValueError: there is no span at all.
@@ -49,7 +50,7 @@ def reconstruct(parts: TurnParts) -> Turn:
         raise ValueError(message)
     within = _within(parts.root, below)
     times = _times(parts, below, once.calls, within)
-    usage = usage_of(parts.root, once.spending)
+    usage = usage_of(parts.root, once.spending, prices)
     own = _Own(parts.root)
     quality, quality_source = quality_of(own.ratio(semconv.TURN_QUALITY), own.ratio(semconv.TURN_CONFIDENCE))
     said_by_category = own.categories()
@@ -77,6 +78,7 @@ def reconstruct(parts: TurnParts) -> Turn:
         tokens=usage.total,
         tokens_by_category=said_by_category if _agree(said_by_category, usage) else usage.by_category,
         tokens_by_model=usage.by_model,
+        context_tokens=usage.context_tokens,
         estimated=usage.estimated or own.flag(semconv.TOKENS_ESTIMATED),
         cost_usd=cost_usd,
         cost_source=cost_source,

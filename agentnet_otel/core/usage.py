@@ -1,13 +1,15 @@
 """Tokens and cost of a turn, leaves first.
 
 What stands around a call that tells its own is a repetition of it: tokens of a span count only where nothing below it
-has tokens, its cost only where nothing below it has a cost.
+has tokens, its cost only where nothing below it has a cost. A call whose cost nobody told is priced by a price book.
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from agentnet_otel.core.cost import Call, PriceBook, weakest
 from agentnet_otel.core.turn_parts import Member
 from agentnet_otel.model import CostSource, LatencyComponent, TokenCategory, TokenUsage
 
@@ -16,12 +18,14 @@ _CATEGORY_OF: Final = {
     LatencyComponent.MEMORY_ACCESS: TokenCategory.MEMORY,
     LatencyComponent.POLICY_CHECK: TokenCategory.POLICY,
 }
-_BY_TRUST: Final = tuple(CostSource)
 
 
 @dataclass(slots=True, kw_only=True)
 class Usage:
-    """What the spans of one turn used and cost. ``cost_usd`` None: of some call that used tokens nobody knows."""
+    """What the spans of one turn used and cost. ``cost_usd`` None: of some call that used tokens nobody knows.
+
+    ``context_tokens``: the largest input of one call.
+    """
 
     total: TokenUsage = field(default_factory=TokenUsage)
     by_model: dict[str, TokenUsage] = field(default_factory=dict)
@@ -30,10 +34,13 @@ class Usage:
     estimated: bool = False
     cost_usd: float | None = None
     cost_source: CostSource | None = None
+    context_tokens: int | None = None
 
     def add(self, usage: TokenUsage, model: str | None, category: TokenCategory) -> None:
         """Count the tokens of one leaf."""
         self.total = self.total.plus(usage)
+        if usage.input is not None:
+            self.context_tokens = max(usage.input, self.context_tokens or 0)
         if model is not None:
             known = self.by_model.get(model)
             self.by_model[model] = usage if known is None else known.plus(usage)
@@ -46,7 +53,7 @@ class Usage:
         return min(self.by_model, key=lambda model: (-(self.by_model[model].output or 0), model), default=None)
 
 
-def usage_of(root: Member | None, below: Sequence[Member]) -> Usage:
+def usage_of(root: Member | None, below: Sequence[Member], prices: PriceBook | None = None) -> Usage:
     """What a turn used and cost, from its own span and those below it (in order of start)."""
     usage = Usage()
     spending = [m for m in below if not m.facts.usage.empty or m.facts.cost_usd is not None]
@@ -68,28 +75,63 @@ def usage_of(root: Member | None, below: Sequence[Member]) -> Usage:
     if root is not None and usage.total.empty and not root.facts.usage.empty:
         usage.add(root.facts.usage, root.facts.model, root.facts.category or TokenCategory.REASONING)
         usage.estimated = root.facts.estimated
-    _add_cost(usage, root, spending, by_id)
+    costs, unknown = _told_costs(spending, by_id)
+    leaves = [member for member in unknown if member.span_id not in repeating]
+    if unknown and root is not None and root.facts.cost_usd is not None:
+        costs, leaves = [_told(root)], []
+    elif not spending and root is not None:
+        costs, leaves = ([], [root]) if root.facts.cost_usd is None else ([_told(root)], [])
+    usage.cost_usd, usage.cost_source = _sum(costs, [_price(leaf, asked, prices) for leaf in leaves])
     return usage
 
 
-def _add_cost(usage: Usage, root: Member | None, spending: Sequence[Member], by_id: Mapping[str, Member]) -> None:
-    """The sum of the leaves' costs if they cover each call that used tokens, else what the turn's own span says."""
+_Cost = tuple[float, CostSource]
+
+
+def _told_costs(spending: Sequence[Member], by_id: Mapping[str, Member]) -> tuple[list[_Cost], list[Member]]:
+    """The costs that spans tell, the innermost ones, and the spans that used tokens which none of them covers."""
     around = _above((m for m in spending if m.facts.cost_usd is not None), by_id)
-    costs = {m.span_id: m for m in spending if m.facts.cost_usd is not None and m.span_id not in around}
-    covered = all(
-        member.span_id in costs or member.span_id in around or any(id_ in costs for id_ in _ancestors(member, by_id))
+    telling = {m.span_id: m for m in spending if m.facts.cost_usd is not None and m.span_id not in around}
+    unknown = [
+        member
         for member in spending
         if not member.facts.usage.empty
+        and member.span_id not in telling
+        and member.span_id not in around
+        and not any(id_ in telling for id_ in _ancestors(member, by_id))
+    ]
+    return [_told(member) for member in telling.values()], unknown
+
+
+def _told(member: Member) -> _Cost:
+    return member.facts.cost_usd or 0.0, member.facts.cost_source or CostSource.SPAN
+
+
+def _price(leaf: Member, asked: str | None, prices: PriceBook | None) -> _Cost | None:
+    """What a call costs whose cost nobody told; None if nobody knows it either."""
+    facts = leaf.facts
+    model = facts.model or asked
+    if prices is None or model is None or not facts.usage.known:
+        return None
+    price = prices.price(
+        Call(
+            model=model,
+            asked_model=facts.request_model or asked,
+            usage=facts.usage,
+            at_ns=leaf.start_ns,
+            provider=facts.provider,
+            batch=facts.batch,
+        )
     )
-    if costs and covered:
-        usage.cost_usd = sum(member.facts.cost_usd or 0.0 for member in costs.values())
-        usage.cost_source = _least_trusted(m.facts.cost_source for m in costs.values())
-    elif root is not None and root.facts.cost_usd is not None:
-        usage.cost_usd, usage.cost_source = root.facts.cost_usd, root.facts.cost_source
+    return None if price is None else (price.cost_usd, price.source)
 
 
-def _least_trusted(sources: Iterable[CostSource | None]) -> CostSource:
-    return max((source or CostSource.SPAN for source in sources), key=_BY_TRUST.index)
+def _sum(told: Sequence[_Cost], looked_up: Sequence[_Cost | None]) -> tuple[float | None, CostSource | None]:
+    """All costs together; unknown if one of them is, or if there are none."""
+    known = [*told, *(cost for cost in looked_up if cost is not None)]
+    if not known or None in looked_up:
+        return None, None
+    return sum(usd for usd, _ in known), functools.reduce(weakest, (source for _, source in known))
 
 
 def _above(members: Iterable[Member], by_id: Mapping[str, Member]) -> set[str]:

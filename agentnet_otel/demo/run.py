@@ -15,6 +15,7 @@ from agentnet_otel.demo.plan import SPANS_FILE, DemoSource, make_plan
 from agentnet_otel.errors import BackendError, reason_of
 from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.outputs.reports.formats import RENDERERS, render
+from agentnet_otel.prices import installed
 from agentnet_otel.sources.rebuild import rebuild
 from agentnet_otel.wiring import instrument
 from agentnet_otel.wiring.reporting import make_report
@@ -99,7 +100,7 @@ def _unwritable(path: Path, error: OSError) -> BackendError:
 
 def _report_on(spans: Path) -> ReportContent:
     """The report on a file of spans, as `agentnet-otel report` makes it."""
-    rebuilt = rebuild([spans])
+    rebuilt = rebuild([spans], prices=installed())
     if not rebuilt.turns:
         message = f"no turn arrived in {spans}; is OTEL_SDK_DISABLED set, or a sampler that drops everything?"
         raise BackendError(message)

@@ -9,6 +9,7 @@ from agentnet_otel.instrumentation.breakdown import intervals_of, self_times_of
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.outcomes import Ending
 from agentnet_otel.instrumentation.turn_span import TurnSpan
+from agentnet_otel.instrumentation.usage import sum_usage
 from agentnet_otel.model import CostSource, LatencyComponent, Outcome, ToolCall, Turn
 
 
@@ -41,6 +42,7 @@ def facts_of(turn: TurnSpan, ending: Ending | None, end_ns: int) -> Turn:
         unattributed_ns=max(0, end_ns - turn.start_ns - sum(own_ns.values())),
         tokens=tokens,
         tokens_by_category=dict(turn.ledger.by_category),
+        context_tokens=_context_tokens(turn, components),
         tokens_by_model={model: usage for model, usage in turn.ledger.by_model.items() if model is not None},
         cost_usd=cost_usd,
         cost_source=cost_source,
@@ -70,6 +72,14 @@ def _cost_of(turn: TurnSpan) -> tuple[float | None, CostSource | None]:
         return turn.user_cost_usd, CostSource.USER
     cost_usd = turn.ledger.known_cost_usd
     return cost_usd, None if cost_usd is None else turn.ledger.cost_source
+
+
+def _context_tokens(turn: TurnSpan, components: Iterable[ComponentSpan]) -> int | None:
+    """The largest input of one call; of a turn whose tokens were recorded as a whole, the whole."""
+    if not turn.ledger.has_leaves:
+        return turn.ledger.total.input
+    calls = (sum_usage(count.usage for count in c.tokens) for c in components if not c.has_inner_usage)
+    return max((usage.input for usage in calls if usage.input is not None), default=None)
 
 
 def _models_of(components: Iterable[ComponentSpan]) -> tuple[str, ...]:

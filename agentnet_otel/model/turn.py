@@ -74,7 +74,8 @@ class Turn:
     duration; ``component_sum_ns``: plain sums of the durations, which overlapping components can push beyond it.
     ``unattributed_ns``: time in no component. ``revision`` starts at 1 and grows when a late span corrects the
     turn. ``incomplete``: the turn's own span never came. ``estimated``: some token count is an estimate.
-    ``clipped_spans``: spans whose times ran backwards or left the turn, and were clipped.
+    ``clipped_spans``: spans whose times ran backwards or left the turn, and were clipped. ``context_tokens``: the
+    largest input of one call.
     """
 
     turn_id: str
@@ -97,6 +98,7 @@ class Turn:
     tokens: TokenUsage = field(default_factory=TokenUsage)
     tokens_by_category: Mapping[TokenCategory, int] = field(default_factory=dict)
     tokens_by_model: Mapping[str, TokenUsage] = field(default_factory=dict)
+    context_tokens: int | None = None
     cost_usd: float | None = None
     cost_source: CostSource | None = None
     confidence: float | None = None

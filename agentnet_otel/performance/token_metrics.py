@@ -173,7 +173,7 @@ def token_metrics_of(turn: Turn) -> TokenMetrics:
         price=_price_of(turn),
         model=turn.model or "default",
         processing_time_s=turn.duration_ns / _NANOS_PER_SECOND,
-        context_length=turn.tokens.input or 0,
+        context_length=turn.context_tokens or 0,
         categories=dict(turn.tokens_by_category),
     )
 

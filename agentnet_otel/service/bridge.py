@@ -16,6 +16,7 @@ from typing import Final
 from agentnet_otel.core.assembler import Assembler
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.model import Turn
+from agentnet_otel.prices import installed
 from agentnet_otel.service.api import Api
 from agentnet_otel.service.http import Application, HttpServer, reader_app, receiver_app
 from agentnet_otel.service.ingest import ENDED_TURNS, MAX_SPANS, Ingest
@@ -60,7 +61,10 @@ class Bridge:
             self._store = Store(settings.store, tell)
             opened.callback(self._store.close)
             assembler = Assembler(
-                quiet_ns=round(settings.quiet_period_s * _NANOS), max_spans=MAX_SPANS, ended_turns=ENDED_TURNS
+                quiet_ns=round(settings.quiet_period_s * _NANOS),
+                max_spans=MAX_SPANS,
+                ended_turns=ENDED_TURNS,
+                prices=installed(),
             )
             self.ingest = Ingest(self._store, assembler, time.time_ns, self._take, tell)
             self.intake = Intake(self._store.log, time.time_ns, lambda: self.ingest.backlog_bytes)

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from agentnet_otel import semconv
 from agentnet_otel.core.assembler import Assembler, Counts, newest_revisions
+from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.dialects import is_turn_from_start
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode, Turn
 
@@ -40,7 +41,7 @@ class _Start(msgspec.Struct, frozen=True, gc=False):
 class LiveSource(SpanProcessor):
     """Holds the newest turns of a process. All methods may be called from any thread, and inside each other.
 
-    ``now_ns`` tells the time in epoch nanoseconds.
+    ``now_ns`` tells the time in epoch nanoseconds; ``prices`` are for calls whose cost no span tells.
     """
 
     def __init__(
@@ -49,10 +50,12 @@ class LiveSource(SpanProcessor):
         kept_turns: int = KEPT_TURNS,
         max_spans: int = LIVE_SPANS,
         now_ns: Callable[[], int] = time.time_ns,
+        prices: PriceBook | None = None,
     ) -> None:
         self._kept_turns = kept_turns
         self._max_spans = max_spans
         self._now_ns = now_ns
+        self._prices = prices
         self.forget()
         _sources.add(self)
 
@@ -60,7 +63,7 @@ class LiveSource(SpanProcessor):
         """Forget all turns: in a forked child they are the parent's."""
         self._lock = threading.Lock()
         self._arrived: deque[_Start | SpanRecord] = deque()
-        self._assembler = Assembler(in_process=True, max_spans=self._max_spans)
+        self._assembler = Assembler(in_process=True, max_spans=self._max_spans, prices=self._prices)
         self._turns: OrderedDict[tuple[str, str], Turn] = OrderedDict()
         self.dropped_turns = 0
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from agentnet_otel.core.assembler import Assembler, Counts, newest_revisions
+from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.errors import BackendError, InputError
 from agentnet_otel.model import Turn
 from agentnet_otel.sources.environment_facts import EnvironmentFacts
@@ -32,15 +33,19 @@ class Rebuilt:
 
 
 def rebuild(
-    sources: Iterable[str | Path], tick: Callable[[int], None] | None = None, *, group_calls: bool = False
+    sources: Iterable[str | Path],
+    tick: Callable[[int], None] | None = None,
+    *,
+    group_calls: bool = False,
+    prices: PriceBook | None = None,
 ) -> Rebuilt:
     """All turns in the sources, each in its newest revision. ``tick`` is called with numbers of spans read.
 
     A folder of `serve` holds turns already; other sources hold spans. With ``group_calls`` the calls of a trace that
-    lie in no turn are told as one.
+    lie in no turn are told as one. ``prices`` are for calls whose cost no span tells.
     """
     read = ReadReport()
-    assembler = Assembler(max_spans=MAX_SPANS, group_calls=group_calls)
+    assembler = Assembler(max_spans=MAX_SPANS, group_calls=group_calls, prices=prices)
     turns: list[Turn] = []
     of_spans = []
     for source in sources:

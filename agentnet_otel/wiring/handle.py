@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import TracerProvider
 
 from agentnet_otel import semconv
-from agentnet_otel.core.cost import PriceBook
+from agentnet_otel.core.cost import Call, Price, PriceBook
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.instrumentation import faults, hooks, providers, runtime, sdk_setup
@@ -57,7 +57,7 @@ class Handle:
     ) -> None:
         self.latency = LatencyTracker()
         self.tokens = tokens
-        self.live = LiveSource()
+        self.live = LiveSource(prices=tokens.prices)
         self._owned: list[SpanProcessor] = []
         self._given_meters = meter_provider
         self._given_logs = logger_provider
@@ -322,9 +322,20 @@ def _capture_mode(asked: str | CaptureMode | None) -> CaptureMode:
     return asked if isinstance(asked, CaptureMode) else CaptureMode.from_text(asked)
 
 
+class _ContainedPrices:
+    """A price book whose faults are contained: they cost a price, and no turn."""
+
+    def __init__(self, book: PriceBook) -> None:
+        self._price = faults.guarded(book.price, "price book")
+
+    def price(self, call: Call) -> Price | None:
+        """The price of a call; None where it is not known."""
+        return self._price(call)
+
+
 def _token_tracker(rates: Mapping[str, object] | None, book: PriceBook) -> TokenUtilizationTracker:
     try:
-        return TokenUtilizationTracker(cost_models=rates, prices=book)
+        return TokenUtilizationTracker(cost_models=rates, prices=_ContainedPrices(book))
     except ValueError as error:
         message = f"cost_models: {error}"
         raise ConfigurationError(message) from error

@@ -316,7 +316,8 @@ def test_turns_without_known_tokens_are_no_use():
 def test_by_hand_and_from_turns_give_the_same_answers(clock):
     """One workload, filled in by hand and recorded as turns, is summed up alike."""
     turns = [
-        turn(n, agent="ab"[n % 2], tokens=TokenUsage(input=10 * n, output=7 * n), quality=0.29) for n in range(1, 9)
+        turn(n, agent="ab"[n % 2], tokens=TokenUsage(input=10 * n, output=7 * n), quality=0.29, context_tokens=10 * n)
+        for n in range(1, 9)
     ]
     by_hand = TokenUtilizationTracker(prices=NoPrices(), clock=clock)
     for one in turns:

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import agentnet_otel
-from agentnet_otel import LatencyComponent, semconv
+from agentnet_otel import LatencyComponent, prices, semconv
 from agentnet_otel.errors import ConfigurationError, MissingExtraError
 from agentnet_otel.instrumentation import faults
 from agentnet_otel.model import CostSource
@@ -156,15 +156,16 @@ def test_a_missing_package_is_told_where_it_is_asked_for(instrument, monkeypatch
 
 def test_a_price_book_that_fails_costs_the_price_only(instrument, monkeypatch):
     """The fault is contained and counted, the turn is whole, its cost unknown."""
-    handle = instrument()
 
-    def fail(_):
+    def fail(*_):
         raise RuntimeError
 
-    monkeypatch.setattr(handle.tokens._pricing.models, "price", fail)
+    monkeypatch.setattr(prices.GenaiPrices, "price", fail)
+    handle = instrument()
     ask("gpt-4")
     assert costs(handle) == [(None, None)]
     assert handle.turns()[0].tokens.total == 2000
+    assert handle.tokens.get_metrics()[0].cost_assumed
     assert faults.log.fault_count() >= 1
 
 

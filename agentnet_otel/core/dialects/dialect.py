@@ -211,6 +211,17 @@ _OF_ALL_DIALECTS: Final[tuple[tuple[str, Keys, Callable[[AttributeValue], object
     ("turn_id", (semconv.TURN_ID,), values.text),
     ("category", (semconv.TOKEN_CATEGORY,), _member_in(TokenCategory)),
     ("estimated", (semconv.TOKENS_ESTIMATED,), values.flag),
+    (
+        "provider",
+        (
+            semconv.PROVIDER_NAME,
+            semconv.SYSTEM,
+            semconv.OPENINFERENCE_PROVIDER,
+            semconv.AGENTNET_AGENT_PROVIDER,
+        ),
+        values.text,
+    ),
+    ("batch", (semconv.INFERENCE_BATCH,), values.flag),
     ("cost_source", (semconv.COST_SOURCE,), _member_in(CostSource)),
     ("attempts", (semconv.INFERENCE_ATTEMPTS,), values.count),
     (

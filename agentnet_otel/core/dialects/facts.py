@@ -51,6 +51,9 @@ class SpanFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     usage: TokenUsage = NO_USAGE
     category: TokenCategory | None = None
     estimated: bool = False
+    provider: str | None = None
+    batch: bool = False
+    """Made in a batch, which has prices of its own."""
     cost_usd: float | None = None
     cost_source: CostSource | None = None
     attempts: int | None = None
