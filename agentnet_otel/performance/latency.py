@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean, median, stdev
 from typing import Any, Final, Self, overload
 
+from agentnet_otel.core import documented_limits
 from agentnet_otel.core.statistics import quantile
 from agentnet_otel.instrumentation.clock import Clock, SystemClock
 from agentnet_otel.instrumentation.faults import logger
@@ -131,9 +132,9 @@ def latency_of(turn: Turn) -> TurnLatencyMeasurement:
 class LatencyLimits:
     """Above which a turn is an issue. ``memory_share``: part of the latency threshold that memory may take."""
 
-    policy_violations: int = 2
-    tool_uses: int = 3
-    memory_share: float = 0.3
+    policy_violations: int = documented_limits.POLICY_VIOLATIONS
+    tool_uses: int = documented_limits.TOOL_USES
+    memory_share: float = documented_limits.MEMORY_SHARE
 
     def __post_init__(self) -> None:
         check.count("policy_violations", self.policy_violations)

@@ -11,6 +11,7 @@ from enum import Enum
 from statistics import fmean
 from typing import Final
 
+from agentnet_otel.core import documented_limits
 from agentnet_otel.core.efficiency import RATIO_WEIGHT
 from agentnet_otel.model import TokenCategory
 from agentnet_otel.performance import field_checks as check
@@ -48,13 +49,13 @@ class TokenLimits:
     ``min_uncached_turns`` is how many turns that read a prompt, without any cache hit, are worth a word.
     """
 
-    redundancy: float = 0.3
-    efficiency: float = 0.5
-    cost_usd: float = 0.05
-    context_tokens: int = 8000
-    category_share: float = 0.6
-    mean_io_redundancy: float = 0.15
-    mean_efficiency: float = 0.6
+    redundancy: float = documented_limits.REDUNDANT_SHARE
+    efficiency: float = documented_limits.LOW_EFFICIENCY
+    cost_usd: float = documented_limits.EXPENSIVE_TURN_USD
+    context_tokens: int = documented_limits.CONTEXT_TOKENS
+    category_share: float = documented_limits.CATEGORY_SHARE
+    mean_io_redundancy: float = documented_limits.MEAN_IO_REDUNDANCY
+    mean_efficiency: float = documented_limits.MEAN_EFFICIENCY
     min_uncached_turns: int = 2
 
     def __post_init__(self) -> None:

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentnet_otel.model import TokenCategory
+from agentnet_otel.model import CostSource, LatencyComponent, Outcome, TokenCategory, TokenUsage, ToolCall, Turn
+from agentnet_otel.outputs.reports.opportunities import opportunities_of
+from agentnet_otel.performance.latency import LatencyTracker
 from agentnet_otel.performance.opportunities import DOCUMENTED_KINDS, OpportunityKind, TokenLimits
 from agentnet_otel.performance.tokens import TokenUtilizationTracker
 from agentnet_otel.prices import NoPrices
@@ -212,3 +214,24 @@ def test_means_are_strictly_beyond_their_limits(tracker):
     assert kinds(tracker) == []
     tracker.record_token_usage("a", "t2", 0, 100, output_quality_score=0.6, prompt_text="p", response_text="p")
     assert kinds(tracker) == ["repeated_input", "low_mean_efficiency"]
+
+
+def test_a_report_finds_what_the_trackers_find():
+    """The documented limits stand in one place: reports and trackers name the same turns."""
+    turns = [
+        Turn(
+            turn_id=f"t{number}", trace_id=format(number + 1, "032x"), span_id=format(number + 1, "016x"), agent="a",
+            start_ns=0, end_ns=(900 + number) * 1_000_000, outcome=Outcome.SUCCESS, quality=0.5,
+            component_self_ns={LatencyComponent.MEMORY_ACCESS: (250 + number) * 1_000_000},
+            tokens=TokenUsage(input=80 * number, output=100), context_tokens=80 * number, efficiency=None,
+            tool_calls=tuple(ToolCall(name="search") for _ in range(number % 5)), policy_violations=number % 4,
+            cost_usd=number / 2000, cost_source=CostSource.ENGINE,
+        )
+        for number in range(120)
+    ]  # fmt: skip
+    rows = {row.kind: row.turns for row in opportunities_of(turns)}
+    issues = LatencyTracker.from_turns(turns).identify_performance_issues()
+    found = TokenUtilizationTracker.from_turns(turns).identify_optimization_opportunities()
+    for kind in ("high_redundancy", "expensive_turns", "context_bloat"):
+        assert rows[kind] == len(found[kind]) > 0
+    assert {kind: rows[kind] for kind in issues} == {kind: len(turn_ids) for kind, turn_ids in issues.items()}

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from agentnet_otel.core import documented_limits
 from agentnet_otel.core.efficiency import token_efficiency
 from agentnet_otel.core.thresholds import Metric, Verdict
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.model import QualitySource, TokenCategory, Turn
-from agentnet_otel.outputs.reports.opportunities import CATEGORY_SHARE
 from agentnet_otel.outputs.reports.tables import UNATTRIBUTED, AgentRow, ComponentRow, ToolRow, ViolationRow
 from agentnet_otel.outputs.reports.wording import limit_text, percent, shortened, usd, value_text
 
@@ -267,5 +267,5 @@ def _on_categories(turns: Sequence[Turn]) -> list[Recommendation]:
             action="Check whether that part needs a model of this size, or a context of this length.",
         )
         for category, count in spent.items()
-        if total and category is not TokenCategory.REASONING and count / total > CATEGORY_SHARE
+        if total and category is not TokenCategory.REASONING and count / total > documented_limits.CATEGORY_SHARE
     ]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from agentnet_otel.core import documented_limits as limits
 from agentnet_otel.core.efficiency import effective_tokens
 from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.model import LatencyComponent, Turn
@@ -15,8 +16,6 @@ from agentnet_otel.outputs.reports.wording import decimals, milliseconds, number
 
 EXAMPLES: Final = 3
 """Turns named for each kind, those that stand out most."""
-CATEGORY_SHARE: Final = 0.6
-"""Share of all category tokens above which one category is out of balance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,36 +76,42 @@ _KINDS: Final = (
         kind="high_latency_turns",
         title="Slow turns",
         value=lambda turn: turn.duration_ns / NANOS_PER_MS,
-        limit=1000.0,
+        limit=limits.SLOW_TURN_MS,
         text=_ms,
     ),
-    _Kind(kind="memory_intensive_turns", title="Much time in memory access", value=_memory_ms, limit=300.0, text=_ms),
+    _Kind(
+        kind="memory_intensive_turns",
+        title="Much time in memory access",
+        value=_memory_ms,
+        limit=limits.MEMORY_SHARE * limits.SLOW_TURN_MS,
+        text=_ms,
+    ),
     _Kind(
         kind="tool_heavy_turns",
-        title="Many tools",
-        value=lambda turn: len(turn.tools),
-        limit=3,
+        title="Many tool calls",
+        value=lambda turn: len(turn.tool_calls),
+        limit=limits.TOOL_USES,
         text=number,
     ),
     _Kind(
         kind="policy_heavy_turns",
         title="Many policy violations",
         value=lambda turn: turn.policy_violations,
-        limit=2,
+        limit=limits.POLICY_VIOLATIONS,
         text=number,
     ),
     _Kind(
         kind="high_redundancy",
         title="Tokens that are neither output nor of quality",
         value=_redundant_share,
-        limit=0.3,
+        limit=limits.REDUNDANT_SHARE,
         text=percent,
     ),
     _Kind(
         kind="low_efficiency",
         title="Low token efficiency",
         value=lambda turn: turn.efficiency,
-        limit=0.5,
+        limit=limits.LOW_EFFICIENCY,
         text=decimals,
         low_is_bad=True,
     ),
@@ -114,15 +119,15 @@ _KINDS: Final = (
         kind="expensive_turns",
         title="Expensive turns",
         value=lambda turn: turn.cost_usd,
-        limit=0.05,
+        limit=limits.EXPENSIVE_TURN_USD,
         text=usd,
     ),
     _Kind(
         kind="context_bloat",
         title="Long contexts",
-        value=lambda turn: turn.prompt_length,
-        limit=8000,
-        text=lambda value: f"{number(value)} characters",
+        value=lambda turn: turn.context_tokens,
+        limit=limits.CONTEXT_TOKENS,
+        text=lambda value: f"{number(value)} tokens",
     ),
 )
 
@@ -163,11 +168,11 @@ def _imbalance(turns: Sequence[Turn]) -> list[Opportunity]:
         Opportunity(
             kind="category_imbalance",
             title=f"Most tokens go to {category}: {percent(count / total)}",
-            limit=f"> {percent(CATEGORY_SHARE)}",
+            limit=f"> {percent(limits.CATEGORY_SHARE)}",
             turns=sum(category in {c.value for c in turn.tokens_by_category} for turn in known),
             of=len(known),
             examples=(),
         )
         for category, count in spent.items()
-        if total and count / total > CATEGORY_SHARE
+        if total and count / total > limits.CATEGORY_SHARE
     ]
