@@ -4,6 +4,7 @@ Only what the SDK leaves to its user is done here: choosing exporters by the sta
 resource and batching read their own ``OTEL_*`` variables.
 """
 
+import atexit
 import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -136,6 +137,7 @@ class MetricExport:
         self._readers = readers
         for reader in readers:
             provider.add_metric_reader(reader)
+        atexit.register(self.shutdown)  # the provider itself ends only the readers that it was made with
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Collect and send now."""
@@ -144,6 +146,7 @@ class MetricExport:
 
     def shutdown(self) -> None:
         """Collect and send a last time, and let the readers go."""
+        atexit.unregister(self.shutdown)
         for reader in self._readers:
             reader.shutdown()
             self._provider.remove_metric_reader(reader)

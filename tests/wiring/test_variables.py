@@ -43,7 +43,7 @@ def test_values_of_secrets_are_hidden(name):
         ("http://host/?api-key=abc&team=x#top", "http://host/?api-key=(hidden)&team=(hidden)#top"),
         ("failed for http://u:p@host, retrying", "failed for http://(hidden)@host, retrying"),
         ("http://host:4318/v1/traces", "http://host:4318/v1/traces"),
-        ("a@b.example", "a@b.example"),
+        ("a@b", "a@b"),
     ],
 )
 def test_addresses_lose_their_secrets(text, shown):
