@@ -288,7 +288,7 @@ def instrument(
             providers.TracerChoice(provider, providers.private_provider, handle._join),  # noqa: SLF001 - made here
             runtime.MetricsChoice(meter_provider),
             content=content,
-            loggers=functools.partial(providers.logger_provider_of, logger_provider or handle._logs),  # noqa: SLF001 - made here
+            loggers=lambda: providers.logger_provider_of(logger_provider or handle._logs),  # noqa: SLF001 - made here
             strict=_strict(strict),
             listener=handle._take,  # noqa: SLF001 - made here
             prices=tokens.prices,

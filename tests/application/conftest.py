@@ -121,7 +121,7 @@ def run_application(tmp_path):
             check=False,
             cwd=tmp_path,
             env={**usual, "PYTHONPATH": AGENTNET, **environment},
-            timeout=120,
+            timeout=900,  # against a hang only: the longest takes minutes on a busy machine
         )
         assert done.returncode == code, done.stderr
         assert "Failed to detach" not in done.stderr

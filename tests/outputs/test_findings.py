@@ -186,7 +186,7 @@ def test_hostile_names_are_cut_in_findings(make_turns):
         ),
         ("low_efficiency", {"efficiency": 0.5}, {"efficiency": 0.499}, "< 0.500", "0.499"),
         ("expensive_turns", {"cost_usd": 0.05}, {"cost_usd": 0.06}, "> $0.05", "$0.06"),
-        ("context_bloat", {"prompt_length": 8000}, {"prompt_length": 8001}, "> 8,000 characters", "8,001 characters"),
+        ("context_bloat", {"context_tokens": 8000}, {"context_tokens": 8001}, "> 8,000 tokens", "8,001 tokens"),
     ],
 )
 def test_turns_that_stand_out(make_turn, kind, on_limit, beyond, limit, value):
