@@ -1,5 +1,7 @@
 """Functions of others that run inside a wrapper of ours, and are still functions to everyone who looks."""
 
+import functools
+import sys
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -42,6 +44,8 @@ class WrappedFunction(_FunctionWrapper):
 
 def binds(function: object) -> bool:
     """Whether ``function``, standing in a class, is bound to the instance that it is taken from."""
+    if isinstance(function, functools.partial):
+        return sys.version_info >= (3, 14)  # before, its `__get__`, where there is one, only warns
     return hasattr(type(function), "__get__")
 
 
