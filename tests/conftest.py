@@ -32,7 +32,17 @@ def nothing_left_behind():
     context = otel_context.get_current()
     environment = _environment()
     yield
-    agentnet_otel.uninstrument()
+    try:
+        agentnet_otel.uninstrument()
+        _compare(threads, providers, context, environment)
+    finally:
+        for span in list(lifecycle.open_spans()):
+            span.end()
+        runtime.use(None)
+        faults.log.__init__()
+
+
+def _compare(threads, providers, context, environment):
     left = [t for t in set(threading.enumerate()) - threads if t.is_alive() and not t.name.startswith("asyncio_")]
     assert not left, f"threads left behind: {left}"
     after = (trace._TRACER_PROVIDER, metrics._internal._METER_PROVIDER, _logs._internal._LOGGER_PROVIDER)
@@ -41,8 +51,6 @@ def nothing_left_behind():
     assert not multiprocessing.active_children(), "a child process was left behind"
     assert not list(lifecycle.open_spans()), "an open turn was left behind"
     assert _environment() == environment, "an environment variable was left behind"
-    runtime.use(None)
-    faults.log.__init__()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ left again before the item is handed out: no context token is held across a ``yi
 between two items do not land below ours.
 """
 
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from functools import partial
 from typing import Any, TypeVar
@@ -84,7 +85,7 @@ async def step_async_generator(
 ) -> AsyncGenerator[T, Any]:
     """The same items, sends and throws, each step inside ``span``; it ends with the generator."""
     place, closed = _Place(span), None
-    step: Callable[[], Awaitable[T]] = generator.__anext__
+    step: Callable[[], Awaitable[T]] = partial(_first_step, generator)
     try:
         while True:
             place.enter()
@@ -108,6 +109,20 @@ async def step_async_generator(
         span.end(error)
         raise
     span.end(closed)
+
+
+def _first_step(generator: AsyncGenerator[T, Any]) -> Awaitable[T]:
+    """Ask for the first item without telling the event loop of the generator.
+
+    The loop closes at its end, in any order and at once, each generator that it was told of. It knows ours; it must not
+    close the one inside behind our back.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return generator.__anext__()
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
 
 
 def _without_our_frame(thrown: BaseException) -> BaseException:

@@ -139,6 +139,28 @@ def test_a_generator_that_is_dropped(telemetry, handle, make, inside):
     assert outcomes(telemetry) == ["cancelled"]
 
 
+def test_many_generators_at_the_end_of_the_loop(telemetry, handle):
+    """The loop closes them all at once, in any order: each once, and each has the time to clean up."""
+    cleaned, kept = [], []
+
+    @agentnet_otel.traced_turn("slow to close")
+    async def slow_to_close():
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0.001)
+            cleaned.append(1)
+
+    async def main():
+        for _ in range(50):
+            kept.append(slow_to_close())
+            await anext(kept[-1])
+
+    asyncio.run(main())
+    assert len(cleaned) == 50
+    assert outcomes(telemetry) == ["cancelled"] * 50
+
+
 def test_generators_that_end_in_the_order_in_which_they_began(telemetry, handle):
     """Of two generators of one thread the first ends first: afterwards neither is current."""
 
