@@ -14,6 +14,8 @@ DAMAGE: Final = (EOFError, zlib.error, OSError)
 """What reading a damaged or truncated gzip stream, or a failing device, raises."""
 
 _BUFFER_BYTES: Final = 1 << 20
+_PACKED_BYTES: Final = 2048
+"""Compressed bytes that are unpacked at once: at worst they become 64 MB."""
 
 
 def decompressed(stream: BinaryIO) -> BinaryIO:
@@ -73,25 +75,49 @@ class _Whole(io.RawIOBase):
 
 
 class _ZstdStream(io.RawIOBase):
-    """A zstd stream whose damage is an `InputError` like that of any other input."""
+    """The content of zstd frames; damage and a missing end are an `InputError`, like those of any other input."""
 
     def __init__(self, stream: BinaryIO) -> None:
         try:
-            zstandard = importlib.import_module("zstandard")
+            self._zstandard = importlib.import_module("zstandard")
         except ImportError:
             package = "zstandard"
             raise MissingExtraError(package, "zstd") from None
-        self._damage: type[Exception] = zstandard.ZstdError
-        self._reader = zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+        self._stream = stream
+        self._packed = b""
+        self._content = memoryview(b"")
+        self._frame: Any = None
 
     def readable(self) -> bool:
         """It is for reading."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer; returns the number of bytes."""
+        """Fill the buffer as far as bytes are there; returns their number."""
+        while not self._content:
+            packed = self._packed or self._stream.read(_PACKED_BYTES)
+            if not packed:
+                self._require_end()
+                return 0
+            self._unpack(packed)
+        some = self._content[: len(buffer)]
+        self._content = self._content[len(some) :]
+        buffer[: len(some)] = some
+        return len(some)
+
+    def _unpack(self, packed: bytes) -> None:
+        if self._frame is None:
+            self._frame = self._zstandard.ZstdDecompressor().decompressobj()
         try:
-            return int(self._reader.readinto(buffer))
-        except self._damage as error:
+            self._content = memoryview(self._frame.decompress(packed))
+        except self._zstandard.ZstdError as error:
             message = f"damaged zstd data: {error}"
             raise InputError(message) from None
+        self._packed = self._frame.unused_data
+        if self._frame.eof:
+            self._frame = None
+
+    def _require_end(self) -> None:
+        if self._frame is not None:
+            message = "zstd data is cut off: the last frame has no end"
+            raise InputError(message)

@@ -3,11 +3,12 @@
 What cannot be used costs only itself: it is counted and told with file and line, and reading goes on.
 """
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 from agentnet_otel.errors import AgentNetOtelError, InputError, TruncatedError
 from agentnet_otel.model import SpanRecord
@@ -26,20 +27,15 @@ def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Sp
     What could not be used is noted in ``report``; nothing is raised for it.
     """
     decoder = PayloadDecoder()
-    for source in sources:
+    for source in map(str, sources):
         report.sources += 1
-        if str(source).startswith(PREFIX):
-            yield from _read_server(str(source), report)
-            continue
-        try:
-            paths = list(_files_of(source))
-        except InputError as error:
-            report.unreadable_sources += 1
-            report.missing_sources += 1
-            report.tell(str(source), str(error))
-            continue
-        for path in paths:
-            yield from _read_path(path, decoder, report, named=not Path(source).is_dir())
+        if source.startswith(PREFIX):
+            yield from _read_server(source, report)
+        elif os.path.isdir(source):  # noqa: PTH112 - the method of Path raises for paths that cannot be
+            for path in _files_below(source, report):
+                yield from _read_path(path, decoder, report, named=False)
+        else:
+            yield from _read_path(source, decoder, report, named=True)
 
 
 def _read_server(source: str, report: ReadReport) -> Iterator[SpanRecord]:
@@ -50,37 +46,62 @@ def _read_server(source: str, report: ReadReport) -> Iterator[SpanRecord]:
         report.tell(source, str(error))
 
 
-def _files_of(source: str | Path) -> Iterator[str | Path]:
-    if str(source) == STDIN:
-        yield STDIN
-        return
-    path = Path(source)
-    if not path.is_dir():
-        yield path
-        return
-    found = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-    if not found:
-        message = "the directory holds no files; give it a file of spans, or another directory"
-        raise InputError(message)
-    yield from found
+def _files_below(folder: str, report: ReadReport) -> list[str]:
+    """The files of a directory by name, those of its directories too."""
+
+    def tell(error: OSError) -> None:
+        report.unreadable_sources += 1
+        report.tell(str(error.filename), f"the directory cannot be read: {error.strerror}")
+
+    found: list[str] = []
+    told = report.unreadable_sources
+    for parent, folders, names in os.walk(folder, onerror=tell):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = (Path(parent, name) for name in names if not name.startswith("."))
+        found.extend(str(path) for path in paths if path.is_file())
+    if not found and report.unreadable_sources == told:
+        report.unreadable_sources += 1
+        report.missing_sources += 1
+        report.tell(folder, "the directory holds no files; give it a file of spans, or another directory")
+    return sorted(found)
 
 
-def _read_path(path: str | Path, decoder: PayloadDecoder, report: ReadReport, *, named: bool) -> Iterator[SpanRecord]:
-    name = "standard input" if path == STDIN else str(path)
+def _read_path(path: str, decoder: PayloadDecoder, report: ReadReport, *, named: bool) -> Iterator[SpanRecord]:
+    name = "standard input" if path == STDIN else path
     opened = False
     try:
-        with nullcontext(sys.stdin.buffer) if path == STDIN else Path(path).open("rb") as raw:
+        with _open(path) as raw:
             opened = True
-            for payload in payloads(decompressed(cast("BinaryIO", raw)), name, report):
+            for payload in payloads(decompressed(raw), name, report):
                 yield from _read_payload(payload, decoder, report)
     except AgentNetOtelError as error:
         report.unreadable_sources += 1
+        report.missing_sources += named and not opened
         report.tell(name, str(error))
     except DAMAGE as error:
         report.unreadable_sources += 1
         report.missing_sources += named and not opened
         what = "cannot be read to its end" if opened else "cannot be opened"
         report.tell(name, f"{what}: {getattr(error, 'strerror', None) or error}")
+
+
+def _open(path: str) -> AbstractContextManager[BinaryIO]:
+    """A file, or standard input, which stays open.
+
+    Raises:
+        OSError: it cannot be opened.
+        InputError: there is no such thing.
+    """
+    if path == STDIN:
+        if sys.stdin is None:  # as in a process without a console
+            message = "this process has none"
+            raise InputError(message)
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return Path(path).open("rb")
+    except ValueError as error:
+        message = f"is no path: {error}"
+        raise InputError(message) from None
 
 
 def _read_payload(payload: Payload, decoder: PayloadDecoder, report: ReadReport) -> Iterator[SpanRecord]:

@@ -9,6 +9,7 @@
 | one message | an OTLP protobuf request saved as it is |
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -24,6 +25,9 @@ MAX_DOCUMENT_BYTES: Final = 512 * 1024 * 1024
 """A longer single document is refused."""
 
 BOM: Final = b"\xef\xbb\xbf"
+_UTF_16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
+_BEGINS_REQUEST: Final = re.compile(rb'\s*\{\s*"resource(?:Spans|Metrics|Logs|Profiles)"')
+"""A line that begins so is a request of its own, so the one before it was cut off."""
 _CHUNK: Final = 1024 * 1024
 _PREFIX_BYTES: Final = 4
 _RESOURCE_SPANS_TAG: Final = 0x0A
@@ -75,7 +79,7 @@ def payloads(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payloa
     """The payloads of a stream. What is too long is skipped unread, counted and told.
 
     Raises:
-        InputError: a single document is too large.
+        InputError: a single document is too large, or text is in an encoding that is not read.
     """
     head, whole = peeked(stream, _HEAD_BYTES)
     shape = shape_of(head)
@@ -90,8 +94,8 @@ def payloads(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payloa
 
 def shape_of(head: bytes) -> Shape:
     """The shape of a stream that begins so. What nothing else fits is text."""
-    if not head.strip():
-        return Shape.TEXT
+    if not head.strip() or head.lstrip().startswith(JSON_STARTS):
+        return Shape.TEXT  # no message begins so: what would be a length within would be larger than the one around
     if _is_prefixed(head):
         return Shape.PREFIXED
     if is_message(head, 0):
@@ -143,21 +147,57 @@ def _whole(begun: bytes, stream: BinaryIO) -> bytes:
 
 
 def _texts(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payload]:
-    first = stream.readline(MAX_LINE_BYTES + 1)
-    text = first.removeprefix(BOM)
-    if text.strip() in JSON_STARTS or text.lstrip().startswith(_DOCUMENT_STARTS):
+    number, line = 1, _checked_start(_read_line(stream)).removeprefix(BOM)
+    while line and not line.strip():
         report.lines += 1
-        yield Payload(data=_whole(text, stream), where=name, form=Form.JSON)
+        number, line = number + 1, _read_line(stream)
+    following = _read_line(stream) if _may_go_on(line) else b""
+    if _begins_document(line) or (following and not _BEGINS_REQUEST.match(following)):
+        report.lines += 1
+        yield Payload(data=_whole(line + following, stream), where=name, form=Form.JSON)
         return
-    number, line = 1, text
     while line:
         report.lines += 1
-        if len(line) > MAX_LINE_BYTES:
+        if _is_too_long(line):
             skipped = len(line) + _skip_line(stream, line)
-            report.skip(f"{name}:{number}", f"{skipped:,} bytes are more than a line may have; it was skipped unread")
+            what = f"{skipped:,} bytes are more than the {MAX_LINE_BYTES:,} that a line may have; it was skipped unread"
+            report.skip(f"{name}:{number}", what)
         elif line.strip():
             yield Payload(data=line, where=f"{name}:{number}", form=Form.JSON)
-        number, line = number + 1, stream.readline(MAX_LINE_BYTES + 1)
+        number, line, following = number + 1, following or _read_line(stream), b""
+
+
+def _read_line(stream: BinaryIO) -> bytes:
+    """The next line with its end, or, of one that is too long, enough to see that."""
+    return stream.readline(MAX_LINE_BYTES + len(b"\r\n"))
+
+
+def _is_too_long(line: bytes) -> bool:
+    return len(line) > MAX_LINE_BYTES and len(line.rstrip(b"\r\n")) > MAX_LINE_BYTES
+
+
+def _checked_start(line: bytes) -> bytes:
+    """The first line.
+
+    Raises:
+        InputError: the text is in an encoding that is not read.
+    """
+    if line.startswith(_UTF_16_BOMS):
+        message = "it is UTF-16 text; save it as UTF-8"
+        raise InputError(message)
+    return line
+
+
+def _begins_document(line: bytes) -> bool:
+    """Whether a first line is the beginning of one document, or all of it."""
+    text = line.strip()
+    return text in JSON_STARTS or text.startswith(_DOCUMENT_STARTS)
+
+
+def _may_go_on(line: bytes) -> bool:
+    """Whether a first line may be JSON that goes on in the next one: a document, unless it was cut off."""
+    text = line.strip()
+    return text.startswith(JSON_STARTS) and not text.endswith((b"}", b"]")) and not _is_too_long(line)
 
 
 def _skip_line(stream: BinaryIO, begun: bytes) -> int:

@@ -1,5 +1,6 @@
 """From sources to turns in one go: what the commands read."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +67,7 @@ def rebuild(
 
 def is_store(source: str | Path) -> bool:
     """Whether it is a folder of `serve`."""
-    return (Path(source) / FILE_NAME).is_file()
+    return os.path.isfile(Path(source, FILE_NAME))  # noqa: PTH113 - the method of Path raises for what cannot be
 
 
 def _stored_turns(folder: Path, read: ReadReport) -> Iterator[Turn]:

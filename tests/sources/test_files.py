@@ -1,0 +1,375 @@
+"""Files, folders, pipes: what is read of them, and what each thing that is wrong costs."""
+
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentnet_otel.sources.files import read_spans
+from agentnet_otel.sources.framing import MAX_DOCUMENT_BYTES, MAX_LINE_BYTES
+from agentnet_otel.sources.read_report import MAX_PROBLEMS, ReadReport
+from agentnet_otel.sources.rebuild import rebuild
+
+MIB = 1024 * 1024
+
+
+def line(number):
+    """A request of one span, as one line."""
+    span = {"traceId": "1" * 32, "spanId": f"{number:016x}", "startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+    return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode() + b"\n"
+
+
+def document(*numbers, indent=2):
+    """A request of these spans, as one document."""
+    spans = [json.loads(line(n))["resourceSpans"][0]["scopeSpans"][0]["spans"][0] for n in numbers]
+    return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}, indent=indent).encode()
+
+
+LINES = line(1) + line(2) + line(3)
+
+
+def read(*sources):
+    """The numbers of the spans, and the report."""
+    report = ReadReport()
+    return [int(span.span_id, 16) for span in read_spans(sources, report)], report
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Writes a file."""
+
+    def write(data, name="spans.jsonl"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+    return write
+
+
+# --- shapes ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        LINES,
+        LINES.rstrip(b"\n"),
+        LINES.replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + LINES,
+        LINES.replace(b"\n", b"\n\n  \n"),
+        b"\n \n" + LINES,
+        document(1, 2, 3),
+        document(1, 2, 3, indent=None),
+        document(1, 2, 3).replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + document(1, 2, 3),
+        b"\n\r\n" + document(1, 2, 3) + b"\n\n",
+        document(1, 2, 3).replace(b'{\n  "resourceSpans": [\n', b'{ "resourceSpans": [\n'),
+        document(1, 2, 3).replace(b"\n", b" ", 5),
+        gzip.compress(LINES),
+        gzip.compress(line(1)) + gzip.compress(line(2)) + gzip.compress(line(3)),
+        gzip.compress(LINES[:100]) + gzip.compress(LINES[100:]),
+        gzip.compress(LINES) + b"\0" * 1000,
+        zstandard.compress(LINES),
+        zstandard.compress(LINES[:100]) + zstandard.compress(LINES[100:]),
+        gzip.compress(document(1, 2, 3)),
+        zstandard.compress(document(1, 2, 3)),
+    ],
+)
+def test_every_shape_holds_the_same_spans(file, data):
+    """Told apart by content, whatever the name says."""
+    numbers, report = read(file(data, "spans.png"))
+    assert numbers == [1, 2, 3]
+    assert (report.problems, report.summary) == ([], None)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\n", b" \n\t\r\n", b"\xef\xbb\xbf", gzip.compress(b""), zstandard.compress(b"")]
+)
+def test_an_empty_file_holds_nothing_and_is_fine(file, data):
+    """Nothing was lost."""
+    assert read(file(data)) == ([], ReadReport(sources=1, lines=data.count(b"\n") * (data[:1] != b"\x1f")))
+
+
+def test_lines_of_other_signals_are_passed_over(file):
+    """A file of the Collector may hold metrics and logs too."""
+    data = b'{"resourceMetrics":[{}]}\n' + line(1) + b'{"resourceLogs":[]}\n{}\n' + line(2)
+    assert read(file(data))[0] == [1, 2]
+    assert not read(file(data))[1].problems
+
+
+def test_a_folder_is_read_whole_and_in_order_of_names(file, tmp_path):
+    """Also what lies in folders of it; hidden files and folders, and broken links, are left out."""
+    for number, name in enumerate(("b.jsonl", "a/z.json", "a/b/c", "c.gz"), 1):
+        data = line(number)
+        file(gzip.compress(data) if name.endswith("gz") else data, "in/" + name)
+    for name in (".hidden", ".git/config", "a/.x/y"):
+        file(b"rubbish", "in/" + name)
+    (tmp_path / "in" / "nowhere").symlink_to(tmp_path / "nothing")
+    (tmp_path / "in" / "circle").symlink_to(tmp_path / "in")
+    numbers, report = read(tmp_path / "in")
+    assert numbers == [3, 2, 1, 4]
+    assert not report.problems
+
+
+def test_several_sources_are_read_one_after_another(file):
+    """What is wrong with one costs the others nothing."""
+    first, last = file(line(1), "1"), file(line(2), "2")
+    numbers, report = read(first, "/no/such/file", last)
+    assert numbers == [1, 2]
+    assert (report.sources, report.unreadable_sources, report.missing_sources) == (3, 1, 1)
+    (problem,) = report.problems
+    assert problem == "/no/such/file: cannot be opened: No such file or directory"
+
+
+def test_standard_input_stays_open(file, monkeypatch):
+    """It may be compressed too, and named twice: then it is at its end."""
+    with file(gzip.compress(LINES)).open("rb") as raw, io.TextIOWrapper(raw) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        numbers, report = read("-", "-")
+        assert numbers == [1, 2, 3]
+        assert not report.problems
+        assert not raw.closed
+
+
+def test_standard_input_of_a_process_that_has_none(monkeypatch):
+    """One sentence, as of any other source."""
+    monkeypatch.setattr(sys, "stdin", None)
+    assert read("-")[1].problems == ["standard input: this process has none"]
+
+
+def test_a_pipe_is_read_as_it_comes(tmp_path):
+    """A named pipe whose writer is slow."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    script = (
+        "import sys, time\n"
+        "with open(sys.argv[1], 'wb', buffering=0) as pipe:\n"
+        "    for byte in sys.stdin.buffer.read(): pipe.write(bytes([byte]))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(pipe)], stdin=subprocess.PIPE) as writer:
+        writer.stdin.write(LINES)
+        writer.stdin.close()
+        assert read(pipe)[0] == [1, 2, 3]
+
+
+# --- what is wrong ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bad", "counted", "told"),
+    [
+        (b"rubbish\n", "bad_lines", "spans.jsonl:2: not JSON"),
+        (b"\x00\xff\x89PNG\n", "bad_lines", "spans.jsonl:2: not JSON"),
+        (line(9)[20:], "bad_lines", "spans.jsonl:2: not"),
+        (line(9)[:-20] + b"\n", "cut_off_ends", "spans.jsonl:2: it is cut off"),
+        (b'{"span":7}\n', "bad_lines", "it has no resourceSpans"),
+        (line(9).replace(b'"1111', b'"xxxx'), "bad_spans", "spans.jsonl:2: span 1 was left out: traceId"),
+        (line(9).replace(b'"0000000000000009"', b'""'), "bad_spans", "spanId ''"),
+        (line(9).replace(b'"startTimeUnixNano": "1"', b'"startTimeUnixNano": "-1"'), "bad_spans", "startTimeUnixNano"),
+    ],
+)
+def test_a_bad_line_costs_itself(file, bad, counted, told):
+    """It is counted and told with file and line; the lines around it are read."""
+    numbers, report = read(file(line(1) + bad + line(2)))
+    assert numbers == [1, 2]
+    assert getattr(report, counted) == 1
+    (problem,) = report.problems
+    assert told in problem
+    assert report.summary.startswith("left out: 1 ")
+
+
+def test_a_first_line_that_was_cut_off_is_no_document(file):
+    """The lines after it say so."""
+    numbers, report = read(file(line(9)[:-30] + b"\n" + LINES))
+    assert numbers == [1, 2, 3]
+    assert report.problems == [f"{file(b'')}:1: it is cut off; its writer was stopped, or still writes"]
+    (alone,) = read(file(line(9)[:-30]))[1].problems
+    assert ":1: it is cut off" in alone
+
+
+def test_a_last_line_that_was_cut_off_is_told_as_that(file):
+    """Wherever its writer was stopped."""
+    for end in range(1, len(line(3)) - 1):
+        numbers, report = read(file(line(1) + line(2) + line(3)[:end]))
+        assert numbers == [1, 2]
+        assert (report.cut_off_ends, report.bad_lines) == (1, 0)
+
+
+def test_a_document_that_is_wrong_costs_itself(file):
+    """With what follows it."""
+    for data in (document(1, 2)[:-30], document(1) + document(2), document(1) + b"rubbish"):
+        numbers, report = read(file(data))
+        assert numbers == []
+        assert report.bad_lines + report.cut_off_ends == 1
+
+
+def test_utf_16_is_told(file):
+    """What a shell of Windows writes when output is redirected."""
+    numbers, report = read(file(LINES.decode().encode("utf-16")))
+    assert numbers == []
+    assert report.problems[0].endswith("it is UTF-16 text; save it as UTF-8")
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+def test_compressed_data_that_is_cut_off_gives_what_is_whole(file, compress):
+    """Every line before the cut is read; the cut is told."""
+    data = b"".join(line(number) for number in range(1, 5001))
+    packed = compress(data)
+    for share in (0.1, 0.5, 0.9):
+        numbers, report = read(file(packed[: round(len(packed) * share)]))
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert report.unreadable_sources == 1
+        assert len(report.problems) == 1
+    assert len(numbers) > 3000
+    for rest in (1, 2, 5):
+        numbers, report = read(file(packed[:-rest]))
+        assert report.unreadable_sources == 1
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+def test_damaged_compressed_data_is_told(file, compress):
+    """Bytes that were changed, and bytes that follow."""
+    packed = compress(LINES)
+    for data in (packed[:40] + b"\xff\xff\xff" + packed[43:], packed[:4], packed[:5] + b"rubbish" * 9):
+        numbers, report = read(file(data))
+        assert report.problems
+        assert numbers in ([], [1], [1, 2])
+    numbers, report = read(file(packed + b"rubbish"))
+    assert numbers == [1, 2, 3]
+    assert report.unreadable_sources == 1
+
+
+def test_zstd_that_unpacks_to_very_much_is_unpacked_bit_by_bit(file):
+    """A small file that is a huge line costs little memory, and only itself."""
+    huge = zstandard.ZstdCompressor().compress(b'{"' + b"x" * (200 * MIB) + b'"}\n' + line(1))
+    assert len(huge) < MIB
+    numbers, report, peak_mib = measured(file(huge))
+    assert numbers == [1]
+    assert report["skipped_lines"] == 1
+    assert peak_mib < 250
+
+
+def measured(path):
+    """The same as `read`, in a process of its own whose memory is measured (MiB)."""
+    script = (
+        "import json, re, sys\n"
+        "from dataclasses import asdict\n"
+        "from agentnet_otel.sources.files import read_spans\n"
+        "from agentnet_otel.sources.read_report import ReadReport\n"
+        "report = ReadReport()\n"
+        "numbers = [int(span.span_id, 16) for span in read_spans(sys.argv[1:], report)]\n"
+        "peak = int(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1]) / 1024\n"
+        "print(json.dumps([numbers, asdict(report), peak]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, check=True, timeout=120)
+    return json.loads(done.stdout)
+
+
+def test_a_line_of_100_mb_is_skipped_unread(file):
+    """Its neighbours are read, it is told with its length, and memory stays far below it."""
+    long = b'{"resourceSpans":"' + b"x" * (100 * MIB) + b'"}\n'
+    numbers, report, peak_mib = measured(file(line(1) + long + line(2)))
+    assert numbers == [1, 2]
+    assert (report["skipped_lines"], report["bad_lines"]) == (1, 0)
+    assert f":2: {len(long):,} bytes" in report["problems"][0]
+    assert peak_mib < 150
+
+
+def test_the_longest_line(file):
+    """What may just be read is read, whatever ends it; one byte more is skipped."""
+    for end in (b"\n", b"\r\n", b""):
+        padding = b" " * (MAX_LINE_BYTES - len(line(1).rstrip()))
+        assert read(file(padding + line(1).rstrip() + end))[0] == [1]
+        numbers, report = read(file(b" " + padding + line(1).rstrip() + end + line(2)))
+        assert report.skipped_lines == 1
+        assert numbers == ([2] if end else [])
+
+
+def test_a_document_that_is_too_large_is_refused(file):
+    """It cannot be read in parts; the sentence says what to do instead."""
+    path = file(b"{\n")
+    with path.open("r+b") as growing:
+        growing.truncate(MAX_DOCUMENT_BYTES + 10)
+    report = measured(path)[1]
+    assert report["unreadable_sources"] == 1
+    assert "write one request a line" in report["problems"][0]
+
+
+def test_what_is_no_file(tmp_path, file):
+    """A folder without files, a path through a file, a name that is too long, one that cannot be."""
+    (tmp_path / "empty").mkdir()
+    for source, told in (
+        (tmp_path / "empty", "the directory holds no files"),
+        (file(b"") / "below", "Not a directory"),
+        (tmp_path / ("x" * 300), "name too long"),
+        ("a\0b", "is no path"),
+        ("", "cannot be opened"),
+    ):
+        numbers, report = read(source)
+        assert (numbers, report.unreadable_sources, report.missing_sources) == ([], 1, 1)
+        assert told in report.problems[0]
+        assert not rebuild([source]).turns
+
+
+@contextmanager
+def without_rights():
+    """As a user who may not read everything."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_what_may_not_be_read():
+    """A file, and a folder in a folder; everything else is read."""
+    read(__file__)  # so that nothing has to be imported later
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name)
+        top.chmod(0o755)
+        for path in ("a", "secret", "locked/b", "z"):
+            (top / path).parent.mkdir(exist_ok=True)
+            (top / path).write_bytes(line(1))
+        (top / "secret").chmod(0)
+        (top / "locked").chmod(0)
+        try:
+            with without_rights():
+                numbers, report = read(top, top / "secret", top / "locked" / "b")
+        finally:
+            (top / "locked").chmod(0o755)
+    assert numbers == [1, 1]
+    assert (report.unreadable_sources, report.missing_sources) == (4, 2)
+    assert sum("Permission denied" in problem for problem in report.problems) == 4
+    assert any("the directory cannot be read" in problem for problem in report.problems)
+
+
+def test_problems_beyond_a_number_are_counted_only(file):
+    """A file of rubbish does not fill the screen."""
+    report = read(file(b"rubbish\n" * (MAX_PROBLEMS + 7)))[1]
+    assert (len(report.problems), report.untold, report.bad_lines) == (MAX_PROBLEMS, 7, MAX_PROBLEMS + 7)
+
+
+@given(st.binary(max_size=300))
+def test_no_content_raises(data):
+    """Whatever a file holds, alone and around good lines: what is wrong is told, nothing is raised."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "f")
+        for content in (data, LINES + data, gzip.compress(data), zstandard.compress(data), b"\x1f\x8b" + data):
+            path.write_bytes(content)
+            numbers, report = read(path)
+            assert numbers[:3] == [1, 2, 3] if content.startswith(LINES) else not numbers
+            assert bool(report.summary) == bool(report.problems)
