@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,9 +22,32 @@ STANDIN = {"AGENTNET_SRC": ""}
 """Runs on the stand-in of AgentNet."""
 
 
-def run(*command: str | Path, **environment: str) -> int:
-    """Run a command in the checkout."""
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False).returncode
+class Lane:
+    """Runs commands in the checkout, one after the other; what a lane at the side says is held back until asked for."""
+
+    def __init__(self, *, at_the_side: bool = False) -> None:
+        self._said = tempfile.TemporaryFile("w+", encoding="utf-8") if at_the_side else None  # noqa: SIM115
+
+    def run(self, *command: str | Path, **environment: str) -> int:
+        """Run a command."""
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=self._said,
+            stderr=subprocess.STDOUT if self._said else None,
+            check=False,
+        ).returncode
+
+    def say(self, text: str) -> None:
+        """Say what is done."""
+        print(f"==> {text}", file=self._said, flush=True)
+
+    def tell(self) -> None:
+        """Print what was held back."""
+        if self._said:
+            self._said.seek(0)
+            shutil.copyfileobj(self._said, sys.stdout)
 
 
 def others() -> dict[str, Path]:
@@ -44,65 +69,81 @@ def answers(python: str, version: str) -> bool:
     return asked.returncode == 0 and re.match(rf"Python {re.escape(version)}\.", asked.stdout) is not None
 
 
-def test_here() -> int:
+def test_here(lane: Lane) -> int:
     """The tests with coverage, on the Python of the environment."""
-    print(f"==> tests on Python {sys.version.split()[0]}", flush=True)
+    lane.say(f"tests on Python {sys.version.split()[0]}")
     for old in ROOT.glob(".coverage*"):
         old.unlink()
     python = Path(sys.executable)
-    code = run(
+    code = lane.run(
         python, "-m", "coverage", "run", "-m", "pytest", "-q", f"--ignore={UNMEASURED}", *sys.argv[1:], **STANDIN
     )
-    code = code or run(python, "-m", "pytest", "-q", UNMEASURED, **STANDIN)
     if code:
         return code
-    run(python, "-m", "coverage", "combine", "--quiet")
+    lane.run(python, "-m", "coverage", "combine", "--quiet")
     for part, limit in LIMITS:
-        print(f"==> branch coverage of {part}: at least {limit} %", flush=True)
-        code = code or run(python, "-m", "coverage", "report", f"--include={part}", f"--fail-under={limit}")
+        lane.say(f"branch coverage of {part}: at least {limit} %")
+        code = code or lane.run(python, "-m", "coverage", "report", f"--include={part}", f"--fail-under={limit}")
     return code
 
 
-def test_there(version: str, python: Path) -> int:
+def test_applications(lane: Lane) -> int:
+    """The tests of whole applications, without coverage."""
+    lane.say(f"whole applications on Python {sys.version.split()[0]}")
+    return lane.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", UNMEASURED, **STANDIN)
+
+
+def test_there(lane: Lane, version: str, python: Path) -> int:
     """The tests on another Python, in an environment of its own."""
-    print(f"==> tests on Python {version}", flush=True)
-    inside, code = environment(version, python, "requirements-dev.lock")
+    lane.say(f"tests on Python {version}")
+    inside, code = environment(lane, version, python, "requirements-dev.lock")
     selected = ("-m", "not e2e and not slow", *sys.argv[1:])
-    return code or run(inside, "-m", "pytest", "-q", "-p", "no:cacheprovider", *selected, **STANDIN)
+    return code or lane.run(inside, "-m", "pytest", "-q", "-p", "no:cacheprovider", *selected, **STANDIN)
 
 
-def test_real(source: str) -> int:
+def test_real(lane: Lane, source: str) -> int:
     """The tests of the hooks on the real AgentNet, whose packages are in an environment of their own."""
-    print(f"==> tests on the real AgentNet in {source}", flush=True)
-    inside, code = environment("agentnet", Path(sys.executable), "requirements-dev.lock", "requirements-agentnet.lock")
+    lane.say(f"tests on the real AgentNet in {source}")
+    locks = ("requirements-dev.lock", "requirements-agentnet.lock")
+    inside, code = environment(lane, "agentnet", Path(sys.executable), *locks)
     selected = ("-p", "no:cacheprovider", "tests/agentnet")
-    return code or run(inside, "-m", "pytest", "-q", *selected, AGENTNET_SRC=str(Path(source).resolve()))
+    return code or lane.run(inside, "-m", "pytest", "-q", *selected, AGENTNET_SRC=str(Path(source).resolve()))
 
 
-def environment(name: str, python: Path, *locks: str) -> tuple[Path, int]:
+def environment(lane: Lane, name: str, python: Path, *locks: str) -> tuple[Path, int]:
     """The interpreter of an environment with what the locks hold, and whether making it failed."""
     folder = ROOT / ".venvs" / name
     inside = folder / "bin" / "python"
-    if not inside.exists() and run(python, "-m", "venv", "--without-pip", folder):
+    if not inside.exists() and lane.run(python, "-m", "venv", "--without-pip", folder):
         return inside, 1
     install = (Path(sys.executable).with_name("uv"), "pip", "install", "--quiet", "--python", inside)
     code = 0
     for lock in locks:
-        code = code or run(*install, "--no-deps", "--require-hashes", "-r", lock)
-    return inside, code or run(*install, "--no-deps", "--no-build-isolation", "-e", ".")
+        code = code or lane.run(*install, "--no-deps", "--require-hashes", "-r", lock)
+    return inside, code or lane.run(*install, "--no-deps", "--no-build-isolation", "-e", ".")
+
+
+def beside(lane: Lane) -> int:
+    """All that needs no coverage; the first failure ends it."""
+    code = test_applications(lane)
+    source = os.environ.get("AGENTNET_SRC")
+    if source:
+        code = code or test_real(lane, source)
+    else:
+        lane.say("AGENTNET_SRC names no tree of the real AgentNet: its tests ran on the stand-in")
+    for version, python in others().items():
+        code = code or test_there(lane, version, python)
+    return code
 
 
 def main() -> int:
-    """Here with coverage, on the real AgentNet where there is one, then the others; the first failure ends it."""
-    code = test_here()
-    source = os.environ.get("AGENTNET_SRC")
-    if source:
-        code = code or test_real(source)
-    else:
-        print("==> AGENTNET_SRC names no tree of the real AgentNet: its tests ran on the stand-in", flush=True)
-    for version, python in others().items():
-        code = code or test_there(version, python)
-    return code
+    """With coverage here, and at the side on a second core what needs none: applications, AgentNet, other Pythons."""
+    side = Lane(at_the_side=True)
+    with ThreadPoolExecutor(1) as second:
+        rest = second.submit(beside, side)
+        code = test_here(Lane())
+    side.tell()
+    return code or rest.result()
 
 
 if __name__ == "__main__":
