@@ -78,6 +78,7 @@ def reconstruct(parts: TurnParts, prices: PriceBook | None = None) -> Turn:
         tokens=usage.total,
         tokens_by_category=said_by_category if _agree(said_by_category, usage) else usage.by_category,
         tokens_by_model=usage.by_model,
+        token_shares=usage.shares,
         context_tokens=usage.context_tokens,
         estimated=usage.estimated or own.flag(semconv.TOKENS_ESTIMATED),
         cost_usd=cost_usd,
@@ -90,6 +91,7 @@ def reconstruct(parts: TurnParts, prices: PriceBook | None = None) -> Turn:
         response_length=own.count(semconv.TURN_RESPONSE_LENGTH),
         time_to_first_token_ns=_first_token_ns(own, below, within),
         inference_attempts=_attempts(below),
+        model_calls=tuple(usage.calls),
         tool_calls=_tool_calls(once.calls),
         policy_violations=max(own.count(semconv.TURN_POLICY_VIOLATIONS) or 0, len(violations)),
         violations=violations,
@@ -295,7 +297,12 @@ def in_order_of_time(timed: Iterable[tuple[int, PolicyViolation]]) -> tuple[Poli
 
 def _tool_calls(below: Sequence[Member]) -> tuple[ToolCall, ...]:
     return tuple(
-        ToolCall(name=m.facts.subject or semconv.ERROR_TYPE_OTHER, outcome=m.facts.tool_outcome)
+        ToolCall(
+            name=m.facts.subject or semconv.ERROR_TYPE_OTHER,
+            outcome=m.facts.tool_outcome,
+            duration_ns=max(0, m.end_ns - m.start_ns),
+            error_type=m.facts.error_type,
+        )
         for m in below
         if m.facts.component is LatencyComponent.TOOL_EXECUTION
     )

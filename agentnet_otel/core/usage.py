@@ -11,7 +11,7 @@ from typing import Final
 
 from agentnet_otel.core.cost import Call, PriceBook, weakest
 from agentnet_otel.core.turn_parts import Member
-from agentnet_otel.model import CostSource, LatencyComponent, TokenCategory, TokenUsage
+from agentnet_otel.model import CostSource, LatencyComponent, ModelCall, TokenCategory, TokenShare, TokenUsage
 
 _CATEGORY_OF: Final = {
     LatencyComponent.TOOL_EXECUTION: TokenCategory.TOOL_CALLS,
@@ -30,6 +30,8 @@ class Usage:
     total: TokenUsage = field(default_factory=TokenUsage)
     by_model: dict[str, TokenUsage] = field(default_factory=dict)
     by_category: dict[TokenCategory, int] = field(default_factory=dict)
+    by_share: dict[tuple[str | None, TokenCategory], TokenUsage] = field(default_factory=dict)
+    calls: list[ModelCall] = field(default_factory=list)
     models: tuple[str, ...] = ()
     estimated: bool = False
     cost_usd: float | None = None
@@ -46,6 +48,16 @@ class Usage:
             self.by_model[model] = usage if known is None else known.plus(usage)
         if usage.known:
             self.by_category[category] = self.by_category.get(category, 0) + usage.total
+            share = self.by_share.get((model, category))
+            self.by_share[(model, category)] = usage if share is None else share.plus(usage)
+
+    @property
+    def shares(self) -> tuple[TokenShare, ...]:
+        """Tokens by model and purpose together."""
+        return tuple(
+            TokenShare(model=model, category=category, usage=usage)
+            for (model, category), usage in self.by_share.items()
+        )
 
     @property
     def main_model(self) -> str | None:
@@ -68,6 +80,8 @@ def usage_of(root: Member | None, below: Sequence[Member], prices: PriceBook | N
         model = facts.model or asked
         if model is not None:
             models[model] = None
+        if facts.component is LatencyComponent.INFERENCE:
+            usage.calls.append(_model_call(member))
         if not facts.usage.empty:
             usage.add(facts.usage, model, _category(member, by_id))
             usage.estimated = usage.estimated or facts.estimated
@@ -83,6 +97,18 @@ def usage_of(root: Member | None, below: Sequence[Member], prices: PriceBook | N
         costs, leaves = ([], [root]) if root.facts.cost_usd is None else ([_told(root)], [])
     usage.cost_usd, usage.cost_source = _sum(costs, [_price(leaf, asked, prices) for leaf in leaves])
     return usage
+
+
+def _model_call(member: Member) -> ModelCall:
+    facts = member.facts
+    return ModelCall(
+        duration_ns=max(0, member.end_ns - member.start_ns),
+        usage=facts.usage,
+        provider=facts.provider,
+        request_model=facts.request_model,
+        response_model=facts.response_model,
+        error_type=facts.error_type,
+    )
 
 
 _Cost = tuple[float, CostSource]

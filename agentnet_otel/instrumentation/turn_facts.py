@@ -10,7 +10,17 @@ from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.outcomes import Ending
 from agentnet_otel.instrumentation.turn_span import TurnSpan
 from agentnet_otel.instrumentation.usage import sum_usage
-from agentnet_otel.model import CostSource, LatencyComponent, Outcome, ToolCall, Turn
+from agentnet_otel.model import (
+    CostSource,
+    LatencyComponent,
+    ModelCall,
+    Outcome,
+    TokenCategory,
+    TokenShare,
+    TokenUsage,
+    ToolCall,
+    Turn,
+)
 
 
 def facts_of(turn: TurnSpan, ending: Ending | None, end_ns: int) -> Turn:
@@ -42,6 +52,7 @@ def facts_of(turn: TurnSpan, ending: Ending | None, end_ns: int) -> Turn:
         unattributed_ns=max(0, end_ns - turn.start_ns - sum(own_ns.values())),
         tokens=tokens,
         tokens_by_category=dict(turn.ledger.by_category),
+        token_shares=_token_shares(turn, components),
         context_tokens=_context_tokens(turn, components),
         tokens_by_model={model: usage for model, usage in turn.ledger.by_model.items() if model is not None},
         cost_usd=cost_usd,
@@ -54,6 +65,7 @@ def facts_of(turn: TurnSpan, ending: Ending | None, end_ns: int) -> Turn:
         response_length=turn.response_length,
         time_to_first_token_ns=None if turn.first_token_ns is None else turn.first_token_ns - turn.start_ns,
         inference_attempts=sum(component.attempts for component in components) or None,
+        model_calls=_model_calls(components),
         tool_calls=_tool_calls(components),
         policy_violations=turn.violation_count,
         violations=tuple(turn.violations),
@@ -107,10 +119,47 @@ def _counts(intervals: Iterable[ComponentInterval]) -> dict[LatencyComponent, in
 
 def _tool_calls(components: Iterable[ComponentSpan]) -> tuple[ToolCall, ...]:
     return tuple(
-        ToolCall(name=c.name or semconv.ERROR_TYPE_OTHER, outcome=c.outcome)
+        ToolCall(
+            name=c.name or semconv.ERROR_TYPE_OTHER,
+            outcome=c.outcome,
+            duration_ns=c.end_ns - c.start_ns,
+            error_type=None if c.ending is None else c.ending.error_type,
+        )
         for c in components
         if c.component is LatencyComponent.TOOL_EXECUTION
     )
+
+
+def _model_calls(components: Iterable[ComponentSpan]) -> tuple[ModelCall, ...]:
+    return tuple(
+        ModelCall(
+            duration_ns=c.end_ns - c.start_ns,
+            usage=sum_usage(count.usage for count in c.tokens),
+            provider=c.provider or semconv.UNKNOWN_PROVIDER,
+            request_model=c.model,
+            response_model=c.response_model,
+            error_type=None if c.ending is None else c.ending.error_type,
+        )
+        for c in components
+        if c.component is LatencyComponent.INFERENCE and not c.has_inner_usage
+    )
+
+
+def _token_shares(turn: TurnSpan, components: Iterable[ComponentSpan]) -> tuple[TokenShare, ...]:
+    """As spans can tell it: one purpose a call, that of its place where its caller named several."""
+    shares: dict[tuple[str | None, TokenCategory], TokenUsage] = {}
+    if not turn.ledger.has_leaves:
+        total = turn.ledger.total
+        shares = {(turn.model, TokenCategory.REASONING): total} if total.known else {}
+    for component in components if turn.ledger.has_leaves else ():
+        usage = sum_usage(count.usage for count in component.tokens)
+        if component.has_inner_usage or not usage.known:
+            continue
+        model = component.response_model or component.model or turn.model
+        categories = {count.category or component.category for count in component.tokens}
+        key = (model, categories.pop() if len(categories) == 1 else component.category)
+        shares[key] = shares.get(key, TokenUsage()).plus(usage)
+    return tuple(TokenShare(model=key[0], category=key[1], usage=usage) for key, usage in shares.items())
 
 
 def _parent_id(turn: TurnSpan) -> str | None:

@@ -9,12 +9,13 @@ from agentnet_otel.model.enums import (
     TokenType,
 )
 from agentnet_otel.model.span import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
-from agentnet_otel.model.turn import PolicyViolation, TokenUsage, ToolCall, Turn
+from agentnet_otel.model.turn import ModelCall, PolicyViolation, TokenShare, TokenUsage, ToolCall, Turn
 
 __all__ = [
     "AttributeValue",
     "CostSource",
     "LatencyComponent",
+    "ModelCall",
     "Outcome",
     "PolicyViolation",
     "QualitySource",
@@ -23,6 +24,7 @@ __all__ = [
     "SpanRecord",
     "StatusCode",
     "TokenCategory",
+    "TokenShare",
     "TokenType",
     "TokenUsage",
     "ToolCall",

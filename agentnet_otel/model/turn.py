@@ -7,6 +7,8 @@ Times are integer nanoseconds, lengths are characters, money is USD. None means 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from agentnet_otel.model.enums import CostSource, LatencyComponent, Outcome, QualitySource, TokenCategory
 
 
@@ -56,6 +58,27 @@ class ToolCall:
 
     name: str
     outcome: str | None = None
+    duration_ns: int | None = None
+    error_type: str | None = None
+
+
+class ModelCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One call of a model. ``response_model`` is the one that answered, where it was told."""
+
+    duration_ns: int
+    usage: TokenUsage
+    provider: str | None = None
+    request_model: str | None = None
+    response_model: str | None = None
+    error_type: str | None = None
+
+
+class TokenShare(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Tokens of a turn that one model used for one purpose. ``model`` None: nobody told which."""
+
+    model: str | None
+    category: TokenCategory
+    usage: TokenUsage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +98,7 @@ class Turn:
     ``unattributed_ns``: time in no component. ``revision`` starts at 1 and grows when a late span corrects the
     turn. ``incomplete``: the turn's own span never came. ``estimated``: some token count is an estimate.
     ``clipped_spans``: spans whose times ran backwards or left the turn, and were clipped. ``context_tokens``: the
-    largest input of one call.
+    largest input of one call. ``token_shares`` add up to ``tokens``.
     """
 
     turn_id: str
@@ -98,6 +121,7 @@ class Turn:
     tokens: TokenUsage = field(default_factory=TokenUsage)
     tokens_by_category: Mapping[TokenCategory, int] = field(default_factory=dict)
     tokens_by_model: Mapping[str, TokenUsage] = field(default_factory=dict)
+    token_shares: tuple[TokenShare, ...] = ()
     context_tokens: int | None = None
     cost_usd: float | None = None
     cost_source: CostSource | None = None
@@ -109,6 +133,7 @@ class Turn:
     response_length: int | None = None
     time_to_first_token_ns: int | None = None
     inference_attempts: int | None = None
+    model_calls: tuple[ModelCall, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     policy_violations: int = 0
     violations: tuple[PolicyViolation, ...] = ()
