@@ -3,7 +3,6 @@
 Run as a program it brings the page up to date.
 """
 
-import re
 from pathlib import Path
 
 import scoring
@@ -31,15 +30,18 @@ def main() -> None:
 
 
 def current(page: str) -> str:
-    """The page with its made parts anew."""
+    """The page with its made parts anew.
+
+    Raises:
+        ValueError: the page lacks the place of a part.
+    """
     for name, make in {"kinds": kinds, "facts": facts, "scores": scores}.items():
-        made = "\n".join(make())
-        page = re.sub(
-            rf"(<!-- {name}: made -->\n).*?(\n<!-- end -->)",
-            lambda m, made=made: m[1] + made + m[2],
-            page,
-            flags=re.DOTALL,
-        )
+        before, begins, rest = page.partition(f"<!-- {name}: made -->\n")
+        _, ends, after = rest.partition("<!-- end -->")
+        if not begins or not ends:
+            message = f"{PAGE} has no place for {name}"
+            raise ValueError(message)
+        page = "".join([before, begins, *(f"{line}\n" for line in make()), ends, after])
     return page
 
 
@@ -53,7 +55,16 @@ def kinds() -> list[str]:
 
 def facts() -> list[str]:
     """Where the facts of each dialect stand."""
-    header = ["dialect", "agent", "session", "model (answered; asked)", "input; output", "cached; reasoning", "cost"]
+    header = [
+        "dialect",
+        "agent",
+        "tool",
+        "session",
+        "model (answered; asked)",
+        "input; output tokens",
+        "cached; reasoning tokens",
+        "cost",
+    ]
     return table(header, [row(dialect) for dialect in DIALECTS])
 
 
@@ -63,7 +74,8 @@ def row(of_: Dialect) -> list[str]:
     objects = listed(tokens.objects)
     return [
         of_.name,
-        " else ".join(filter(None, [listed(of_.agent), "the span's name" if of_.named_by_span else ""])),
+        " else ".join(filter(None, [listed(of_.agent), "the span's name" if names_turns(of_) else ""])),
+        " else ".join(filter(None, [listed(of_.subject), "the span's name" if names_tools(of_) else ""])),
         listed(of_.session),
         "; ".join(filter(None, [listed(of_.response_model), listed(of_.request_model)])),
         "; ".join(filter(None, [listed(tokens.input), listed(tokens.output)])) or objects,
@@ -71,6 +83,16 @@ def row(of_: Dialect) -> list[str]:
         or objects,
         listed(of_.cost or of_.cost_objects),
     ]
+
+
+def names_turns(of_: Dialect) -> bool:
+    """Whether the span of an agent has its name."""
+    return any(kind in of_.named_by_span for kind, role in of_.roles.items() if role in ROLES)
+
+
+def names_tools(of_: Dialect) -> bool:
+    """Whether the span of a tool has its name."""
+    return not of_.named_by_span.isdisjoint(of(of_, LatencyComponent.TOOL_EXECUTION))
 
 
 def scores() -> list[str]:
