@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from opentelemetry import _logs, metrics, trace
 from opentelemetry import context as otel_context
 
@@ -16,7 +16,14 @@ from agentnet_otel.instrumentation import faults, runtime
 from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.testing import InMemoryTelemetry
 
-settings.register_profile("steady", derandomize=True, deadline=None, max_examples=200)
+# How busy the machine is says nothing about what is tested.
+settings.register_profile(
+    "steady",
+    derandomize=True,
+    deadline=None,
+    max_examples=200,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("steady")
 
 

@@ -117,11 +117,23 @@ def _first_step(generator: AsyncGenerator[T, Any]) -> Awaitable[T]:
     The loop closes at its end, in any order and at once, each generator that it was told of. It knows ours; it must not
     close the one inside behind our back.
     """
-    hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(None, None)
+    hooks = _keep_from_the_loop()
     try:
         return generator.__anext__()
     finally:
+        _tell_the_loop(hooks)
+
+
+@faults.guarded
+def _keep_from_the_loop() -> "sys._asyncgen_hooks":
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    return hooks
+
+
+@faults.guarded
+def _tell_the_loop(hooks: "sys._asyncgen_hooks | None") -> None:
+    if hooks is not None:
         sys.set_asyncgen_hooks(*hooks)
 
 

@@ -44,7 +44,8 @@ BOUNDARY = {
     "OpenSpan.start", "OpenSpan.end", "OpenSpan.attach",
     "_Running.note", "_end", "sync_wrapper", "async_wrapper", "stream_wrapper", "run_within",
     "_CarryingScheduler.__getattr__", "_Carrying.generate_reasoning_tree", "_in_context_of",
-    "Lifecycle.renew_lock_after_fork", "step_generator", "step_async_generator", "_without_our_frame", "attached",
+    "Lifecycle.renew_lock_after_fork", "step_generator", "step_async_generator", "_first_step",
+    "_without_our_frame", "attached",
 }  # fmt: skip
 
 
