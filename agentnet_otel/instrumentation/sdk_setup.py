@@ -41,6 +41,12 @@ FILE_QUEUE_SIZE: Final = 65_536
 OTLP: Final = "otlp"
 CONSOLE: Final = "console"
 NONE: Final = "none"
+PROMETHEUS: Final = "prometheus"
+"""Among the metrics' exporters: not sent, but pulled."""
+TEMPORALITY_VARIABLE: Final = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+DELTAS: Final = frozenset({"delta", "lowmemory"})
+PROMETHEUS_PATH: Final = "/api/v1/otlp"
+"""Where Prometheus itself takes OTLP."""
 GRPC: Final = "grpc"
 PROTOCOLS: Final = {GRPC: "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
 """Protocols of OTLP that the exporters speak, and the names of these exporters."""
@@ -61,6 +67,12 @@ class Signal:
     group: str
 
     @property
+    def pulled(self) -> bool:
+        """Whether the environment asks for a page that Prometheus pulls."""
+        named = os.environ.get(self.exporter_variable, "").split(",")
+        return PROMETHEUS in {name.strip() for name in named}
+
+    @property
     def requested(self) -> bool:
         """Whether the environment asks for export."""
         return bool(list(self.exporter_names()))
@@ -71,7 +83,7 @@ class Signal:
         if not named and any(os.environ.get(name) for name in self.endpoint_variables):
             named = OTLP
         for name in named.split(","):
-            if name.strip() and name.strip() != NONE:
+            if name.strip() and name.strip() not in {NONE, PROMETHEUS}:
                 yield name.strip()
 
     def protocol(self) -> str:
@@ -166,12 +178,24 @@ def set_up_metrics() -> MetricExport | None:
     if is_foreign(provider):
         return None
     readers = _made(METRICS, lambda _, exporter: _reader(exporter))
-    if not readers:
-        return None
-    if not isinstance(provider, MeterProvider):
+    return read_metrics(readers) if readers else None
+
+
+def read_metrics(readers: Sequence[MetricReader], given: metrics.MeterProvider | None = None) -> MetricExport:
+    """Put readers on the provider given, else on the global one, which is set up where nobody did that.
+
+    Raises:
+        ConfigurationError: the provider is not the SDK's, and takes no readers.
+    """
+    provider = metrics.get_meter_provider() if given is None else given
+    if given is None and not is_configured(provider):
         provider = MeterProvider()
         _made_here.add(provider)
         metrics.set_meter_provider(provider)
+    if not isinstance(provider, MeterProvider):
+        kind = type(provider).__name__
+        message = f"metrics are read from a MeterProvider of the SDK, and {kind} is none"
+        raise ConfigurationError(message)
     return MetricExport(provider, readers)
 
 
@@ -250,7 +274,24 @@ def _processor(name: str, exporter: SpanExporter) -> SpanProcessor:
 
 
 def _reader(exporter: Any) -> MetricReader:
+    _refuse_deltas_to_prometheus()
     return exporter if isinstance(exporter, MetricReader) else _Reader(exporter)
+
+
+def _refuse_deltas_to_prometheus() -> None:
+    """Prometheus counts what is cumulative: it drops deltas, one warning in its log for thousands of points lost.
+
+    Raises:
+        ConfigurationError: the environment asks for it.
+    """
+    preference = os.environ.get(TEMPORALITY_VARIABLE, "").strip().lower()
+    endpoint = next((os.environ[name] for name in reversed(METRICS.endpoint_variables) if os.environ.get(name)), "")
+    if preference in DELTAS and PROMETHEUS_PATH in endpoint:
+        message = (
+            f"{TEMPORALITY_VARIABLE}={preference} sends deltas, and Prometheus ({endpoint}) needs cumulative values: "
+            "unset it, or set it to cumulative"
+        )
+        raise ConfigurationError(message)
 
 
 def _made(signal: Signal, finish: Callable[[str, Any], Made]) -> list[Made]:

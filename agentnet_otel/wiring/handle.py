@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 from opentelemetry._logs import LoggerProvider
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import SpanProcessor
@@ -33,12 +33,14 @@ from agentnet_otel.instrumentation.recorder import Recorder
 from agentnet_otel.instrumentation.relay import relay_of
 from agentnet_otel.instrumentation.watched_exporter import failed_batches
 from agentnet_otel.model import Turn
+from agentnet_otel.outputs.prometheus import PrometheusEndpoint
 from agentnet_otel.outputs.reports.formats import render
 from agentnet_otel.performance.latency import LatencyTracker
 from agentnet_otel.performance.tokens import TokenUtilizationTracker
 from agentnet_otel.prices import GenaiPrices, LoadablePrices, NoPrices, installed
 from agentnet_otel.sources.live import LiveSource
 from agentnet_otel.wiring.deadline import all_within
+from agentnet_otel.wiring.pulling import Pulling
 from agentnet_otel.wiring.reporting import make_report
 
 FLUSH_TIMEOUT_S: Final = 10.0
@@ -62,6 +64,7 @@ class Handle:
         self._given_meters = meter_provider
         self._given_logs = logger_provider
         self._meters: sdk_setup.MetricExport | None = None
+        self._pulling = Pulling(meter_provider)
         self._logs: LoggerProvider | None = None
         self._relayed: weakref.WeakSet[TracerProvider] = weakref.WeakSet()
         self._active = True
@@ -92,6 +95,16 @@ class Handle:
             environment=environment(),
         )
         return render(content, format)
+
+    def prometheus(self) -> PrometheusEndpoint:
+        """What this process counts, for Prometheus to pull: on its own port, in a WSGI or ASGI server, in a registry.
+
+        Where no meter provider is configured, the SDK's is set up.
+
+        Raises:
+            ConfigurationError: the meter provider is not the SDK's, or several processes would share the page.
+        """
+        return self._pulling.endpoint()
 
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
         """Send what waits in the exporters that `instrument()` set up; whether they took it all in time.
@@ -129,7 +142,7 @@ class Handle:
             self._leave(provider)
         closing = [
             (f"{type(target).__name__}.shutdown", target.shutdown)
-            for target in self._exporting()
+            for target in (*self._exporting(), self._pulling)
             if hasattr(target, "shutdown")
         ]
         if not all_within(timeout_s, closing):
@@ -185,7 +198,8 @@ class Handle:
             if wanted:
                 self._export_through(provider, wanted)
             return tracer_provider
-        self._meters = sdk_setup.set_up_metrics() if with_metrics else None
+        if with_metrics:
+            self._set_up_metrics()
         self._logs = sdk_setup.set_up_logs() if with_logs else None
         if wanted is None and not sdk_setup.TRACES.requested:
             faults.logger.info(
@@ -204,6 +218,12 @@ class Handle:
             return None
         self._export_through(provider, sdk_setup.set_up_traces() if wanted is None else wanted)
         return None
+
+    def _set_up_metrics(self) -> None:
+        pulled = sdk_setup.METRICS.pulled and not sdk_setup.is_foreign(metrics.get_meter_provider())
+        self._meters = sdk_setup.set_up_metrics()
+        if pulled:
+            self._pulling.serve_as_asked(also_pushed=self._meters is not None)
 
 
 def _flush_each(targets: Iterable[Any], timeout_s: float) -> bool:
