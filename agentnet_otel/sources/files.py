@@ -25,6 +25,9 @@ def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Sp
     """The spans of files, directories (every file below, hidden ones left out) and ``-`` (standard input).
 
     What could not be used is noted in ``report``; nothing is raised for it.
+
+    Raises:
+        ConfigurationError: an address of Jaeger is none.
     """
     decoder = PayloadDecoder()
     for source in map(str, sources):
@@ -39,10 +42,13 @@ def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Sp
 
 
 def _read_server(source: str, report: ReadReport) -> Iterator[SpanRecord]:
+    query = parse_jaeger_source(source)
+    before = report.spans
     try:
-        yield from read_jaeger(parse_jaeger_source(source), report)
+        yield from read_jaeger(query, report)
     except AgentNetOtelError as error:
         report.unreadable_sources += 1
+        report.missing_sources += report.spans == before
         report.tell(source, str(error))
 
 

@@ -1,11 +1,12 @@
 """Spans out of Jaeger's query API: ``jaeger+http://host:port?service=..&lookback=1h&limit=200&tags=key:value``.
 
 Jaeger answers a search with at most ``limit`` traces and does not say whether there were more. So a window of time that
-comes back full is asked again in two halves, until nothing is cut; a window that cannot be halved and is still full is
-told.
+comes back full, or is too large to be taken in one piece, is asked again in two halves, until nothing is cut; a window
+that cannot be halved any more is told. A trace that lies in two windows comes twice, and counts once.
 """
 
 import json
+import re
 import ssl
 import time
 import urllib.error
@@ -13,14 +14,14 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Final
 
 import msgspec
 
-from agentnet_otel.errors import BackendError, ConfigurationError, InputError
+from agentnet_otel.errors import BackendError, ConfigurationError
 from agentnet_otel.model import SpanRecord
-from agentnet_otel.sources.jaeger_json import count_traces, decode_jaeger
+from agentnet_otel.sources.jaeger_json import count_traces, decode_jaeger, problem_in
 from agentnet_otel.sources.read_report import ReadReport
 
 PREFIX: Final = "jaeger+"
@@ -29,18 +30,26 @@ DEFAULT_LIMIT: Final = 200
 MAX_LIMIT: Final = 1499
 """One less than what Jaeger's UI asks at most."""
 TIMEOUT_S: Final = 30.0
-"""How long one answer may take."""
+"""How long the server may be silent."""
+ANSWER_TIMEOUT_S: Final = 300.0
+"""How long one answer may take, however slowly it drips."""
 TRIES: Final = 4
 FIRST_PAUSE_S: Final = 0.5
-MAX_ANSWER_BYTES: Final = 512 * 1024 * 1024
-MIN_WINDOW_US: Final = 1000
-"""A window of a millisecond is not halved any more."""
+MAX_PAUSE_S: Final = 30.0
+"""The longest pause between tries, also where the server asks for a longer one."""
+MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
+MIN_WINDOW_US: Final = 1
+"""A window of a microsecond is not halved any more: Jaeger tells times no finer."""
 
 _UNIT_US: Final = {"ms": 1000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _RETRIED: Final = frozenset({429, 500, 502, 503, 504})
 _NOT_FOUND: Final = 404
 _MAX_NAMED: Final = 20
+_SAID_BYTES: Final = 1000
+"""Of what a server says to a failure, so much is told."""
 _KNOWN: Final = frozenset({"service", "operation", "lookback", "limit", "tags"})
+_CHUNK: Final = 1024 * 1024
+_IN_NO_URL: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,26 +70,40 @@ def parse_jaeger_source(source: str) -> JaegerQuery:
     Raises:
         ConfigurationError: it is no such address, or a parameter is wrong.
     """
-    parts = urllib.parse.urlsplit(source.removeprefix(PREFIX))
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        message = f"{source!r} is not an address; write jaeger+http://host:port?service=NAME&lookback=1h"
-        raise ConfigurationError(message)
-    if parts.username is not None:
-        message = "an address with a password in it would be told in messages: put Jaeger behind a door without one"
-        raise ConfigurationError(message)
+    parts = _address(source)
     given = dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
     unknown = sorted(given.keys() - _KNOWN)
     if unknown:
         message = f"{source!r}: unknown parameter {unknown[0]!r}; known are: {', '.join(sorted(_KNOWN))}"
         raise ConfigurationError(message)
     return JaegerQuery(
-        base=f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}",
+        base=f"{parts.scheme}://{parts.netloc}{urllib.parse.quote(parts.path.rstrip('/'), safe='/%')}",
         service=given.get("service") or None,
         operation=given.get("operation") or None,
         lookback_us=_duration_us(given.get("lookback", DEFAULT_LOOKBACK), source),
         limit=_limit(given.get("limit", str(DEFAULT_LIMIT)), source),
         tags=_tags(given.get("tags", ""), source),
     )
+
+
+def _address(source: str) -> urllib.parse.SplitResult:
+    """The parts of the address.
+
+    Raises:
+        ConfigurationError: it is none that can be asked.
+    """
+    if "@" in source.partition("?")[0]:
+        message = "an address with a password in it would be told in messages: put Jaeger behind a door without one"
+        raise ConfigurationError(message)
+    try:
+        parts = urllib.parse.urlsplit(source.removeprefix(PREFIX))
+        possible = parts.port != 0 and bool((parts.hostname or "").encode("idna")) and not _IN_NO_URL.search(source)
+    except ValueError:  # of brackets, ports and names of hosts
+        possible = False
+    if not possible or parts.scheme not in {"http", "https"}:
+        message = f"{source!r} is not an address; write jaeger+http://host:port?service=NAME&lookback=1h"
+        raise ConfigurationError(message)
+    return parts
 
 
 def read_jaeger(
@@ -95,20 +118,28 @@ def read_jaeger(
     client = _Client(query, pause)
     client.check_service()
     end_us = time.time_ns() // 1000 if now_us is None else now_us
-    windows = [(end_us - query.lookback_us, end_us)]
+    windows = [(max(0, end_us - query.lookback_us), end_us)]
     while windows:
         start_us, end_us = windows.pop()
         answer = client.search(start_us, end_us)
-        full = count_traces(answer) > query.limit
-        if full and end_us - start_us > MIN_WINDOW_US:
+        cut = _cut(answer, query)
+        if cut is not None and end_us - start_us > MIN_WINDOW_US:
             middle_us = (start_us + end_us) // 2
             windows += [(middle_us, end_us), (start_us, middle_us)]
             continue
-        if full:
-            report.tell(
-                query.base, f"one millisecond holds more than {query.limit} traces; raise limit= to see them all"
-            )
-        yield from _decoded(answer, query, report)
+        if cut is not None:
+            report.skip(query.base, f"a window of a microsecond {cut}")
+        if answer is not None:
+            yield from _decoded(answer, query, report)
+
+
+def _cut(answer: bytes | None, query: JaegerQuery) -> str | None:
+    """Why an answer, None where it was too large, does not hold all of its window; None where it does."""
+    if answer is None:
+        return f"holds more than {MAX_ANSWER_BYTES:,} bytes, which are not read"
+    if count_traces(answer) > query.limit:
+        return f"holds more than {query.limit} traces; raise limit= to see them all"
+    return None
 
 
 def _decoded(answer: bytes, query: JaegerQuery, report: ReadReport) -> Iterator[SpanRecord]:
@@ -138,8 +169,8 @@ class _Client:
             message = f"{self._query.base} has no traces of service {self._query.service!r}; there are: {known}"
         raise ConfigurationError(message)
 
-    def search(self, start_us: int, end_us: int) -> bytes:
-        """The answer to one search."""
+    def search(self, start_us: int, end_us: int) -> bytes | None:
+        """The answer to one search; None where it is too large."""
         parameters = {"service": self._query.service or "", "start": str(start_us), "end": str(end_us)}
         parameters["limit"] = str(self._query.limit + 1)  # one more tells whether the window was cut
         if self._query.operation is not None:
@@ -150,50 +181,75 @@ class _Client:
 
     def _services(self) -> list[str]:
         try:
-            return msgspec.json.decode(self._get("/api/services"), type=_Services).data or []
-        except msgspec.DecodeError:
+            return msgspec.json.decode(self._get("/api/services") or b"", type=_Services).data or []
+        except (ValueError, RecursionError):  # of all that is no JSON, or no such
             message = f"{self._query.base} answers, but not as Jaeger's query API does. Its port is usually 16686"
             raise BackendError(message) from None
 
-    def _get(self, path: str) -> bytes:
-        """The body; failures that may pass are tried again."""
+    def _get(self, path: str) -> bytes | None:
+        """The body, None where it is too large; failures that may pass are tried again."""
         for attempt in range(TRIES):
+            pause_s = FIRST_PAUSE_S * 2**attempt
             try:
                 with urllib.request.urlopen(f"{self._query.base}{path}", timeout=TIMEOUT_S) as answer:  # noqa: S310 - http or https, checked
-                    return self._limited(answer.read(MAX_ANSWER_BYTES + 1))
+                    return _body(answer)
             except urllib.error.HTTPError as error:
                 told = self._refusal(error)
                 passing = error.code in _RETRIED
+                pause_s = max(pause_s, _asked_pause_s(error))
                 error.close()
             except (urllib.error.URLError, HTTPException, OSError) as error:
                 told, passing = self._failure(error)
             if not passing or attempt == TRIES - 1:
                 break
-            self._pause(FIRST_PAUSE_S * 2**attempt)
+            self._pause(min(pause_s, MAX_PAUSE_S))
         raise BackendError(told)
-
-    def _limited(self, body: bytes) -> bytes:
-        if len(body) > MAX_ANSWER_BYTES:
-            message = f"{self._query.base}: an answer has more than {MAX_ANSWER_BYTES:,} bytes; lower limit="
-            raise InputError(message)
-        return body
 
     def _refusal(self, error: urllib.error.HTTPError) -> str:
         if error.code == _NOT_FOUND:
             return f"{self._query.base} has no {urllib.parse.urlsplit(error.url).path}: is it Jaeger's query API?"
-        told = error.read(1000).decode(errors="replace").strip()
-        return f"{self._query.base} answers {error.code} {error.reason}: {told}"
+        try:
+            said = error.read(_SAID_BYTES)
+        except (HTTPException, OSError):  # that it refuses is known
+            said = b""
+        return f"{self._query.base} answers {error.code} {error.reason}: {problem_in(said)}"
 
     def _failure(self, error: Exception) -> tuple[str, bool]:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLError):
-            return (
-                f"{self._query.base}: TLS fails: {reason}. Is it http, not https, or a certificate of your own?",
-                False,
-            )
+            hint = "Does it speak http, not https? A certificate of your own is trusted where SSL_CERT_FILE names it"
+            return f"{self._query.base}: TLS fails: {reason}. {hint}", False
         if isinstance(reason, TimeoutError):
-            return f"{self._query.base} did not answer within {TIMEOUT_S:g} s", True
+            return f"{self._query.base} did not answer within {TIMEOUT_S:g} s, or {ANSWER_TIMEOUT_S:g} s in all", True
         return f"{self._query.base} cannot be reached: {getattr(reason, 'strerror', None) or reason}", True
+
+
+def _body(answer: HTTPResponse) -> bytes | None:
+    """The body of an answer; None where it is too large.
+
+    Raises:
+        TimeoutError: it takes too long.
+        IncompleteRead: it ends early.
+    """
+    deadline_s = time.monotonic() + ANSWER_TIMEOUT_S
+    parts: list[bytes] = []
+    size = 0
+    while part := answer.read1(_CHUNK):
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            return None
+        if time.monotonic() > deadline_s:
+            raise TimeoutError
+        parts.append(part)
+    if answer.length:  # of what it announced; read1 does not mind
+        raise IncompleteRead(part, answer.length)
+    return b"".join(parts)
+
+
+def _asked_pause_s(error: urllib.error.HTTPError) -> float:
+    """What ``Retry-After`` asks for in seconds, 0 where it says nothing, or a date."""
+    asked = error.headers.get("Retry-After", "") if error.headers is not None else ""
+    return float(asked) if asked.isascii() and asked.isdecimal() else 0.0
 
 
 class _Services(msgspec.Struct):

@@ -5,7 +5,7 @@ what they were. Times are microseconds there: what is smaller is lost. Lists com
 lists.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -73,7 +73,7 @@ class _Span(
 
 class _Trace(msgspec.Struct):
     spans: list[msgspec.Raw]
-    processes: dict[str, _Process] | None = None
+    processes: dict[str, msgspec.Raw] | None = None
 
 
 class _Problem(msgspec.Struct):
@@ -81,30 +81,38 @@ class _Problem(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    data: list[_Trace] | None = None
+    data: list[msgspec.Raw] | None = None
     errors: list[_Problem] | None = None
 
 
 _answer_decoder: Final = msgspec.json.Decoder(_Answer)
-_traces_decoder: Final = msgspec.json.Decoder(list[_Trace])
+_traces_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _trace_decoder: Final = msgspec.json.Decoder(_Trace)
+_process_decoder: Final = msgspec.json.Decoder(_Process)
 _span_decoder: Final = msgspec.json.Decoder(_Span)
+_BAD: Final = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
+"""What decoding something wrong raises."""
 
 
 def decode_jaeger(data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecord]:
-    """The spans of an answer, a list of traces, or one trace. A bad span is told and left out.
+    """The spans of an answer, a list of traces, or one trace. A bad span, or trace, is told and left out.
 
     Raises:
         InputError: it is no such JSON, or an answer that tells an error of the server.
     """
-    for trace in _traces(data):
-        services = {key: _Service.of(process) for key, process in (trace.processes or {}).items()}
+    for number, raw_trace in enumerate(_traces(data), 1):
+        try:
+            trace = _trace_decoder.decode(raw_trace)
+        except _BAD as error:
+            tell_bad_span(f"trace {number} was left out: {error}")
+            continue
+        services = _services(trace, number, tell_bad_span)
         for raw in trace.spans:
             try:
                 span = _span_decoder.decode(raw)
                 record = _record(span, services)
-            except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
-                tell_bad_span(f"a span was left out: {error}")
+            except _BAD as error:
+                tell_bad_span(f"a span of trace {number} was left out: {error}")
             else:
                 yield record
 
@@ -118,14 +126,36 @@ def count_traces(data: bytes) -> int:
     return len(_traces(data))
 
 
-def _traces(data: bytes) -> list[_Trace]:
+def problem_in(body: bytes) -> str:
+    """What a server says in the body of a refusal: Jaeger's own words, else the text as it is."""
+    try:
+        answer = _answer_decoder.decode(body)
+    except _BAD:
+        answer = _Answer()
+    return "; ".join(problem.msg for problem in answer.errors or ()) or body.decode(errors="replace").strip()
+
+
+def _services(trace: _Trace, number: int, tell_bad_span: TellBadSpan) -> Mapping[str, "_Service"]:
+    """The processes of a trace; one that is wrong is told, and its spans are of no service."""
+    found = {}
+    for key, raw in (trace.processes or {}).items():
+        try:
+            found[key] = _Service.of(_process_decoder.decode(raw))
+        except _BAD as error:
+            tell_bad_span(f"process {key!r} of trace {number} cannot be used: {error}")
+    return found
+
+
+def _traces(data: bytes) -> Sequence[bytes | msgspec.Raw]:
+    """The encoded traces."""
     try:
         if data.lstrip()[:1] == b"[":
             return _traces_decoder.decode(data)
         answer = _answer_decoder.decode(data)
         if answer.data is None and not answer.errors:
-            return [_trace_decoder.decode(data)]
-    except (msgspec.DecodeError, RecursionError) as error:
+            _trace_decoder.decode(data)
+            return [data]
+    except _BAD as error:
         message = f"not JSON of Jaeger: {error}"
         raise InputError(message) from None
     if answer.data is None and answer.errors:

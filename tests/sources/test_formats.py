@@ -165,7 +165,8 @@ def coarse(turn, *, microseconds):
     return (
         turn.turn_id, turn.span_id, turn.parent_span_id, turn.agent, turn.session, turn.outcome, turn.error_type,
         turn.models, turn.tokens, turn.tokens_by_category, turn.cost_usd, turn.cost_source, turn.confidence,
-        turn.efficiency, turn.tool_calls, turn.violations, turn.component_counts, turn.spans, turn.service_name,
+        turn.efficiency, [(call.name, call.outcome) for call in turn.tool_calls],
+        turn.violations, turn.component_counts, turn.spans, turn.service_name,
         turn.start_ns // 1000, turn.prompt_length,
     )  # fmt: skip
 

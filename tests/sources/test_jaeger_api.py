@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from agentnet_otel.cli import run
 from agentnet_otel.errors import BackendError, ConfigurationError
 from agentnet_otel.sources import jaeger_api
 from agentnet_otel.sources.jaeger_api import parse_jaeger_source, read_jaeger
@@ -34,6 +35,8 @@ class FakeJaeger:
         self.asked = []
         self.failures = []
         self.override = None
+        self.retry_after = ""
+        self.breaks = 0
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -63,7 +66,10 @@ class FakeJaeger:
             status = 404
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         handler.send_response(status)
-        handler.send_header("Content-Length", str(len(data)))
+        self.breaks -= 1
+        handler.send_header("Content-Length", str(len(data) + (self.breaks >= 0)))
+        if self.retry_after:
+            handler.send_header("Retry-After", self.retry_after)
         handler.end_headers()
         handler.wfile.write(data)
 
@@ -105,8 +111,36 @@ def test_a_limit_never_cuts(jaeger, limit):
     assert not report.problems
 
 
+def test_what_lies_close_together_is_told_apart(jaeger):
+    """Windows are halved down to a microsecond, the finest that Jaeger tells."""
+    jaeger.starts = {n: NOW_US - 500 - n for n in range(1, 30)}
+    report = ReadReport()
+    assert sorted(set(read(jaeger, "service=shop&limit=2", report))) == list(range(1, 30))
+    assert report.summary is None
+
+
+def test_a_window_that_is_too_large_is_asked_in_halves(jaeger, monkeypatch):
+    """An answer beyond the largest that is taken loses nothing, as long as its window can be halved."""
+    jaeger.starts = {n: NOW_US - n * 1000 for n in range(1, 40)}
+    monkeypatch.setattr(jaeger_api, "MAX_ANSWER_BYTES", 2000)
+    report = ReadReport()
+    assert sorted(set(read(jaeger, "service=shop", report))) == list(range(1, 40))
+    assert report.summary is None
+    jaeger.starts = dict.fromkeys(range(50, 70), NOW_US - 7) | {1: NOW_US - 9}
+    assert set(read(jaeger, "service=shop", report)) == {1}
+    assert report.summary == "left out: 2 oversized lines"  # it lies at the border of two windows
+    assert all("holds more than 2,000 bytes" in problem for problem in report.problems)
+
+
+def test_a_window_that_reaches_before_all_time(jaeger):
+    """Nobody is asked for times before 1970."""
+    jaeger.starts = {1: 5}
+    assert read(jaeger, "service=shop&lookback=99999999d") == [1]
+    assert jaeger.asked[-1][1]["start"] == "0"
+
+
 def test_a_window_that_cannot_be_halved_is_told(jaeger):
-    """More traces in one millisecond than the limit: that is said."""
+    """More traces in one microsecond than the limit: that is said."""
     jaeger.starts = dict.fromkeys(range(1, 9), NOW_US - 500)
     report = ReadReport()
     assert len(set(read(jaeger, "service=shop&limit=5", report))) == 6
@@ -133,13 +167,23 @@ def test_what_is_asked(jaeger):
         ("jaeger+http://h?lookback=1y", "not a duration"), ("jaeger+http://h?limit=0", "not a number of traces"),
         ("jaeger+http://h?limit=1500", "not a number of traces"), ("jaeger+http://h?nope=1", "unknown parameter"),
         ("jaeger+http://h?tags=x", "neither"), ("jaeger+http://h?tags={", "neither"),
-        ("jaeger+http://me:pw@h", "password"),
+        ("jaeger+http://me:pw@h", "password"), ("jaeger+http://[::1?service=a", "not an address"),
+        ("jaeger+http://h:99999", "not an address"), ("jaeger+http://h:abc", "not an address"),
+        ("jaeger+http://h:0", "not an address"), ("jaeger+http://a..b", "not an address"),
+        ("jaeger+http://a b", "not an address"), ("jaeger+http://h/a\nb", "not an address"),
     ],
 )  # fmt: skip
 def test_wrong_addresses(source, told):
-    """Each names what is wrong and what is right."""
-    with pytest.raises(ConfigurationError, match=told):
+    """Each names what is wrong and what is right; none tells a password."""
+    with pytest.raises(ConfigurationError, match=told) as wrong:
         parse_jaeger_source(source)
+    assert "pw" not in str(wrong.value)
+
+
+def test_a_wrong_address_is_wrong_use(capsys):
+    """The command line says so, as of a wrong option."""
+    assert run(["turns", "jaeger+http://h:99999"]) == 2
+    assert "write jaeger+http://host:port" in capsys.readouterr().err
 
 
 def test_an_unknown_service_names_those_that_are_known(jaeger):
@@ -162,6 +206,56 @@ def test_failures_that_pass_are_tried_again(jaeger):
     jaeger.failures = [(400, b"bad tags"), (200, b"")]
     with pytest.raises(BackendError, match=r"answers 400 .*: bad tags"):
         read(jaeger, "service=shop")
+
+
+def test_the_server_may_ask_for_longer_pauses(jaeger):
+    """Pauses grow; a longer one that the server asks for is made, up to a limit."""
+    pauses = []
+    jaeger.failures = [(503, b"")] * 3
+    query = parse_jaeger_source(f"jaeger+{jaeger.base}?service=shop")
+    for asked in ("", "Wed, 21 Oct 2026 07:28:00 GMT", "3", "9999"):
+        jaeger.failures = [(503, b"")] * 3
+        jaeger.retry_after = asked
+        list(read_jaeger(query, ReadReport(), now_us=NOW_US, pause=pauses.append))
+    growing = [0.5, 1.0, 2.0]
+    assert pauses == [*growing, *growing, 3.0, 3.0, 3.0, *[jaeger_api.MAX_PAUSE_S] * 3]
+
+
+def test_what_jaeger_says_to_a_refusal(jaeger):
+    """Of Jaeger's own answer only its words are told."""
+    jaeger.failures = [(400, {"data": None, "errors": [{"code": 400, "msg": "malformed 'tags'"}]})]
+    with pytest.raises(BackendError, match=r"answers 400 Bad Request: malformed 'tags'$"):
+        read(jaeger, "service=shop")
+
+
+def test_an_answer_that_ends_early_is_asked_again(jaeger):
+    """A connection that breaks loses nothing."""
+    jaeger.starts = {1: NOW_US - 5}
+    jaeger.breaks = 2
+    assert read(jaeger, "service=shop") == [1]
+    jaeger.breaks = 99
+    with pytest.raises(BackendError, match=r"cannot be reached: IncompleteRead"):
+        read(jaeger, "service=shop")
+
+
+def test_an_answer_that_drips_for_ever(jaeger, monkeypatch):
+    """Also a server that always says a little is left at last."""
+    monkeypatch.setattr(jaeger_api, "ANSWER_TIMEOUT_S", 0.0)
+    with pytest.raises(BackendError, match=r"or 0 s in all"):
+        read(jaeger, "service=shop")
+
+
+def test_a_bad_trace_costs_itself(jaeger):
+    """Of an answer with a wrong trace, a wrong process and a wrong span the rest is read."""
+    jaeger.starts = {1: NOW_US - 5}
+    wrong = [{"spans": 7}, {"spans": [{"spanID": "x"}]}, {**trace_at(2, 5), "processes": {"p": 3}}]
+    jaeger.search = lambda query: [*wrong, trace_at(1, NOW_US - 5)]
+    report = ReadReport()
+    assert read(jaeger, "service=shop", report) == [2, 1]
+    assert report.bad_spans == 3
+    assert [
+        place in told for place, told in zip(("trace 1", "trace 2", "'p' of trace 3"), report.problems, strict=True)
+    ] == [True] * 3
 
 
 def test_what_is_not_jaeger(jaeger):
