@@ -24,6 +24,7 @@ What happens to a turn:
 A turn that is told again is the same turn in its next revision. Policies, each bounded and counted in `Counts`:
 
 * a span that comes twice counts once;
+* a span that names itself as its parent has none;
 * the last `ENDED_TURNS` turns that were told can be revised, each by as many spans as `TURN_SPANS` allow; a span
   that comes for an older one is late, and left out;
 * calls outside any turn are counted; with ``group_calls`` those of a trace are told as if they were one turn;
@@ -149,6 +150,8 @@ class Assembler:
         if span.trace_id in _ZERO_IDS or span.span_id in _ZERO_IDS:
             self.counts.without_ids += 1
             return []
+        if span.parent_span_id == span.span_id:
+            span = msgspec.structs.replace(span, parent_span_id=None)
         self.counts.spans += 1
         tree = self._tree(span.trace_id)
         if not self._take(span, tree):

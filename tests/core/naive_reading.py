@@ -59,13 +59,18 @@ class _Trace:
 
     # --- who belongs to whom ---
 
+    def _parent(self, span_id):
+        """Nothing stands above itself."""
+        parent = self.spans[span_id].parent_span_id
+        return None if parent == span_id else parent
+
     def _above(self, span_id):
         seen, above = {span_id}, []
-        parent = self.spans[span_id].parent_span_id
+        parent = self._parent(span_id)
         while parent in self.spans and parent not in seen:
             above.append(parent)
             seen.add(parent)
-            parent = self.spans[parent].parent_span_id
+            parent = self._parent(parent)
         return above
 
     def _above_in_turn(self, span_id):
@@ -80,20 +85,20 @@ class _Trace:
                 return above
         top = self._top(span_id)
         named = self.spans[top].attributes.get(semconv.TURN_ID)
-        if self.roles[top] == TURN or named is None or self.spans[top].parent_span_id in self.spans:
+        if self.roles[top] == TURN or named is None or self._parent(top) in self.spans:
             return None
         return next((i for i, s in self.spans.items() if self.roles[i] == TURN and _named(s) == named), None)
 
     def _outer(self, turn_id, groups):
         """The turn around a turn, be it one whose own span is missing."""
         top = self._top(turn_id)
-        parent = self.spans[top].parent_span_id
+        parent = self._parent(top)
         missing = parent if self.roles[top] == TURN and parent in groups.values() else None
         return self._owner(turn_id) or groups.get(top) or missing
 
     def _orphans(self, owners):
         """The id of the incomplete turn of each top-most span that has one."""
-        tops = [s for i, s in self.spans.items() if s.parent_span_id and s.parent_span_id not in self.spans]
+        tops = [s for i, s in self.spans.items() if self._parent(i) and self._parent(i) not in self.spans]
         tops = [s for s in tops if self.roles[s.span_id] != TURN and s.span_id not in owners]
         by_name, group_of = {}, {}
         for span in sorted(tops, key=lambda span: (span.start_ns, span.span_id)):

@@ -422,6 +422,18 @@ def test_violations_stand_on_their_spans():
     assert turn.policy_violations == 1
 
 
+def test_a_span_that_is_its_own_parent_has_none():
+    """A turn, whoever wrote it, and a call: each is read as the root that it must be."""
+    named = {semconv.OPERATION_NAME: "invoke_agent", semconv.AGENT_NAME: "planner"}
+    (turn,), counts = assembled([span_record(1, "agent", parent=1, attributes=named)])
+    assert (turn.agent, turn.parent_span_id, turn.spans, turn.incomplete) == ("planner", None, 1, False)
+    assert counts.spans == 1
+    (ours,), _ = assembled([turn_record(1, parent=1), component_record(2, TOOL, parent=1)])
+    assert (ours.spans, ours.component_counts) == (2, {TOOL: 1})
+    turns, counts = assembled([component_record(1, TOOL, parent=1, attributes={semconv.AGENT_NAME: "a"})])
+    assert (turns, counts.outside) == ([], 1)
+
+
 def test_traces_are_apart():
     """The same span ids in another trace are other spans."""
     turns, counts = assembled([turn_record(1), turn_record(1, trace_id=OTHER_TRACE)])
