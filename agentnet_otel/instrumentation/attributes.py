@@ -106,7 +106,7 @@ def component_start_attributes(component: ComponentSpan, kind: LatencyComponent)
     return {key: value for key, value in known.items() if value is not None}
 
 
-def component_end_attributes(component: ComponentSpan, usage: TokenUsage) -> dict[str, Any]:
+def component_end_attributes(component: ComponentSpan) -> dict[str, Any]:
     """What a component came to. Usage stands on the leaf only: a span around other calls does not repeat theirs."""
     known: dict[str, Any] = {
         semconv.RESPONSE_MODEL: component.response_model,
@@ -115,9 +115,10 @@ def component_end_attributes(component: ComponentSpan, usage: TokenUsage) -> dic
         semconv.TOOL_OUTCOME: component.outcome,
     }
     if component.first_chunk_ns is not None:
+        known[semconv.REQUEST_STREAM] = True if component.component is LatencyComponent.INFERENCE else None
         known[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = (component.first_chunk_ns - component.start_ns) / _NANOS
     if not component.has_inner_usage:
-        known.update(_usage(usage))
+        known.update(_usage(component.usage))
         known[semconv.TOKENS_ESTIMATED] = any(count.estimated for count in component.tokens) or None
         known[semconv.COST_USD] = component.cost_usd
         known[semconv.COST_SOURCE] = None if component.cost_source is None else component.cost_source.value

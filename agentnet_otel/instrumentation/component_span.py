@@ -8,7 +8,7 @@ from agentnet_otel.instrumentation import faults
 from agentnet_otel.instrumentation.checks import checked_amount, checked_count, checked_text
 from agentnet_otel.instrumentation.open_span import OpenSpan, text_of
 from agentnet_otel.instrumentation.outcomes import Ending, error_name
-from agentnet_otel.instrumentation.usage import TokenCount
+from agentnet_otel.instrumentation.usage import NO_TOKENS, TokenCount
 from agentnet_otel.model import CostSource, LatencyComponent, Outcome, PolicyViolation, TokenCategory
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class ComponentSpan(OpenSpan):
         "response_text_length",
         "tokens",
         "turn",
+        "usage",
     )
 
     kind_name = "component"
@@ -75,6 +76,7 @@ class ComponentSpan(OpenSpan):
         self.agent = agent if turn is None else turn.agent
         self.merge_key = merge_key
         self.tokens: list[TokenCount] = []
+        self.usage = NO_TOKENS  # all of them together, once it has ended
         self.has_inner_usage = False
         self.response_model: str | None = None
         self.response_text_length: int | None = None

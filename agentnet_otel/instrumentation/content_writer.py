@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from opentelemetry._logs import LoggerProvider, LogRecord
 
 from agentnet_otel import semconv
+from agentnet_otel._version import __version__
 from agentnet_otel.instrumentation import faults
 from agentnet_otel.instrumentation.content import ContentPolicy
 from agentnet_otel.instrumentation.open_span import OpenSpan
+from agentnet_otel.instrumentation.providers import SCOPE_ATTRIBUTES
 from agentnet_otel.model import PolicyViolation
 
 
@@ -72,7 +74,9 @@ class ContentWriter:
     def _emit(self, where: OpenSpan, name: str, attributes: Mapping[str, str]) -> None:
         if self._loggers is None:
             return
-        logger = self._loggers().get_logger(semconv.SCOPE_NAME, schema_url=semconv.SCHEMA_URL)
+        logger = self._loggers().get_logger(
+            semconv.SCOPE_NAME, __version__, schema_url=semconv.SCHEMA_URL, attributes=SCOPE_ATTRIBUTES
+        )
         now_ns = where.now_ns()
         logger.emit(
             LogRecord(

@@ -8,7 +8,7 @@ from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.metrics import TurnMetrics
 from agentnet_otel.instrumentation.turn_span import TurnSpan
 from agentnet_otel.instrumentation.usage import TokenCount
-from agentnet_otel.model import LatencyComponent, PolicyViolation, QualitySource, TokenUsage, ToolCall, Turn
+from agentnet_otel.model import LatencyComponent, PolicyViolation, QualitySource, ToolCall, Turn
 
 MetricsSource = Callable[[], TurnMetrics]
 
@@ -23,6 +23,11 @@ class Metering:
     def turn_opened(self, turn: TurnSpan) -> None:
         """One more turn is open."""
         self._metrics().turn_started(turn.agent, turn.context)
+
+    @faults.guarded
+    def is_read(self) -> bool:
+        """Whether what is counted reaches anybody."""
+        return self._metrics().is_read()
 
     @faults.guarded
     def turn_left(self, turn: TurnSpan) -> None:
@@ -54,7 +59,7 @@ class Metering:
         )
 
     @faults.guarded
-    def component_ended(self, component: ComponentSpan, usage: TokenUsage) -> None:
+    def component_ended(self, component: ComponentSpan) -> None:
         """One tool or model call ended."""
         error_type = None if component.ending is None else component.ending.error_type
         duration_ns = component.end_ns - component.start_ns
@@ -67,7 +72,7 @@ class Metering:
                 request_model=component.model,
                 response_model=component.response_model,
                 duration_ns=duration_ns,
-                usage=usage,
+                usage=component.usage,
                 error_type=error_type,
                 context=component.context,
             )

@@ -14,8 +14,9 @@ class CallPricing:
         self._book = book
 
     @faults.guarded
-    def price_component(self, component: ComponentSpan, usage: TokenUsage) -> None:
+    def price_component(self, component: ComponentSpan) -> None:
         """Give a leaf that used tokens its price, where it is known."""
+        usage = component.usage
         if component.cost_usd is not None or component.has_inner_usage or not usage.known:
             return
         turn_model = None if component.turn is None else component.turn.model

@@ -7,12 +7,12 @@ sees, so that turns can still be read in the process. A global provider is never
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from opentelemetry import metrics, trace
 from opentelemetry._logs import LoggerProvider, get_logger_provider
-from opentelemetry.metrics import MeterProvider
+from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
 from opentelemetry.trace import Tracer, TracerProvider
 
 from agentnet_otel import semconv
@@ -37,6 +37,23 @@ def is_configured(provider: object) -> bool:
     """Whether a real provider stands behind the global one: the API's placeholders are named proxies, two privately."""
     kind = type(provider)
     return not (kind.__module__.startswith("opentelemetry.") and kind.__name__.lstrip("_").startswith("Proxy"))
+
+
+def is_read(provider: MeterProvider) -> bool:
+    """Whether somebody reads what is counted with a meter provider: not with a placeholder, nor without any reader."""
+    if not is_configured(provider) or isinstance(provider, NoOpMeterProvider):
+        return False
+    storages = storages_of(provider)
+    return storages is None or len(storages) > 0
+
+
+def storages_of(provider: MeterProvider) -> Mapping[object, object] | None:
+    """What each reader of the SDK's meter provider holds; None of another provider, or of an SDK made otherwise.
+
+    Readers come and go, and the SDK has no public way to ask for them.
+    """
+    storages = getattr(getattr(provider, "_measurement_consumer", None), "_reader_storages", None)
+    return storages if isinstance(storages, Mapping) else None
 
 
 class TracerChoice:

@@ -40,7 +40,7 @@ from agentnet_otel.instrumentation.turn_facts import facts_of
 from agentnet_otel.instrumentation.turn_span import TurnSpan
 from agentnet_otel.instrumentation.usage import sum_usage
 from agentnet_otel.instrumentation.workflow_span import WorkflowSpan
-from agentnet_otel.model import LatencyComponent, Outcome, PolicyViolation, TokenUsage, Turn
+from agentnet_otel.model import LatencyComponent, Outcome, PolicyViolation, Turn
 
 TracerSource = Callable[[], tuple[TracerProvider, Tracer]]
 Listener = Callable[[Turn], None]
@@ -137,7 +137,7 @@ class Recorder:
             self._pricing.price_whole(turn)
         self.content.tell(turn, semconv.INPUT_MESSAGES, turn.prompt, role="user")
         self.content.tell(turn, semconv.OUTPUT_MESSAGES, turn.response, role="assistant")
-        return facts_of(turn, ending, end_ns)
+        return facts_of(turn, ending, end_ns, metrics_recorded=self._metering.is_read() is True)
 
     @faults.guarded
     def _tell_collector(self, turn: TurnSpan, facts: Turn) -> None:
@@ -178,27 +178,26 @@ class Recorder:
             return
         lifecycle.closed(component) if component.turn is None else component.turn.components.pop(id(component), None)
         component.ending = ending = component.ending or ending
-        usage = TokenUsage()
         try:
             component.take_inner_call(ctx.told_by_inner_call(component.context))
-            usage = sum_usage(count.usage for count in component.tokens)
-            self._pricing.price_component(component, usage)
+            component.usage = sum_usage(count.usage for count in component.tokens)
+            self._pricing.price_component(component)
             if kind is LatencyComponent.TOOL_EXECUTION:
                 component.outcome = component.outcome or (Outcome.SUCCESS if ending is None else ending.outcome).value
-            self._finish(component, ending, component_end_attributes(component, usage))
+            self._finish(component, ending, component_end_attributes(component))
         finally:
             self._finish(component, ending, {})
-            self._settle(component, usage)
-            self._metering.component_ended(component, usage)
+            self._settle(component)
+            self._metering.component_ended(component)
 
     @faults.guarded
-    def _settle(self, component: ComponentSpan, usage: TokenUsage) -> None:
+    def _settle(self, component: ComponentSpan) -> None:
         """Add what an ended component used to its turn; what no turn takes is counted by itself."""
         if (component.turn is None or not component.turn.take(component)) and not component.has_inner_usage:
             for count in component.tokens:
                 self._metering.unowned_tokens(component, count)
         if component.turn is None:
-            _collect_call(component, usage)
+            _collect_call(component)
             component.let_go_of_ended_parents()
 
     # --- violations, late work -----------------------------------------------------------------------
@@ -310,9 +309,10 @@ def _is_nested(turn: TurnSpan, collector: TurnCollector) -> bool:
     return False
 
 
-def _collect_call(component: ComponentSpan, usage: TokenUsage) -> None:
+def _collect_call(component: ComponentSpan) -> None:
     """Tell the collector of a call outside any turn what it used."""
     collector = collector_in(component.context)
+    usage = component.usage
     if collector is not None and not component.has_inner_usage and (usage.known or component.cost_usd is not None):
         estimated = any(count.estimated for count in component.tokens)
         collector.take_call(CollectedCall(tokens=usage, cost_usd=component.cost_usd, estimated=estimated))

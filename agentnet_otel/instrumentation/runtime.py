@@ -1,6 +1,7 @@
 """The recorder in use: that of ``instrument()``, else a measurement's, else one that follows the global providers."""
 
 import threading
+from functools import partial
 
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
@@ -14,6 +15,7 @@ from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.instrumentation.metrics import TurnMetrics, meter_of, start_at_zero
 from agentnet_otel.instrumentation.providers import (
     TracerChoice,
+    is_read,
     logger_provider_of,
     meter_provider_of,
     private_provider,
@@ -37,7 +39,8 @@ class MetricsChoice:
         provider = meter_provider_of(self._given)
         current = self._current
         if current is None or current[0] is not provider:
-            instruments = TurnMetrics(meter_of(provider, __version__), SystemClock.wall_ns, self._cap)
+            meter = meter_of(provider, __version__)
+            instruments = TurnMetrics(meter, SystemClock.wall_ns, self._cap, partial(is_read, provider))
             self._current = current = (provider, instruments)
             lifecycle.register_exit()
         return current[1]

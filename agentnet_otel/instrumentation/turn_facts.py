@@ -9,7 +9,6 @@ from agentnet_otel.instrumentation.breakdown import intervals_of, self_times_of
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.outcomes import Ending
 from agentnet_otel.instrumentation.turn_span import TurnSpan
-from agentnet_otel.instrumentation.usage import sum_usage
 from agentnet_otel.model import (
     CostSource,
     LatencyComponent,
@@ -23,7 +22,7 @@ from agentnet_otel.model import (
 )
 
 
-def facts_of(turn: TurnSpan, ending: Ending | None, end_ns: int) -> Turn:
+def facts_of(turn: TurnSpan, ending: Ending | None, end_ns: int, *, metrics_recorded: bool) -> Turn:
     """All facts of ``turn``, which ends at ``end_ns`` (epoch nanoseconds) with ``ending``."""
     parts = sorted(turn.parts, key=lambda part: (part.start_ns, part.span_id or ""))
     components = [part for part in parts if isinstance(part, ComponentSpan)]
@@ -73,7 +72,7 @@ def facts_of(turn: TurnSpan, ending: Ending | None, end_ns: int) -> Turn:
         estimated=turn.ledger.estimated,
         fallback=turn.fallback,
         interrupted=semconv.TURN_INTERRUPTED in turn.attributes,
-        metrics_recorded=True,
+        metrics_recorded=metrics_recorded,
         sampling_probability=turn.sampling_probability,
     )
 
@@ -90,8 +89,8 @@ def _context_tokens(turn: TurnSpan, components: Iterable[ComponentSpan]) -> int 
     """The largest input of one call; of a turn whose tokens were recorded as a whole, the whole."""
     if not turn.ledger.has_leaves:
         return turn.ledger.total.input
-    calls = (sum_usage(count.usage for count in c.tokens) for c in components if not c.has_inner_usage)
-    return max((usage.input for usage in calls if usage.input is not None), default=None)
+    inputs = (component.usage.input for component in components if not component.has_inner_usage)
+    return max((tokens for tokens in inputs if tokens is not None), default=None)
 
 
 def _models_of(components: Iterable[ComponentSpan]) -> tuple[str, ...]:
@@ -134,7 +133,7 @@ def _model_calls(components: Iterable[ComponentSpan]) -> tuple[ModelCall, ...]:
     return tuple(
         ModelCall(
             duration_ns=c.end_ns - c.start_ns,
-            usage=sum_usage(count.usage for count in c.tokens),
+            usage=c.usage,
             provider=c.provider or semconv.UNKNOWN_PROVIDER,
             request_model=c.model,
             response_model=c.response_model,
@@ -152,7 +151,7 @@ def _token_shares(turn: TurnSpan, components: Iterable[ComponentSpan]) -> tuple[
         total = turn.ledger.total
         shares = {(turn.model, TokenCategory.REASONING): total} if total.known else {}
     for component in components if turn.ledger.has_leaves else ():
-        usage = sum_usage(count.usage for count in component.tokens)
+        usage = component.usage
         if component.has_inner_usage or not usage.known:
             continue
         model = component.response_model or component.model or turn.model

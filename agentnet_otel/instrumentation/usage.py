@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from agentnet_otel.core.cost import weakest
 from agentnet_otel.instrumentation.checks import Tell, checked_count, checked_member
@@ -45,11 +46,14 @@ class TokenCount:
         return replace(self, category=category)
 
 
+NO_TOKENS: Final = TokenUsage()
+
+
 def sum_usage(counts: Iterable[TokenUsage]) -> TokenUsage:
     """All counts together."""
-    total = TokenUsage()
+    total = NO_TOKENS
     for usage in counts:
-        total = total.plus(usage)
+        total = usage if total is NO_TOKENS else total.plus(usage)
     return total
 
 
@@ -106,9 +110,9 @@ class UsageLedger:
 
     def _add(self, model: str | None, count: TokenCount, category: TokenCategory) -> None:
         usage = count.usage
-        self.by_model[model] = self.by_model.get(model, TokenUsage()).plus(usage)
         key = (model, category)
-        self.by_model_category[key] = self.by_model_category.get(key, TokenUsage()).plus(usage)
+        self.by_model[model] = sum_usage((self.by_model.get(model, NO_TOKENS), usage))
+        self.by_model_category[key] = sum_usage((self.by_model_category.get(key, NO_TOKENS), usage))
         if usage.known:
             self.by_category[category] = self.by_category.get(category, 0) + usage.total
         self.estimated = self.estimated or count.estimated

@@ -1,4 +1,4 @@
-"""Processes: forked workers, and memory over a long life."""
+"""Processes: forked workers and the children of multiprocessing."""
 
 from collections import Counter
 
@@ -182,39 +182,6 @@ assert parent["agentnet.turns"] == 300 and parent["agentnet.otel.labels.folded"]
 assert told()[0]["agentnet.turns"] == 301
 """
 
-MEMORY = """
-import gc, sys
-import psutil
-import agentnet_otel
-from agentnet_otel import LatencyComponent
-from agentnet_otel.testing import InMemoryTelemetry
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.metrics import MeterProvider
-
-handle = agentnet_otel.instrument(
-    tracer_provider=TracerProvider(shutdown_on_exit=False), meter_provider=MeterProvider(shutdown_on_exit=False)
-)
-process = psutil.Process()
-
-def run(turns):
-    for number in range(turns):
-        with agentnet_otel.turn(f"a{number % 9}", prompt="hi", conversation_id=str(number // 10)) as turn:
-            with turn.component(LatencyComponent.INFERENCE, model="m") as call:
-                call.record_tokens(input=10, output=5)
-            with turn.component(LatencyComponent.TOOL_EXECUTION, "t"):
-                pass
-    gc.collect()
-    return process.memory_info().rss / 1e6
-
-warm = run(20_000)
-with agentnet_otel.session("one-session-that-never-ends"):
-    session = run(40_000)
-end = run(140_000)
-assert len(handle.turns()) == 10_000
-print(warm, session, end)
-assert max(session, end) < warm * 1.1 + 5, (warm, session, end)
-"""
-
 
 def test_a_prefork_server(run_application, tmp_path):
     """Workers forked inside an open turn: their turns are their own, the open one is told once, by its process."""
@@ -267,9 +234,3 @@ def test_a_prefork_http_server(run_application, receiver):
 def test_the_metrics_of_a_child_begin_at_0(run_application):
     """Its counts, also those about ourselves, are its own, under an instance of its own; the parent's go on."""
     run_application(FORKED_METRICS)
-
-
-@pytest.mark.slow
-def test_memory_stays_flat_over_200000_turns(run_application):
-    """After the bounded buffers are full the process does not grow, in traces of their own and in one session."""
-    run_application(MEMORY)

@@ -1,6 +1,7 @@
 """The metrics of turns: names, units, keys, values, exact whatever the sampler."""
 
 import pytest
+from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, TraceIdRatioBased
@@ -9,7 +10,7 @@ import agentnet_otel
 from agentnet_otel import LatencyComponent, TokenCategory, semconv
 from agentnet_otel.instrumentation import faults, runtime
 from agentnet_otel.instrumentation.component_span import ComponentSpan
-from agentnet_otel.instrumentation.labels import MAX_VALUE_LENGTH, MAX_VALUES, LabelCap
+from agentnet_otel.instrumentation.labels import MAX_SERIES, MAX_VALUE_LENGTH, MAX_VALUES, LabelCap, LabelSets
 from agentnet_otel.instrumentation.metrics import TurnMetrics, meter_of
 from agentnet_otel.instrumentation.providers import TracerChoice
 from agentnet_otel.instrumentation.recorder import Recorder
@@ -284,6 +285,35 @@ def test_label_cap():
     assert cap.folded == 2
 
 
+def test_label_sets():
+    """The keys stay the same; beyond the cap of series what is of no closed vocabulary is folded, and counted."""
+    cap = LabelCap()
+    sets = LabelSets(cap, "agent", "model", "type", "error", closed=("type",), optional=("error",), max_series=3)
+    first = sets.of("a", None, "input", None)
+    assert first == {"agent": "a", "model": "unknown", "type": "input"}
+    assert sets.of("a", "m", "input", None) is sets.of("a", "m", "input", None)
+    assert sets.of("a", "m", "input", "E") == {"agent": "a", "model": "m", "type": "input", "error": "E"}
+    assert cap.folded == 0
+    assert sets.of("a", "m", "output", None) == {"agent": "other", "model": "other", "type": "output"}
+    assert sets.of("a", "m", "output", "E") == {"agent": "other", "model": "other", "type": "output", "error": "other"}
+    assert sets.of("a", None, "input", None) == first
+    assert cap.folded == 2
+
+
+def test_no_series_without_labels(telemetry):
+    """Also where each value is under its cap, the SDK never has to fold whole series."""
+    clocked(telemetry)
+    for number in range(2500):
+        with agentnet_otel.turn(f"agent-{number % 50}", model=f"model-{number // 50}") as turn:
+            turn.record_tokens(input=1)
+    found = telemetry.metric("agentnet.turns")
+    assert sum(found.values()) == 2500
+    assert len(found) == MAX_SERIES + 1
+    assert found[labels(agent="other", model="other", outcome="success")] == 2500 - MAX_SERIES
+    keys = {tuple(key for key, _ in point) for point in telemetry.metric("agentnet.tokens")}
+    assert keys == {("agentnet.token.category", "gen_ai.agent.name", "gen_ai.request.model", "gen_ai.token.type")}
+
+
 def test_faults_misuse_and_late_work_are_counted(telemetry):
     """What went wrong in us and with us is a metric."""
     clocked(telemetry)
@@ -322,3 +352,37 @@ def test_an_application_may_set_its_meter_provider_later(telemetry, monkeypatch)
     current[0] = MeterProvider(shutdown_on_exit=False)
     assert choice() is not first
     current[0].shutdown()
+
+
+@pytest.mark.parametrize(
+    ("meters", "recorded"),
+    [
+        (lambda: MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False), True),
+        (lambda: MeterProvider(shutdown_on_exit=False), False),
+        (NoOpMeterProvider, False),
+    ],
+)
+def test_a_turn_says_whether_metrics_have_it(telemetry, meters, recorded):
+    """Where nobody reads the metrics a bridge has to count the turn, so it is not marked as counted."""
+    handle = agentnet_otel.instrument(tracer_provider=telemetry.tracer_provider, meter_provider=meters())
+    try:
+        with agentnet_otel.turn("a"):
+            pass
+        (span,) = telemetry.spans("invoke_agent")
+        assert span.attributes["agentnet.metrics.recorded"] is recorded
+        assert [turn.metrics_recorded for turn in handle.turns()] == [recorded]
+    finally:
+        handle.shutdown()
+
+
+def test_a_reader_that_is_added_later_reads(telemetry):
+    """The mark follows the readers that there are when a turn ends."""
+    meters = MeterProvider(shutdown_on_exit=False)
+    handle = agentnet_otel.instrument(tracer_provider=telemetry.tracer_provider, meter_provider=meters)
+    try:
+        meters.add_metric_reader(InMemoryMetricReader())
+        with agentnet_otel.turn("a"):
+            pass
+        assert [turn.metrics_recorded for turn in handle.turns()] == [True]
+    finally:
+        handle.shutdown()
