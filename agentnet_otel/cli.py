@@ -18,6 +18,7 @@ from agentnet_otel.core.thresholds import ThresholdTable, Verdict
 from agentnet_otel.core.verdicts import Judgement, judge, worst
 from agentnet_otel.demo.plan import SPANS_FILE, DemoSource
 from agentnet_otel.errors import AgentNetOtelError, BackendError, ConfigurationError, MissingExtraError, reason_of
+from agentnet_otel.model import MetricsMode
 from agentnet_otel.outputs import console
 from agentnet_otel.outputs.comparisons import comparison_object, comparison_remarks, regression_lines
 from agentnet_otel.outputs.json_text import indented_json
@@ -27,7 +28,7 @@ from agentnet_otel.outputs.turn_rows import turn_line
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.access import read_access
 from agentnet_otel.sources.read_report import ReadReport
-from agentnet_otel.sources.rebuild import Rebuilt, TurnStream, rebuild
+from agentnet_otel.sources.rebuild import Rebuilt, rebuild
 from agentnet_otel.sources.threshold_file import read_thresholds
 
 if TYPE_CHECKING:
@@ -128,13 +129,11 @@ def turns(sources: Sources, group_calls: GroupCalls = False, quiet: Quiet = Fals
 
     Example: agentnet-otel turns demo-out/spans.jsonl | head -3
     """
-    with console.progress("reading spans", quiet=quiet) as tick:
-        stream = TurnStream(sources, tick, group_calls=group_calls, prices=installed())
-        for line in stream.in_order(turn_line):
-            sys.stdout.buffer.write(line)
+    rebuilt = _rebuild(sources, group_calls=group_calls, quiet=quiet)
+    for turn in rebuilt.turns:
+        sys.stdout.buffer.write(turn_line(turn))
     sys.stdout.buffer.flush()
-    _tell_reading(stream, quiet=quiet)
-    raise typer.Exit(_code(stream))
+    raise typer.Exit(_code(rebuilt))
 
 
 @app.command()
@@ -278,6 +277,7 @@ def _program() -> str:
 
 @app.command()
 def serve(
+    *,
     otlp_grpc: Annotated[str | None, typer.Option(metavar="ADDR", help="Receive OTLP over gRPC at host:port.")] = None,
     otlp_http: Annotated[str | None, typer.Option(metavar="ADDR", help="Receive OTLP over HTTP at host:port.")] = None,
     web: Annotated[
@@ -292,6 +292,9 @@ def serve(
     quiet_period: Annotated[
         float, typer.Option(min=0.0, help="Seconds of quiet after which a turn is complete.")
     ] = 5.0,
+    metrics: Annotated[
+        MetricsMode, typer.Option(help="Count turns that their own application did not count, all, or none.")
+    ] = MetricsMode.AUTO,
     token_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Callers need the token in it.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key (PEM).")] = None,
@@ -317,6 +320,7 @@ def serve(
             keep_days=keep_days,
             keep_mb=keep_mb,
             quiet_period_s=quiet_period,
+            metrics=metrics,
             access=read_access(token_file, tls_cert, tls_key),
             allow_plaintext=allow_plaintext,
         )
@@ -331,27 +335,21 @@ def _rebuild(sources: Sequence[str], *, group_calls: bool, quiet: bool) -> Rebui
     """The turns of the sources. What was left out is told; where nothing at all could be read, that is a failure."""
     with console.progress("reading spans", quiet=quiet) as tick:
         rebuilt = rebuild(sources, tick, group_calls=group_calls, prices=installed())
-    _tell_reading(rebuilt, quiet=quiet)
+    nothing = bool(rebuilt.read.unreadable_sources) and not rebuilt.read.spans
+    if nothing or not quiet:
+        _tell_problems(rebuilt.read)
+    if not quiet:
+        _tell_counts(rebuilt.counts)
+    if rebuilt.read.summary is not None:
+        _tell(rebuilt.read.summary)
+    if nothing:
+        raise typer.Exit(FAILURE)
     return rebuilt
 
 
-def _tell_reading(reading: Rebuilt | TurnStream, *, quiet: bool) -> None:
-    nothing = bool(reading.read.unreadable_sources) and not reading.read.spans
-    if nothing or not quiet:
-        _tell_problems(reading.read)
-    if not quiet:
-        _tell_counts(reading.counts)
-        if reading.out_of_order:
-            _tell(f"{reading.out_of_order:,} turns stand later than they ended: their spans came too far apart")
-    if reading.read.summary is not None:
-        _tell(reading.read.summary)
-    if nothing:
-        raise typer.Exit(FAILURE)
-
-
-def _code(reading: Rebuilt | TurnStream) -> int:
+def _code(rebuilt: Rebuilt) -> int:
     """A source that was named and is not there is a failure, though the others were read."""
-    return FAILURE if reading.read.missing_sources else 0
+    return FAILURE if rebuilt.read.missing_sources else 0
 
 
 def _check_code(verdicts: Sequence[Judgement], comparison: Comparison | None, rebuilt: Rebuilt) -> int:

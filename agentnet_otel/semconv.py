@@ -183,6 +183,25 @@ METRIC_SELF_MISUSE: Final = "agentnet.otel.misuse"
 METRIC_SELF_ABANDONED: Final = "agentnet.otel.spans.abandoned"
 METRIC_SELF_LABELS_FOLDED: Final = "agentnet.otel.labels.folded"
 
+# of the bridge as a process
+METRIC_BRIDGE_REQUESTS: Final = "agentnet.bridge.requests"
+METRIC_BRIDGE_SPANS: Final = "agentnet.bridge.spans"
+METRIC_BRIDGE_TURNS: Final = "agentnet.bridge.turns"
+METRIC_BRIDGE_EXPORT_DURATION: Final = "agentnet.bridge.export.duration"
+METRIC_BRIDGE_TRACES_OPEN: Final = "agentnet.bridge.traces.open"
+METRIC_BRIDGE_TRACES_EVICTED: Final = "agentnet.bridge.traces.evicted"
+METRIC_BRIDGE_SPANS_HELD: Final = "agentnet.bridge.spans.held"
+METRIC_BRIDGE_QUEUE_SIZE: Final = "agentnet.bridge.queue.size"
+METRIC_BRIDGE_LAG: Final = "agentnet.bridge.lag"
+METRIC_BRIDGE_STORE_SIZE: Final = "agentnet.bridge.store.size"
+METRIC_BRIDGE_STORE_TURNS: Final = "agentnet.bridge.store.turns"
+METRIC_BRIDGE_RESTARTS: Final = "agentnet.bridge.restarts"
+BRIDGE_RESULT: Final = "agentnet.bridge.result"
+BRIDGE_DOOR: Final = "agentnet.bridge.door"
+BRIDGE_PART: Final = "agentnet.bridge.part"
+BRIDGE_SERVICE: Final = "agentnet-otel"
+"""The service that the bridge's own metrics are of."""
+
 UNIT_TURN: Final = "{turn}"
 UNIT_TOKEN: Final = "{token}"
 UNIT_CALL: Final = "{call}"
@@ -191,6 +210,10 @@ UNIT_USD: Final = "{USD}"
 UNIT_FAULT: Final = "{fault}"
 UNIT_SPAN: Final = "{span}"
 UNIT_VALUE: Final = "{value}"
+UNIT_REQUEST: Final = "{request}"
+UNIT_TRACE: Final = "{trace}"
+UNIT_RESTART: Final = "{restart}"
+UNIT_BYTES: Final = "By"
 UNIT_SECONDS: Final = "s"
 UNIT_RATIO: Final = "1"
 
@@ -202,6 +225,7 @@ EDGES_COMPONENT_SECONDS: Final = (
     0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0,
 )  # fmt: skip
 EDGES_COST_USD: Final = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+EDGES_EXPORT_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 EDGES_RATIO: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 EDGES_GEN_AI_SECONDS: Final = (
     0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,

@@ -3,6 +3,7 @@
 from agentnet_otel.model.enums import (
     CostSource,
     LatencyComponent,
+    MetricsMode,
     Outcome,
     QualitySource,
     TokenCategory,
@@ -15,6 +16,7 @@ __all__ = [
     "AttributeValue",
     "CostSource",
     "LatencyComponent",
+    "MetricsMode",
     "ModelCall",
     "Outcome",
     "PolicyViolation",

@@ -62,6 +62,14 @@ class CostSource(str, Enum):
     TABLE = "table"
 
 
+class MetricsMode(str, Enum):
+    """Which rebuilt turns are counted: those that their own application did not count, all, or none."""
+
+    AUTO = "auto"
+    ALL = "all"
+    NONE = "none"
+
+
 class QualitySource(str, Enum):
     """Where the quality in a token efficiency comes from, best first."""
 

@@ -1,11 +1,13 @@
 """What the bridge answers to readers: turns, reports, metrics, health."""
 
+import threading
 from collections.abc import Callable
 from typing import Final
 
 from agentnet_otel.core.assembler import Counts
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.errors import ConfigurationError
+from agentnet_otel.outputs.prometheus import PrometheusEndpoint
 from agentnet_otel.outputs.reports.formats import RENDERERS, render
 from agentnet_otel.outputs.turn_rows import turn_line
 from agentnet_otel.service.answers import Answer, Query, text_answer
@@ -29,7 +31,7 @@ _BAD_REQUEST, _UNAVAILABLE = 400, 503
 
 
 class Api:
-    """Answers from the turns on the disk. ``open_turns`` opens them for reading; ``is_ready``: whether all is well."""
+    """Answers from the turns on the disk. ``open_turns`` opens them for reading; ``not_ready``: what is wrong."""
 
     def __init__(
         self,
@@ -37,11 +39,17 @@ class Api:
         counts: Callable[[], Counts],
         not_ready: Callable[[], str | None],
         thresholds: ThresholdTable,
+        *,
+        standing: Callable[[], str],
+        endpoint: PrometheusEndpoint,
     ) -> None:
         self._open_turns = open_turns
         self._counts = counts
         self._not_ready = not_ready
         self._thresholds = thresholds
+        self._standing = standing
+        self._endpoint = endpoint
+        self._scrape_lock = threading.Lock()
 
     def turns(self, query: Query) -> Answer:
         """One JSON object a line for each turn, in the order of arrival, after a cursor."""
@@ -73,6 +81,12 @@ class Api:
         content = make_report(turns, self._counts(), thresholds=self._thresholds)
         return Answer(body=render(content, form).encode(), content_type=_TYPES[form])
 
+    def metrics(self, query: Query) -> Answer:
+        """A scrape."""
+        with self._scrape_lock:
+            exposition = self._endpoint.scrape(query.accept)
+        return Answer(body=exposition.body, content_type=exposition.content_type)
+
     def healthy(self, query: Query) -> Answer:
         """Whether the process lives."""
         del query
@@ -82,7 +96,9 @@ class Api:
         """Whether it takes requests and keeps up."""
         del query
         trouble = self._not_ready()
-        return text_answer(200, "ready") if trouble is None else text_answer(_UNAVAILABLE, trouble)
+        if trouble is not None:
+            return text_answer(_UNAVAILABLE, f"not ready: {trouble}")
+        return text_answer(200, f"ready; {self._standing()}")
 
 
 def _number(query: Query, name: str, default: int, most: int) -> int:

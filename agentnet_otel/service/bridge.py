@@ -1,26 +1,30 @@
-"""The bridge as a process: doors, store and the thread that understands, joined; started, and ended in order.
+"""The bridge as a process: doors, store, pages, and the child that understands, joined; started, and ended in order.
 
-Ending: the doors close first, what was taken is written, what can be understood is understood, the files close. A
-process that is killed instead loses nothing that was acknowledged: the requests are on the disk.
+Ending: the doors close first, what was taken is written, what can be understood in time is understood, the files
+close. A process that is killed instead loses nothing that was acknowledged: the requests are on the disk.
 """
 
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from agentnet_otel.core.assembler import Assembler
+from opentelemetry.sdk.metrics.export import MetricsData
+
 from agentnet_otel.core.thresholds import ThresholdTable
-from agentnet_otel.model import Turn
-from agentnet_otel.prices import installed
+from agentnet_otel.model import MetricsMode
+from agentnet_otel.outputs.prometheus import PrometheusEndpoint
 from agentnet_otel.service.api import Api
+from agentnet_otel.service.child import Child
 from agentnet_otel.service.http import Application, HttpServer, reader_app, receiver_app
-from agentnet_otel.service.ingest import ENDED_TURNS, MAX_SPANS, Ingest
-from agentnet_otel.service.retention import Retention, keep_within
+from agentnet_otel.service.messages import Begin, Forgotten
+from agentnet_otel.service.own_figures import OwnState, own_data
+from agentnet_otel.service.retention import Retention
+from agentnet_otel.service.turn_figures import TurnFigures
 from agentnet_otel.sources.access import Access, Address
 from agentnet_otel.sources.intake import MAX_BACKLOG_BYTES, Intake
 from agentnet_otel.sources.otlp_grpc import GrpcReceiver
@@ -29,7 +33,7 @@ from agentnet_otel.sources.store.turn_store import TurnStore
 
 GRACE_S: Final = 5.0
 """How long requests that run may take at the end."""
-RETENTION_EVERY_S: Final = 60.0
+RETENTION_EVERY_S: Final = 10.0
 _NANOS: Final = 1_000_000_000
 
 
@@ -45,6 +49,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     thresholds: ThresholdTable = field(default_factory=ThresholdTable)
     quiet_period_s: float = 5.0
+    metrics: MetricsMode = MetricsMode.AUTO
 
 
 class Bridge:
@@ -56,18 +61,22 @@ class Bridge:
 
     def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
         self._settings = settings
-        self._tell = tell
+        self._clock_offset_ns = time.time_ns() - time.monotonic_ns()
+        self._started_ns = self._now_ns()
+        self._stored_turns = 0
+        self._waiting_since_ns = self._started_ns
         with ExitStack() as opened:
             self._store = Store(settings.store, tell)
             opened.callback(self._store.close)
-            assembler = Assembler(
+            begin = Begin(
+                folder=str(settings.store),
                 quiet_ns=round(settings.quiet_period_s * _NANOS),
-                max_spans=MAX_SPANS,
-                ended_turns=ENDED_TURNS,
-                prices=installed(),
+                metrics=settings.metrics,
+                clock_offset_ns=self._clock_offset_ns,
             )
-            self.ingest = Ingest(self._store, assembler, time.time_ns, self._take, tell)
-            self.intake = Intake(self._store.log, time.time_ns, lambda: self.ingest.backlog_bytes)
+            self.child = Child(begin, self._store.lock, tell, self._forget_requests)
+            self._store.log.told_end = self.child.grown
+            self.intake = Intake(self._store.log, self._now_ns, self._queue_bytes)
             access = settings.access
             self._grpc = None if settings.otlp_grpc is None else GrpcReceiver(settings.otlp_grpc, access, self.intake)
             self._servers: list[HttpServer] = []
@@ -89,7 +98,7 @@ class Bridge:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        self.ingest.start()
+        self.child.start(self._store.place, self._store.log.end)
         if self._grpc is not None:
             self._grpc.start()
         serving = [asyncio.create_task(server.serve()) for server in self._servers]
@@ -108,31 +117,84 @@ class Bridge:
         if self._grpc is not None:
             self._grpc.stop(GRACE_S)
         self._store.log.drain()
-        self.ingest.stop()
+        self.child.stop()
         self._store.close()
 
+    # --- what is kept --------------------------------------------------------------------------------
+
     async def _keep_within(self) -> None:
+        retention = self._settings.retention
         while True:
+            self.child.forget(self._now_ns() - round(retention.age_s * _NANOS), retention.max_bytes)
             await asyncio.sleep(RETENTION_EVERY_S)
-            await asyncio.to_thread(self.ingest.between_batches, self._forget)
 
-    def _forget(self) -> None:
-        keep_within(self._settings.retention, self._store, time.time_ns())
+    def _forget_requests(self, forgotten: Forgotten) -> None:
+        self._stored_turns = forgotten.stored_turns
+        self._store.log.forget_before(forgotten.place)
 
-    def _take(self, turns: Sequence[Turn]) -> None:
-        del turns
+    # --- how it stands -------------------------------------------------------------------------------
+
+    def _now_ns(self) -> int:
+        """Epoch time as it was at the start, and what went by since: setting the clock changes nothing."""
+        return self._clock_offset_ns + time.monotonic_ns()
+
+    def _queue_bytes(self) -> int:
+        """Bytes of requests that wait to be understood."""
+        waiting = self._store.log.bytes_from(self.child.progress.place)
+        if not waiting:
+            self._waiting_since_ns = self._now_ns()
+        return waiting
+
+    def _lag_s(self, queue_bytes: int) -> float:
+        """For how long the oldest request waits that is not understood."""
+        since_ns = max(self._waiting_since_ns, self.child.progress.arrived_ns)
+        return max(0, self._now_ns() - since_ns) / _NANOS if queue_bytes else 0.0
+
+    def _not_ready(self) -> str | None:
+        if self._store.log.failure is not None:
+            return self._store.log.failure
+        if self._queue_bytes() > MAX_BACKLOG_BYTES:
+            return f"{self._queue_bytes():,} bytes of requests wait to be understood"
+        return self.child.trouble
+
+    def _standing(self) -> str:
+        waiting = self._queue_bytes()
+        return f"{waiting:,} bytes of requests wait to be understood, the oldest for {self._lag_s(waiting):.1f} s"
+
+    # --- pages ---------------------------------------------------------------------------------------
 
     def _pages(self, access: Access) -> Application:
-        api = Api(self._open_turns, lambda: self.ingest.assembler.counts, self._not_ready, self._settings.thresholds)
-        pages = {"/api/turns": api.turns, "/api/report": api.report}
+        api = Api(
+            self._open_turns,
+            lambda: self.child.progress.counts,
+            self._not_ready,
+            self._settings.thresholds,
+            standing=self._standing,
+            endpoint=PrometheusEndpoint(self._readings),
+        )
+        pages = {"/api/turns": api.turns, "/api/report": api.report, "/metrics": api.metrics}
         return reader_app(pages, {"/healthz": api.healthy, "/readyz": api.ready}, access)
 
     def _open_turns(self) -> TurnStore:
         return TurnStore(self._settings.store, read_only=True)
 
-    def _not_ready(self) -> str | None:
-        if self._store.log.failure is not None:
-            return self._store.log.failure
-        if self.ingest.backlog_bytes > MAX_BACKLOG_BYTES:
-            return f"{self.ingest.backlog_bytes:,} bytes of requests wait to be understood"
-        return None
+    def _readings(self) -> Iterable[MetricsData]:
+        """The metrics of turns, and the bridge's own."""
+        told = self.child.figures()
+        figures = TurnFigures(self._settings.metrics, self._now_ns)
+        figures.restore(bytes(told.body))
+        queue_bytes = self._queue_bytes()
+        state = OwnState(
+            started_ns=self._started_ns,
+            now_ns=self._now_ns(),
+            intake=self.intake.counts,
+            progress=self.child.progress,
+            figures=told,
+            queue_bytes=queue_bytes,
+            lag_s=self._lag_s(queue_bytes),
+            log_bytes=self._store.log.bytes_from(0),
+            turns_bytes=self._store.turns_bytes(),
+            stored_turns=self._stored_turns,
+            restarts=self.child.restarts,
+        )
+        return figures.data(), own_data(state)

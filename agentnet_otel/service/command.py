@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from agentnet_otel.core.thresholds import ThresholdTable
+from agentnet_otel.model import MetricsMode
 from agentnet_otel.service.bridge import Bridge, Settings
 from agentnet_otel.service.retention import Retention
 from agentnet_otel.sources.access import Access, Address
@@ -26,6 +27,7 @@ def settings_of(
     keep_days: float,
     keep_mb: int,
     quiet_period_s: float,
+    metrics: MetricsMode,
     access: Access,
     allow_plaintext: bool,
 ) -> Settings:
@@ -49,6 +51,7 @@ def settings_of(
         retention=Retention(age_s=keep_days * _DAY_S, max_bytes=keep_mb * _MEGABYTE),
         thresholds=thresholds,
         quiet_period_s=quiet_period_s,
+        metrics=metrics,
     )
 
 

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import functools
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Final
@@ -15,7 +16,7 @@ from agentnet_otel.errors import BackendError, MissingExtraError
 from agentnet_otel.service.answers import Answer, Query, text_answer
 from agentnet_otel.service.otlp_http import take_export, unavailable
 from agentnet_otel.sources.access import Access, Address
-from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, Intake
+from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, Door, Intake
 
 try:
     import uvicorn
@@ -51,12 +52,15 @@ def receiver_app(intake: Intake, access: Access) -> Starlette:
     """The door for senders: OTLP over HTTP at ``/v1/traces``."""
 
     async def export(request: Request) -> Response:
+        begin = time.perf_counter()
         body = await _body(request)
         if body is None:
             return _response(text_answer(_TOO_LARGE, f"a request may have {MAX_REQUEST_BYTES:,} bytes"))
         content_type, encoding = (request.headers.get(name, "") for name in ("content-type", "content-encoding"))
-        answer = await run_in_threadpool(take_export, intake, content_type, encoding, body)
-        return _response(await _when_kept(answer))
+        answer = await _when_kept(await run_in_threadpool(take_export, intake, content_type, encoding, body))
+        if answer.kept is not None:
+            intake.note_time(Door.HTTP, time.perf_counter() - begin)
+        return _response(answer)
 
     return Starlette(routes=[Route("/v1/traces", _guarded(export, access), methods=["POST"])])
 

@@ -1,148 +1,169 @@
-"""From requests on the disk to turns on the disk: the one thread that understands.
+"""From requests on the disk to turns on the disk.
 
-How far it came is kept with the turns, in the same transaction: the place of the oldest request that an unfinished or
-correctable turn still needs. After a restart the requests from there on are read again, and give the same turns.
+How far it came is kept with the turns, in the same transaction: the place of the oldest request that an unfinished
+turn, or one of the newest that may be corrected, still needs. After a restart the requests from there on are read
+again, and give the same turns.
+
+Time is that of arrival, so that requests which waited, or are read again, give the turns that they would have given at
+once.
 """
 
-import queue
-import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from itertools import islice
 from typing import Final
+
+import msgspec
 
 from agentnet_otel.core.assembler import Assembler, newest_revisions
 from agentnet_otel.errors import AgentNetOtelError, InputError
 from agentnet_otel.model import Turn
+from agentnet_otel.service.turn_figures import TurnFigures
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.intake import RequestKind
-from agentnet_otel.sources.store.raw_log import LogRecord
-from agentnet_otel.sources.store.store import Store
+from agentnet_otel.sources.store.raw_log import BLANK, LogReader, LogRecord, segment_before
+from agentnet_otel.sources.store.turn_store import TurnStore
 
 BATCH: Final = 64
 """Requests that are understood before their turns are kept."""
-IDLE_S: Final = 0.25
-"""How often the quiet period is looked at where nothing comes."""
-RETRY_S: Final = 1.0
-ENDED_TURNS: Final = 20_000
-MAX_SPANS: Final = 300_000
-"""Spans held at once; beyond it the oldest trace is told as it is."""
-
-Listener = Callable[[Sequence[Turn]], None]
+ENDED_TURNS: Final = 10_000
+"""Turns that can still be corrected by a late span."""
+MAX_SPANS: Final = 100_000
+"""Spans held at once; beyond it the trace that was quiet longest is told as it is."""
+FLUSH_EVERY_NS: Final = 100_000_000
+"""How often, in the time of arrival, it is looked at which turns are complete."""
+PLACE_EVERY_S: Final = 1.0
+"""How often it is looked at which requests are still needed."""
+FIGURES_EVERY_S: Final = 10.0
+"""How often what the metrics counted is kept; what came since is counted again from the turns."""
+_TOLD_EACH: Final = 3
 
 
 class Ingest:
-    """Runs in a thread of its own. ``listener`` gets the turns that are new, each once."""
+    """Understands requests. One thread uses it; ``now_ns`` tells epoch nanoseconds and never goes back."""
 
     def __init__(
         self,
-        store: Store,
+        log: LogReader,
+        turns: TurnStore,
         assembler: Assembler,
+        figures: TurnFigures,
         now_ns: Callable[[], int],
-        listener: Listener,
         tell: Callable[[str], None],
     ) -> None:
-        self._store = store
+        self._log = log
+        self._turns = turns
+        self._figures = figures
         self._now_ns = now_ns
-        self._listener = listener
         self._tell = tell
         self._decoder = PayloadDecoder()
         self.assembler = assembler
+        self.place = self.kept_place = turns.place()
+        self.arrived_ns = 0
+        """When the last request arrived that was understood."""
+        self._flushed_ns = 0
         self._first_place: dict[str, int] = {}
-        self._place = self._kept_place = store.turns.place()
         self._untold: list[Turn] = []
-        self._stopping = threading.Event()
-        self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._place_due_s = self._figures_due_s = 0.0
+        self._figures_seq = 0
         self.bad_spans = 0
         self.bad_requests = 0
-        self.backlog_bytes = store.log.bytes_from(self._place)
-        self.caught_up = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="agentnet-otel-ingest", daemon=True)
+        self._take_up_figures()
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+    def advance(self, end: int, seconds: float) -> bool:
+        """Understand requests up to a place, for about so long; whether more wait.
 
-    def stop(self) -> None:
-        """Understand what is on the disk, keep the turns, and end. Turns that are still open stay in the requests."""
-        self._stopping.set()
-        with self._store.log.durable:
-            self._store.log.durable.notify_all()
-        self._thread.join()
-
-    def between_batches(self, task: Callable[[], None]) -> None:
-        """Run something in this thread, which alone uses the store, and wait for it; a failure of it is told."""
-        done = threading.Event()
-
-        def run() -> None:
-            try:
-                task()
-            except AgentNetOtelError as error:
-                self._tell(str(error))
-            finally:
-                done.set()
-
-        self._tasks.put(run)
-        done.wait()
-
-    def _run(self) -> None:
-        while True:
-            while not self._tasks.empty():
-                self._tasks.get()()
-            stopping = self._stopping.is_set()
-            records = list(islice(self._store.log.read(self._place), BATCH))
-            for record in records:
-                self._understand(record)
+        Raises:
+            BackendError: the turns cannot be kept now. They stay here, and are kept with the next ones.
+        """
+        end = max(end, self.place)
+        due = time.monotonic() + seconds
+        count = 0
+        for record in islice(self._log.read(self.place, end), BATCH):
+            self._understand(record)
+            count += 1
+            if time.monotonic() > due:
+                break
+        waiting = self.place < end and count > 0
+        if not waiting:
+            self.place = end  # what could not be read is gone
             self._untold.extend(self.assembler.flush(self._now_ns()))
-            if not self._keep():
-                if stopping:
-                    return
-                self._stopping.wait(RETRY_S)
-                continue
-            self.backlog_bytes = self._store.log.bytes_from(self._place)
-            if not records:
-                self.caught_up.set()
-                if stopping:
-                    return
-                self._wait()
-
-    def _wait(self) -> None:
-        with self._store.log.durable:
-            if self._store.log.end == self._place and not self._stopping.is_set():
-                self._store.log.durable.wait(IDLE_S)
+        self._keep()
+        return waiting
 
     def _understand(self, record: LogRecord) -> None:
-        start, self._place = self._place, record.end
+        start, self.place = self.place, record.end
+        if record.kind == BLANK:
+            return
+        self.arrived_ns = record.arrived_ns
+        if record.arrived_ns > self._flushed_ns + FLUSH_EVERY_NS:
+            self._flushed_ns = min(record.arrived_ns, self._now_ns())
+            self._untold.extend(self.assembler.flush(self._flushed_ns))
         try:
             for span in self._decoder.decode(record.data, RequestKind(record.kind).form, self._count_bad_span):
                 self._first_place.setdefault(span.trace_id, start)
                 self._untold.extend(self.assembler.feed(span))
-        except (InputError, ValueError) as error:
-            self.bad_requests += 1
-            self._tell(f"a request that was taken cannot be understood: {error}")
+        except (InputError, ValueError, RecursionError) as error:
+            self._count_bad_request(str(error))
+        except Exception as error:  # noqa: BLE001 - one request must not keep all others from being understood
+            self._count_bad_request(f"{type(error).__name__} in this program: {error}")
+
+    def _count_bad_request(self, why: str) -> None:
+        self.bad_requests += 1
+        if self.bad_requests <= _TOLD_EACH:
+            self._tell(f"a request that was taken cannot be understood: {why}")
 
     def _count_bad_span(self, text: str) -> None:
-        del text
         self.bad_spans += 1
+        if self.bad_spans <= _TOLD_EACH:
+            self._tell(text)
 
-    def _keep(self) -> bool:
-        """Keep the turns that are complete; they stay here while that fails."""
-        turns = newest_revisions(self._untold)
-        needed = self._needed_place()
-        if not turns and needed == self._kept_place:
-            return True
-        try:
-            new = self._store.turns.save(turns, self._now_ns(), needed)
-        except AgentNetOtelError as error:
-            self._tell(str(error))
-            return False
-        self._untold.clear()
-        self._kept_place = needed
-        if new:
-            self._listener(new)
-        return True
+    def _keep(self) -> None:
+        """Keep the turns that are complete."""
+        now_s = time.monotonic()
+        needed = self.kept_place
+        if now_s >= self._place_due_s:
+            needed = self._needed_place()
+            self._place_due_s = now_s + PLACE_EVERY_S
+        if self._untold or needed != self.kept_place:
+            new = self._turns.save(newest_revisions(self._untold), self._now_ns(), needed)
+            self._untold.clear()
+            self.kept_place = needed
+            self._figures.take(new)
+        if now_s >= self._figures_due_s:
+            self.keep_figures()
 
     def _needed_place(self) -> int:
-        """The place of the oldest request that is still needed."""
-        held = self.assembler.held_traces
+        """The place of the oldest request that is needed: by a turn that was not told, or a recent one that was."""
+        held, settled = self.assembler.held_traces, self.assembler.is_settled
         self._first_place = {trace: place for trace, place in self._first_place.items() if trace in held}
-        return min(self._first_place.values(), default=self._place)
+        recent = segment_before(self.place)
+        places = (max(place, recent) if settled(trace) else place for trace, place in self._first_place.items())
+        return min(places, default=self.place)
+
+    # --- metrics -------------------------------------------------------------------------------------
+
+    def keep_figures(self) -> None:
+        """Keep what the metrics counted.
+
+        Raises:
+            BackendError: it cannot be written now.
+        """
+        seq = self._turns.last_seq()
+        if seq != self._figures_seq:
+            self._turns.save_figures(seq, self._figures.keep())
+            self._figures_seq = seq
+        self._figures_due_s = time.monotonic() + FIGURES_EVERY_S
+
+    def _take_up_figures(self) -> None:
+        seq, body = self._turns.figures()
+        try:
+            if body:
+                self._figures.restore(body)
+        except (msgspec.DecodeError, ValueError) as error:
+            self._tell(f"what the metrics had counted cannot be read ({error}); they begin at 0")
+        self._figures_seq = seq
+        try:
+            self._figures.take(self._turns.new_after(seq))
+        except AgentNetOtelError as error:
+            self._tell(str(error))

@@ -29,12 +29,6 @@ def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Sp
     Raises:
         ConfigurationError: an address of Jaeger is none.
     """
-    for batch in read_batches(sources, report):
-        yield from batch
-
-
-def read_batches(sources: Iterable[str | Path], report: ReadReport) -> Iterator[list[SpanRecord]]:
-    """The same spans, those of a line or message together."""
     decoder = PayloadDecoder()
     for source in map(str, sources):
         report.sources += 1
@@ -47,12 +41,11 @@ def read_batches(sources: Iterable[str | Path], report: ReadReport) -> Iterator[
             yield from _read_path(source, decoder, report, named=True)
 
 
-def _read_server(source: str, report: ReadReport) -> Iterator[list[SpanRecord]]:
+def _read_server(source: str, report: ReadReport) -> Iterator[SpanRecord]:
     query = parse_jaeger_source(source)
     before = report.spans
     try:
-        for span in read_jaeger(query, report):
-            yield [span]
+        yield from read_jaeger(query, report)
     except AgentNetOtelError as error:
         report.unreadable_sources += 1
         report.missing_sources += report.spans == before
@@ -79,15 +72,14 @@ def _files_below(folder: str, report: ReadReport) -> list[str]:
     return sorted(found)
 
 
-def _read_path(path: str, decoder: PayloadDecoder, report: ReadReport, *, named: bool) -> Iterator[list[SpanRecord]]:
+def _read_path(path: str, decoder: PayloadDecoder, report: ReadReport, *, named: bool) -> Iterator[SpanRecord]:
     name = "standard input" if path == STDIN else path
     opened = False
     try:
         with _open(path) as raw:
             opened = True
             for payload in payloads(decompressed(raw), name, report):
-                if spans := _spans_of(payload, decoder, report):
-                    yield spans
+                yield from _read_payload(payload, decoder, report)
     except AgentNetOtelError as error:
         report.unreadable_sources += 1
         report.missing_sources += named and not opened
@@ -118,20 +110,17 @@ def _open(path: str) -> AbstractContextManager[BinaryIO]:
         raise InputError(message) from None
 
 
-def _spans_of(payload: Payload, decoder: PayloadDecoder, report: ReadReport) -> list[SpanRecord]:
-    """The spans of a payload as far as they can be used."""
-
+def _read_payload(payload: Payload, decoder: PayloadDecoder, report: ReadReport) -> Iterator[SpanRecord]:
     def tell_bad_span(what: str) -> None:
         report.bad_spans += 1
         report.tell(payload.where, what)
 
-    spans: list[SpanRecord] = []
     try:
-        spans.extend(decoder.decode(payload.data, payload.form, tell_bad_span=tell_bad_span))
+        for span in decoder.decode(payload.data, payload.form, tell_bad_span=tell_bad_span):
+            report.spans += 1
+            yield span
     except TruncatedError:
         report.cut_off(payload.where, "it is cut off")
     except InputError as error:
         report.bad_lines += 1
         report.tell(payload.where, str(error))
-    report.spans += len(spans)
-    return spans

@@ -4,12 +4,14 @@ An answer that says "taken" is given when the request is on the disk, not before
 """
 
 import threading
+from bisect import bisect_left
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from enum import IntEnum
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
 from typing import Final, Protocol
 
+from agentnet_otel import semconv
 from agentnet_otel.sources.framing import Form
 from agentnet_otel.sources.otlp_json import JsonDecoder
 from agentnet_otel.sources.otlp_protobuf import inspect_message
@@ -55,16 +57,38 @@ class Receipt:
         return f"{self.rejected} of {self.spans} spans lack proper ids and cannot be used" if self.rejected else ""
 
 
-@dataclass(slots=True)
+class Door(str, Enum):
+    """What a request came through."""
+
+    GRPC = "grpc"
+    HTTP = "http"
+
+
+@dataclass(slots=True, kw_only=True)
+class Times:
+    """How long exports took, from the request to the answer; ``buckets`` are by `EDGES_EXPORT_SECONDS`."""
+
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(semconv.EDGES_EXPORT_SECONDS) + 1))
+    sum_s: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
 class IntakeCounts:
     """Since the start of the process."""
 
     requests: int = 0
+    """On the disk, and acknowledged."""
     spans: int = 0
     rejected_spans: int = 0
+    """Without proper ids, in requests that were acknowledged."""
     bad_requests: int = 0
     refused_requests: int = 0
-    """Refused because too much was waiting."""
+    """Because too much was waiting."""
+    refused_spans: int = 0
+    failed_requests: int = 0
+    """Because the disk did not take them."""
+    failed_spans: int = 0
+    times: dict[Door, Times] = field(default_factory=lambda: {door: Times() for door in Door})
 
 
 class Intake:
@@ -96,12 +120,27 @@ class Intake:
         except OverloadedError:
             with self._lock:
                 self.counts.refused_requests += 1
+                self.counts.refused_spans += spans
             raise
-        with self._lock:
-            self.counts.requests += 1
-            self.counts.spans += spans
-            self.counts.rejected_spans += rejected
+        kept.add_done_callback(lambda done: self._count(done, spans, rejected))
         return Receipt(kept=kept, spans=spans, rejected=rejected)
+
+    def note_time(self, door: Door, seconds: float) -> None:
+        """Count how long an export took."""
+        with self._lock:
+            times = self.counts.times[door]
+            times.buckets[bisect_left(semconv.EDGES_EXPORT_SECONDS, seconds)] += 1
+            times.sum_s += seconds
+
+    def _count(self, done: "Future[None]", spans: int, rejected: int) -> None:
+        with self._lock:
+            if done.exception() is not None:
+                self.counts.failed_requests += 1
+                self.counts.failed_spans += spans
+                return
+            self.counts.requests += 1
+            self.counts.spans += spans - rejected
+            self.counts.rejected_spans += rejected
 
     def _keep(self, kind: RequestKind, data: bytes) -> "Future[None]":
         waiting = self._backlog_bytes()

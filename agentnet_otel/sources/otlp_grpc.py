@@ -1,5 +1,6 @@
 """OTLP over gRPC: the trace service, on bytes that are kept as they came."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final
@@ -13,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from agentnet_otel.errors import BackendError, InputError
 from agentnet_otel.sources.access import Access, Address
-from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Intake, Receipt, RequestKind
+from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Door, Intake, Receipt, RequestKind
 from agentnet_otel.sources.store.raw_log import OverloadedError
 
 _EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -75,6 +76,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
         return self._export_handler if handler_call_details.method == _EXPORT else None
 
     def _export(self, request: bytes, context: Any) -> bytes:
+        begin = time.perf_counter()
         metadata = dict(context.invocation_metadata())
         if not self._access.admits(metadata.get(_AUTHORIZATION)):
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "a bearer token is needed")
@@ -87,6 +89,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
             _abort_with_retry(context, str(error))
         except (BackendError, FutureTimeoutError) as error:
             context.abort(grpc.StatusCode.UNAVAILABLE, str(error) or "the disk is too slow")
+        self._intake.note_time(Door.GRPC, time.perf_counter() - begin)
         return _answer(receipt)
 
 

@@ -14,11 +14,11 @@ from agentnet_otel.outputs.prometheus.text import bucket_counts
 
 
 class SdkCollector(Collector):
-    """A collector over the data of readers; ``memory`` keeps their exemplars for all who collect."""
+    """A collector over the data of readers."""
 
-    def __init__(self, readings: Readings, memory: ExemplarMemory) -> None:
+    def __init__(self, readings: Readings) -> None:
         self._readings = readings
-        self._memory = memory
+        self._memory = ExemplarMemory()
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: names are known only when there is data, and a registry need not collect to register."""

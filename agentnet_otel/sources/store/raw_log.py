@@ -6,12 +6,15 @@ commit); then the callers are told.
 
 What can go wrong: a process that is killed leaves a torn record at the end, which nobody was told was kept: it is cut
 off. A full disk fails those that wait, the file is cut back to its last whole record, and the next ones are tried
-again. A record with a wrong checksum elsewhere is damage: the segment is put into quarantine, its whole records are
-kept, and the rest is told.
+again. A record with a wrong checksum elsewhere is damage: the segment as it was is put into quarantine, in its copy the
+damaged record is blank, and it is told. Where the damage hides how long the record is, what follows it in the segment
+is lost too. Places in the log stay what they were.
 """
 
+import errno
 import os
 import queue
+import shutil
 import struct
 import threading
 import zlib
@@ -38,6 +41,8 @@ _SUFFIX: Final = ".log"
 _QUARANTINE: Final = "quarantine"
 _MODE: Final = 0o600
 _MAX_BATCH: Final = 512
+BLANK: Final = 0
+"""The kind of a record in the place of a damaged one."""
 
 
 class OverloadedError(BackendError):
@@ -60,30 +65,72 @@ class _Waiting:
     future: "Future[None]"
 
 
+class LogReader:
+    """Reads a log, be it another process that writes it. Segments that are gone are passed over."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, start: int, end: int) -> Iterator[LogRecord]:
+        """The records from a position on, up to another one; from the oldest one where that is gone."""
+        number, offset = divmod(start, 1 << _OFFSET_BITS)
+        end_number, end_offset = divmod(end, 1 << _OFFSET_BITS)
+        for segment in _numbers_in(self._folder):
+            if number <= segment <= end_number:
+                limit = end_offset if segment == end_number else None
+                yield from self._read_segment(segment, offset if segment == number else 0, limit)
+
+    def _read_segment(self, number: int, offset: int, limit: int | None) -> Iterator[LogRecord]:
+        try:
+            file = _path(self._folder, number).open("rb")
+        except FileNotFoundError:  # forgotten meanwhile
+            return
+        with file:
+            file.seek(offset)
+            while limit is None or offset < limit:
+                record = _read_record(file.read)
+                if record is None:
+                    return
+                kind, arrived_ns, data = record
+                offset += _HEADER.size + len(data)
+                yield LogRecord(kind=kind, arrived_ns=arrived_ns, data=data, end=position(number, offset))
+
+
 class RawLog:
-    """The log in ``folder``. `append` may be called from any thread; `read` from one at a time.
+    """The log in ``folder``, for its one writer. `append` may be called from any thread.
+
+    ``told_end`` is called with the new end of what is durable, from the thread that writes.
 
     Raises:
         BackendError: the folder cannot be read or written.
     """
 
-    def __init__(self, folder: Path, tell: Callable[[str], None], *, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tell: Callable[[str], None],
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        told_end: Callable[[int], None] | None = None,
+    ) -> None:
         self._folder = folder
         self._tell = tell
         self._segment_bytes = segment_bytes
+        self.told_end = told_end
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
+        self._torn = False
         self.failure: str | None = None
         """Why the last write failed; None after one that did not."""
         self._lock = threading.Lock()
         self._closed = False
-        self.durable = threading.Condition()
-        """Notified when something became durable."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._numbers = self._recover()
             self._descriptor = self._create(self._numbers[-1])
             self._size = os.fstat(self._descriptor).st_size
+            self._sizes = {number: self._path(number).stat().st_size for number in self._numbers[:-1]}
+            """Of the segments before the newest."""
         except OSError as error:
             message = f"the store {folder} cannot be used: {error.strerror or error}"
             raise BackendError(message) from None
@@ -121,6 +168,8 @@ class RawLog:
             self._closed = True
             self._waiting.put(None)
         self._thread.join()
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, self._size)  # nothing but what was acknowledged
         os.close(self._descriptor)
 
     def drain(self) -> None:
@@ -163,9 +212,9 @@ class RawLog:
             failure: Exception | None = BackendError(f"the store {self._folder}: {error.strerror or error}")
         else:
             failure = None
-            with self.durable:
-                self.end = position(self._numbers[-1], self._size)
-                self.durable.notify_all()
+            self.end = position(self._numbers[-1], self._size)
+            if self.told_end is not None:
+                self.told_end(self.end)
         self.failure = None if failure is None else str(failure)
         with self._lock:
             self._waiting_bytes -= size
@@ -176,7 +225,10 @@ class RawLog:
                 waiting.future.set_exception(failure)
 
     def _write(self, data: bytes) -> None:
-        """Write and sync; what was written in part is cut off again."""
+        """Write and sync; what was written in part is cut off again, now or before the next write."""
+        if self._torn:
+            os.ftruncate(self._descriptor, self._size)
+            self._torn = False
         if self._size >= self._segment_bytes:
             self._begin_segment()
         try:
@@ -184,8 +236,10 @@ class RawLog:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
             os.fdatasync(self._descriptor)
-        except OSError:
-            os.ftruncate(self._descriptor, self._size)
+        except OSError as error:
+            self._torn = True
+            if error.errno == errno.EFBIG and self._size:  # no room in this file, perhaps in the next
+                self._segment_bytes = self._size
             raise
         self._size += len(data)
 
@@ -193,6 +247,7 @@ class RawLog:
         number = self._numbers[-1] + 1
         descriptor = self._create(number)
         os.close(self._descriptor)
+        self._sizes = {**self._sizes, self._numbers[-1]: self._size}
         self._descriptor, self._size = descriptor, 0
         self._numbers = [*self._numbers, number]
 
@@ -200,11 +255,7 @@ class RawLog:
 
     def read(self, start: int) -> Iterator[LogRecord]:
         """The durable records from a position on; from the oldest one where that is gone."""
-        number, offset = divmod(start, 1 << _OFFSET_BITS)
-        end_number, end_offset = divmod(self.end, 1 << _OFFSET_BITS)
-        for segment in [n for n in self._numbers if number <= n <= end_number]:
-            limit = end_offset if segment == end_number else None
-            yield from self._read_segment(segment, offset if segment == number else 0, limit)
+        return LogReader(self._folder).read(start, self.end)
 
     def forget_before(self, place: int) -> None:
         """Delete the segments that end before a position."""
@@ -213,29 +264,20 @@ class RawLog:
         for segment in gone:
             self._path(segment).unlink(missing_ok=True)
         self._numbers = [n for n in self._numbers if n not in gone]
+        self._sizes = {n: size for n, size in self._sizes.items() if n not in gone}
 
     def bytes_from(self, place: int) -> int:
         """How many bytes of the log lie after a position."""
         number, offset = divmod(place, 1 << _OFFSET_BITS)
         end_number, end_offset = divmod(self.end, 1 << _OFFSET_BITS)
-        sizes = [end_offset if n == end_number else self._path(n).stat().st_size for n in self._numbers if n >= number]
-        return max(0, sum(sizes) - (offset if number in self._numbers else 0))
-
-    def _read_segment(self, number: int, offset: int, limit: int | None) -> Iterator[LogRecord]:
-        with self._path(number).open("rb") as file:
-            file.seek(offset)
-            while limit is None or offset < limit:
-                record = _read_record(file.read)
-                if record is None:
-                    return
-                kind, arrived_ns, data = record
-                offset += _HEADER.size + len(data)
-                yield LogRecord(kind=kind, arrived_ns=arrived_ns, data=data, end=position(number, offset))
+        sizes = dict(self._sizes)
+        behind = sum(size for n, size in sizes.items() if number <= n < end_number)
+        return max(0, behind + end_offset - (offset if number in sizes or number == end_number else 0))
 
     # --- opening -------------------------------------------------------------------------------------
 
     def _path(self, number: int) -> Path:
-        return self._folder / f"{number:010d}{_SUFFIX}"
+        return _path(self._folder, number)
 
     def _create(self, number: int) -> int:
         descriptor = os.open(self._path(number), os.O_RDWR | os.O_APPEND | os.O_CREAT, _MODE)
@@ -248,43 +290,45 @@ class RawLog:
 
     def _recover(self) -> list[int]:
         """Numbers of the segments, after cutting off a torn end and putting damaged ones into quarantine."""
-        numbers = sorted(int(path.stem) for path in self._folder.glob(f"*{_SUFFIX}") if path.stem.isdigit())
+        numbers = _numbers_in(self._folder)
         for number in numbers:
             path = self._path(number)
-            whole = self._whole_bytes(path)
+            whole = _sound_bytes(path, 0)
             rest = path.stat().st_size - whole
             if not rest:
                 continue
             if number == numbers[-1] and _is_torn(path, whole):
                 os.truncate(path, whole)
             else:
-                self._quarantine(path, whole, rest)
+                self._quarantine(path, whole)
         return numbers or [1]
 
-    def _whole_bytes(self, path: Path) -> int:
-        whole = 0
-        with path.open("rb") as file:
-            while (record := _read_record(file.read)) is not None:
-                whole += _HEADER.size + len(record[2])
-        return whole
-
-    def _quarantine(self, path: Path, whole: int, rest: int) -> None:
+    def _quarantine(self, path: Path, damaged: int) -> None:
+        """Keep the file aside; in its place stands a copy in which damaged records are blank."""
         folder = self._folder / _QUARANTINE
         folder.mkdir(exist_ok=True)
         place = 1
         while (kept := folder / f"{path.name}.{place}").exists():
             place += 1
-        good = path.read_bytes()[:whole]
-        path.rename(kept)
-        path.write_bytes(good)
-        self._tell(
-            f"{path} is damaged at byte {whole:,}: {rest:,} bytes could not be read; the file was kept as {kept}"
-        )
+        copy = path.with_suffix(".mending")
+        shutil.copyfile(path, copy)
+        first, lost = damaged, 0
+        while damaged < copy.stat().st_size:
+            lost += _blank(copy, damaged)
+            damaged = _sound_bytes(copy, damaged)
+        shutil.copyfile(path, kept)
+        copy.replace(path)
+        self._tell(f"{path} is damaged at byte {first:,}: {lost:,} bytes could not be read; it was kept as {kept}")
 
 
 def position(number: int, offset: int) -> int:
     """A place in the log as one number; later places are greater."""
     return number << _OFFSET_BITS | offset
+
+
+def segment_before(place: int) -> int:
+    """Where the segment before that of a position begins."""
+    return position(max(0, (place >> _OFFSET_BITS) - 1), 0)
 
 
 def _encode(kind: int, arrived_ns: int, data: bytes) -> bytes:
@@ -306,6 +350,40 @@ def _read_record(read: Callable[[int], bytes]) -> tuple[int, int, bytes] | None:
     data = read(length)
     sound = len(data) == length and zlib.crc32(data, zlib.crc32(header[_UNCHECKED_BYTES:])) == checksum
     return (kind, arrived_ns, data) if sound else None
+
+
+def _numbers_in(folder: Path) -> list[int]:
+    return sorted(int(path.stem) for path in folder.glob(f"*{_SUFFIX}") if path.stem.isdigit())
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"{number:010d}{_SUFFIX}"
+
+
+def _sound_bytes(path: Path, start: int) -> int:
+    """Where the first record from ``start`` on stands that is not whole and sound; the size where there is none."""
+    with path.open("rb") as file:
+        file.seek(start)
+        while (record := _read_record(file.read)) is not None:
+            start += _HEADER.size + len(record[2])
+    return start
+
+
+def _blank(path: Path, start: int) -> int:
+    """Blank the damaged record at ``start``, or cut the file there if its length is lost; returns the bytes lost."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(start)
+        header = file.read(_HEADER.size)
+        length = _HEADER.unpack(header)[0] if len(header) == _HEADER.size else MAX_RECORD_BYTES
+        end = start + _HEADER.size + length
+        file.seek(end)
+        if length > MAX_RECORD_BYTES or end > size or (end < size and _read_record(file.read) is None):
+            file.truncate(start)
+            return size - start
+        file.seek(start)
+        file.write(_encode(BLANK, 0, bytes(length)))
+        return end - start
 
 
 def _is_torn(path: Path, whole: int) -> bool:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -12,13 +13,18 @@ from agentnet_otel.sources.store.raw_log import RawLog
 from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
 
 _LOCK: Final = "lock"
-_LOG: Final = "requests"
+LOG: Final = "requests"
 _QUARANTINE: Final = "quarantine"
 _MODE: Final = 0o600
+LOCK_WAIT_S: Final = 2.0
+"""How long a process that was killed may take to be gone altogether."""
+_LOCK_POLL_S: Final = 0.05
 
 
 class Store:
-    """The folder, opened for writing by one process. ``tell`` gets a sentence on everything that was damaged.
+    """The folder, opened for writing by one process and the one that it started.
+
+    ``tell`` gets a sentence on everything that was damaged. ``place``: up to where requests were understood.
 
     Raises:
         BackendError: it cannot be used: another process has it open, it is read-only, or of a newer version.
@@ -35,9 +41,9 @@ class Store:
             raise BackendError(message) from None
         self._take_lock()
         try:
-            self.log = RawLog(folder / _LOG, tell)
+            self.log = RawLog(folder / LOG, tell)
             try:
-                self.turns = self._open_turns()
+                self.place = self._checked_turns()
             except BaseException:
                 self.log.close()
                 raise
@@ -48,24 +54,34 @@ class Store:
     def close(self) -> None:
         """Write what waits, and let the next process in."""
         self.log.close()
-        self.turns.close()
         os.close(self._lock)
 
+    @property
+    def lock(self) -> int:
+        """The descriptor that a process which writes here too has to hold."""
+        return self._lock
+
+    def turns_bytes(self) -> int:
+        """Room that the turns need on the disk."""
+        return sum(path.stat().st_size for path in self._folder.glob(f"{FILE_NAME}*") if path.exists())
+
     def _take_lock(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.pread(self._lock, 32, 0).decode(errors="replace").strip() or "unknown"
-            os.close(self._lock)
-            message = (
-                f"the store {self._folder} is in use by process {owner}; stop it, or name another folder: --store DIR"
-            )
-            raise BackendError(message) from None
+        end = time.monotonic() + LOCK_WAIT_S
+        while not _locked(self._lock):
+            if time.monotonic() > end:
+                owner = os.pread(self._lock, 32, 0).decode(errors="replace").strip() or "unknown"
+                os.close(self._lock)
+                message = (
+                    f"the store {self._folder} is in use by process {owner}; stop it, or name another folder: "
+                    "--store DIR"
+                )
+                raise BackendError(message)
+            time.sleep(_LOCK_POLL_S)
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
-    def _open_turns(self) -> TurnStore:
-        """The turns; a damaged file is put aside, and what the log still holds is read anew."""
+    def _checked_turns(self) -> int:
+        """Bring the turns into shape; a damaged file is put aside, and what the log still holds is read anew."""
         path = self._folder / FILE_NAME
         damage = _damage_of(path)
         if damage is not None:
@@ -74,7 +90,11 @@ class Store:
                 f"{path} is damaged ({damage}). It was kept in {kept}; turns are rebuilt from the requests that are "
                 "still here, older ones are missing."
             )
-        return TurnStore(self._folder)
+        turns = TurnStore(self._folder)
+        try:
+            return turns.place()
+        finally:
+            turns.close()
 
     def _put_aside(self) -> Path:
         folder = self._folder / _QUARANTINE
@@ -85,6 +105,14 @@ class Store:
         for path in self._folder.glob(f"{FILE_NAME}*"):
             path.rename(kept / path.name)
         return kept
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _damage_of(path: Path) -> str | None:

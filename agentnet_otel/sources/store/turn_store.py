@@ -6,6 +6,7 @@ arrival, so that whoever follows by cursor sees the correction.
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,7 @@ import msgspec
 from agentnet_otel.errors import BackendError, InputError
 from agentnet_otel.model import Turn
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 FILE_NAME: Final = "turns.sqlite"
 
 _BUSY_MS: Final = 10_000
@@ -31,8 +32,20 @@ _MIGRATIONS: Final = {
         "CREATE INDEX turns_by_arrival ON turns (arrived_ns)",
         "CREATE TABLE progress (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), place INTEGER NOT NULL)",
     ),
+    2: (
+        "ALTER TABLE turns ADD COLUMN first_seq INTEGER",
+        "ALTER TABLE turns ADD COLUMN incomplete INTEGER NOT NULL DEFAULT 0",
+        "UPDATE turns SET incomplete = 1 WHERE json_extract(CAST(body AS TEXT), '$.incomplete')",
+        """CREATE TABLE figures (
+            only_row INTEGER PRIMARY KEY CHECK (only_row = 1), seq INTEGER NOT NULL, body BLOB NOT NULL)""",
+        "INSERT INTO figures SELECT 1, COALESCE(MAX(seq), 0), '' FROM turns",
+    ),
 }
-"""Statements that lead to each version of the schema from the one before."""
+"""Statements that lead to each version of the schema from the one before.
+
+``first_seq``: the place where a turn that was corrected came first; NULL where it was not. ``figures``: what the
+metrics had counted, and up to which turn.
+"""
 
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Turn)
@@ -81,13 +94,9 @@ class TurnStore:
         Raises:
             BackendError: the disk is full, or the file damaged; nothing was kept.
         """
-        try:
-            with self._db:
-                new = [turn for turn in turns if self._save_one(turn, arrived_ns)]
-                self._db.execute("INSERT OR REPLACE INTO progress VALUES (1, ?)", (place,))
-        except sqlite3.Error as error:
-            message = f"the store {self._path}: {error}"
-            raise BackendError(message) from None
+        with self._told_errors(), self._db:
+            new = [turn for turn in turns if self._save_one(turn, arrived_ns)]
+            self._db.execute("INSERT OR REPLACE INTO progress VALUES (1, ?)", (place,))
         return new
 
     def _save_one(self, turn: Turn, arrived_ns: int) -> bool:
@@ -97,24 +106,62 @@ class TurnStore:
         perhaps than are known here: what says no more than is known changes nothing.
         """
         key = (turn.trace_id, turn.span_id)
-        row = self._db.execute("SELECT body FROM turns WHERE trace_id = ? AND span_id = ?", key).fetchone()
+        row = self._db.execute(
+            "SELECT seq, first_seq, body FROM turns WHERE trace_id = ? AND span_id = ?", key
+        ).fetchone() or self._without_own_span(turn)
+        first_seq = None
         if row is not None:
-            known = _decoder.decode(row[0])
+            known = _decoder.decode(row[2])
             turn = replace(turn, revision=known.revision)
             if turn == known or turn.spans < known.spans:
                 return False
             turn = replace(turn, revision=known.revision + 1)
-            self._db.execute("DELETE FROM turns WHERE trace_id = ? AND span_id = ?", key)
+            first_seq = row[0] if row[1] is None else row[1]
+            self._db.execute("DELETE FROM turns WHERE seq = ?", row[:1])
         self._db.execute(
-            "INSERT INTO turns (trace_id, span_id, end_ns, arrived_ns, body) VALUES (?, ?, ?, ?, ?)",
-            (*key, turn.end_ns, arrived_ns, _encoder.encode(turn)),
+            "INSERT INTO turns (trace_id, span_id, end_ns, arrived_ns, body, first_seq, incomplete)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*key, turn.end_ns, arrived_ns, _encoder.encode(turn), first_seq, turn.incomplete),
         )
         return row is None
+
+    def _without_own_span(self, turn: Turn) -> tuple[int, int | None, bytes] | None:
+        """The row of the same turn from before its own span came: the id of that could only be guessed."""
+        statement = "SELECT seq, first_seq, body FROM turns WHERE trace_id = ? AND incomplete"
+        rows = [] if turn.incomplete else self._db.execute(statement, (turn.trace_id,)).fetchall()
+        return next((row for row in rows if _decoder.decode(row[2]).turn_id == turn.turn_id), None)
 
     def after(self, cursor: int, limit: int) -> list[StoredTurn]:
         """Turns in the order of arrival, after a cursor (0: from the first)."""
         rows = self._db.execute("SELECT seq, body FROM turns WHERE seq > ? ORDER BY seq LIMIT ?", (cursor, limit))
         return [StoredTurn(seq=seq, turn=self._read(seq, body)) for seq, body in rows]
+
+    def new_after(self, seq: int) -> Iterator[Turn]:
+        """The turns that came first after a place, as they are now."""
+        cursor = seq
+        statement = "SELECT seq, body FROM turns WHERE seq > ? AND COALESCE(first_seq, seq) > ? ORDER BY seq LIMIT ?"
+        while page := self._db.execute(statement, (cursor, seq, _PAGE)).fetchall():
+            yield from (self._read(place, body) for place, body in page)
+            cursor = page[-1][0]
+
+    def last_seq(self) -> int:
+        """The place of the newest turn that was ever here."""
+        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'turns'").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def figures(self) -> tuple[int, bytes]:
+        """What the metrics had counted, and up to which place."""
+        seq, body = self._db.execute("SELECT seq, body FROM figures").fetchone()
+        return int(seq), bytes(body, "utf-8") if isinstance(body, str) else body
+
+    def save_figures(self, seq: int, body: bytes) -> None:
+        """Keep what the metrics counted up to a place.
+
+        Raises:
+            BackendError: it cannot be written now.
+        """
+        with self._told_errors(), self._db:
+            self._db.execute("UPDATE figures SET seq = ?, body = ?", (seq, body))
 
     def newest_first(self, limit: int) -> list[Turn]:
         """The turns that ended last."""
@@ -134,25 +181,36 @@ class TurnStore:
 
     def forget_before(self, arrived_ns: int) -> int:
         """Delete the turns that arrived before a time; returns their number."""
-        with self._db:
+        with self._told_errors(), self._db:
             return self._db.execute("DELETE FROM turns WHERE arrived_ns < ?", (arrived_ns,)).rowcount
 
     def forget_beyond(self, max_bytes: int) -> int:
         """Delete the turns that arrived first until the file needs at most ``max_bytes``; returns their number."""
         gone = 0
-        while self._used_bytes() > max_bytes and (some := max(1, self.count() // _SHRINK_PARTS)) and self.count():
-            with self._db:
-                statement = "DELETE FROM turns WHERE seq IN (SELECT seq FROM turns ORDER BY seq LIMIT ?)"
-                gone += self._db.execute(statement, (some,)).rowcount
-        if gone:
-            self._db.execute("PRAGMA incremental_vacuum").fetchall()
+        statement = "DELETE FROM turns WHERE seq IN (SELECT seq FROM turns ORDER BY seq LIMIT ?)"
+        with self._told_errors():
+            while self.used_bytes() > max_bytes and (held := self.count()):
+                with self._db:
+                    gone += self._db.execute(statement, (max(1, held // _SHRINK_PARTS),)).rowcount
+            if gone:
+                self._db.execute("PRAGMA incremental_vacuum").fetchall()
         return gone
 
     def sync(self) -> None:
         """Bring what was saved to the disk for good: only then may requests be forgotten."""
-        self._db.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+        with self._told_errors():
+            self._db.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
 
-    def _used_bytes(self) -> int:
+    @contextmanager
+    def _told_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            message = f"the store {self._path}: {error}"
+            raise BackendError(message) from None
+
+    def used_bytes(self) -> int:
+        """Room that the turns need."""
         pages, free, size = (
             int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
             for name in ("page_count", "freelist_count", "page_size")

@@ -1,0 +1,199 @@
+"""The process that understands, as the one that receives sees it: started, fed, asked, and started again if it dies."""
+
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
+from typing import IO, Final
+
+import msgspec
+
+from agentnet_otel.core.assembler import Counts
+from agentnet_otel.errors import BackendError
+from agentnet_otel.service.messages import (
+    TOLD,
+    AskFigures,
+    Begin,
+    Figures,
+    Finish,
+    Forget,
+    Forgotten,
+    Grown,
+    Order,
+    Progress,
+    Told,
+    line_of,
+)
+
+ANSWER_S: Final = 5.0
+"""How long its figures may take."""
+FINISH_S: Final = 10.0
+"""How long it may understand at the end; what is left is understood after the next start."""
+KILL_S: Final = 10.0
+RESTART_S: Final = 1.0
+MAX_RESTART_S: Final = 30.0
+"""Between starts of a process that dies: longer each time, up to this."""
+
+_COMMAND: Final = (sys.executable, "-m", "agentnet_otel.service.understanding")
+
+
+class Child:
+    """Runs the process. ``lock``: the descriptor that it has to hold; ``forgotten`` gets what it told of `Forget`."""
+
+    def __init__(
+        self, begin: Begin, lock: int, tell: Callable[[str], None], forgotten: Callable[[Forgotten], None]
+    ) -> None:
+        self._begin = begin
+        self._lock = lock
+        self._tell = tell
+        self._forgotten = forgotten
+        self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+        self._answer: Future[Figures] | None = None
+        self._answer_lock = threading.Lock()
+        self._finishing = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end = 0
+        self.restarts = 0
+        self._down: str | None = None
+        self._cannot_keep: str | None = None
+        self.progress = Progress(
+            place=0, arrived_ns=0, counts=Counts(), bad_spans=0, bad_requests=0, held_spans=0, held_traces=0
+        )
+        self._threads = [
+            threading.Thread(target=self._feed, name="agentnet-otel-orders", daemon=True),
+            threading.Thread(target=self._keep_running, name="agentnet-otel-understanding", daemon=True),
+        ]
+
+    @property
+    def trouble(self) -> str | None:
+        """Why turns cannot be kept now."""
+        return self._down or self._cannot_keep
+
+    def start(self, place: int, end: int) -> None:
+        """Begin; ``place``: up to where requests were understood, ``end``: where they end now."""
+        self.progress = Progress(
+            place=place, arrived_ns=0, counts=Counts(), bad_spans=0, bad_requests=0, held_spans=0, held_traces=0
+        )
+        self._end = end
+        for thread in self._threads:
+            thread.start()
+
+    def grown(self, end: int) -> None:
+        """Requests are durable up to here. Never waits."""
+        self._orders.put(Grown(end=end))
+
+    def forget(self, before_ns: int, max_bytes: int) -> None:
+        """Have old turns deleted."""
+        self._orders.put(Forget(before_ns=before_ns, max_bytes=max_bytes))
+
+    def figures(self) -> Figures:
+        """What the metrics counted.
+
+        Raises:
+            BackendError: it does not answer.
+        """
+        with self._answer_lock:
+            self._answer = answer = Future[Figures]()
+            self._orders.put(AskFigures())
+            try:
+                return answer.result(ANSWER_S)
+            except FutureTimeoutError:
+                message = "the process that understands does not answer"
+                raise BackendError(message) from None
+
+    def stop(self) -> None:
+        """Have it understand what is there, as far as time allows, and end."""
+        if not self._threads[0].is_alive():
+            return
+        self._finishing.set()
+        self._orders.put(Finish(within_s=FINISH_S))
+        self._threads[1].join(FINISH_S + KILL_S)
+        if self._threads[1].is_alive() and self._process is not None:
+            self._process.kill()
+            self._threads[1].join()
+        self._orders.put(None)
+        self._threads[0].join()
+
+    # --- its life ------------------------------------------------------------------------------------
+
+    def _keep_running(self) -> None:
+        pause_s = RESTART_S
+        while True:
+            began = time.monotonic()
+            code = self._run_once()
+            if self._finishing.is_set():
+                return
+            self.restarts += 1
+            self._down = f"the process that understands ended with {code}"
+            if time.monotonic() - began > MAX_RESTART_S:
+                pause_s = RESTART_S
+            self._tell(f"{self._down}; it is started again in {pause_s:g} s. Nothing is lost: it is on the disk")
+            if self._finishing.wait(pause_s):
+                return
+            pause_s = min(2 * pause_s, MAX_RESTART_S)
+
+    def _run_once(self) -> int:
+        with subprocess.Popen(  # noqa: S603 - this program itself
+            _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(self._lock,)
+        ) as process:
+            if process.stdin is None or process.stdout is None:
+                raise AssertionError
+            with suppress(BrokenPipeError):
+                process.stdin.write(line_of(self._begin) + line_of(Grown(end=self._end)))
+                process.stdin.flush()
+            self._process = process
+            if self._finishing.is_set():
+                self._orders.put(Finish(within_s=FINISH_S))
+            self._hear(process.stdout)
+            self._process = None
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+            return process.wait()
+
+    def _hear(self, output: IO[bytes]) -> None:
+        for line in output:
+            try:
+                told = TOLD.decode(line)
+            except msgspec.DecodeError as error:
+                self._tell(f"the process that understands cannot be understood: {error}")
+                return
+            self._take(told)
+
+    def _take(self, told: Told) -> None:
+        if isinstance(told, Progress):
+            self.progress = told
+            self._down = None
+        elif isinstance(told, Figures):
+            answer = self._answer
+            if answer is not None and not answer.done():
+                answer.set_result(told)
+        elif isinstance(told, Forgotten):
+            self._forgotten(told)
+        else:
+            self._tell(told.text)
+            if told.trouble is not None:
+                self._cannot_keep = told.trouble or None
+
+    def _feed(self) -> None:
+        """Pass orders on. Only the newest end matters; what a process that is gone did not take is of no use."""
+        while (order := self._orders.get()) is not None:
+            if isinstance(order, Grown):
+                self._end = max(self._end, order.end)
+                if not self._orders.empty():
+                    continue
+                order = Grown(end=self._end)
+            else:
+                self._write(Grown(end=self._end))
+            self._write(order)
+
+    def _write(self, order: Order) -> None:
+        process = self._process
+        if process is not None and process.stdin is not None:
+            with suppress(BrokenPipeError, ValueError):
+                process.stdin.write(line_of(order))
+                process.stdin.flush()
