@@ -28,7 +28,7 @@ from agentnet_otel.outputs.turn_rows import turn_line
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.access import read_access
 from agentnet_otel.sources.read_report import ReadReport
-from agentnet_otel.sources.rebuild import Rebuilt, rebuild
+from agentnet_otel.sources.rebuild import Rebuilt, TurnStream, rebuild
 from agentnet_otel.sources.threshold_file import read_thresholds
 
 if TYPE_CHECKING:
@@ -129,11 +129,13 @@ def turns(sources: Sources, group_calls: GroupCalls = False, quiet: Quiet = Fals
 
     Example: agentnet-otel turns demo-out/spans.jsonl | head -3
     """
-    rebuilt = _rebuild(sources, group_calls=group_calls, quiet=quiet)
-    for turn in rebuilt.turns:
-        sys.stdout.buffer.write(turn_line(turn))
+    with console.progress("reading spans", quiet=quiet) as tick:
+        stream = TurnStream(sources, tick, group_calls=group_calls, prices=installed())
+        for line in stream.in_order(turn_line):
+            sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()
-    raise typer.Exit(_code(rebuilt))
+    _tell_reading(stream, quiet=quiet)
+    raise typer.Exit(_code(stream))
 
 
 @app.command()
@@ -335,21 +337,27 @@ def _rebuild(sources: Sequence[str], *, group_calls: bool, quiet: bool) -> Rebui
     """The turns of the sources. What was left out is told; where nothing at all could be read, that is a failure."""
     with console.progress("reading spans", quiet=quiet) as tick:
         rebuilt = rebuild(sources, tick, group_calls=group_calls, prices=installed())
-    nothing = bool(rebuilt.read.unreadable_sources) and not rebuilt.read.spans
-    if nothing or not quiet:
-        _tell_problems(rebuilt.read)
-    if not quiet:
-        _tell_counts(rebuilt.counts)
-    if rebuilt.read.summary is not None:
-        _tell(rebuilt.read.summary)
-    if nothing:
-        raise typer.Exit(FAILURE)
+    _tell_reading(rebuilt, quiet=quiet)
     return rebuilt
 
 
-def _code(rebuilt: Rebuilt) -> int:
+def _tell_reading(reading: Rebuilt | TurnStream, *, quiet: bool) -> None:
+    nothing = bool(reading.read.unreadable_sources) and not reading.read.spans
+    if nothing or not quiet:
+        _tell_problems(reading.read)
+    if not quiet:
+        _tell_counts(reading.counts)
+        if reading.out_of_order:
+            _tell(f"{reading.out_of_order:,} turns stand later than they ended: their spans came too far apart")
+    if reading.read.summary is not None:
+        _tell(reading.read.summary)
+    if nothing:
+        raise typer.Exit(FAILURE)
+
+
+def _code(reading: Rebuilt | TurnStream) -> int:
     """A source that was named and is not there is a failure, though the others were read."""
-    return FAILURE if rebuilt.read.missing_sources else 0
+    return FAILURE if reading.read.missing_sources else 0
 
 
 def _check_code(verdicts: Sequence[Judgement], comparison: Comparison | None, rebuilt: Rebuilt) -> int:

@@ -1,7 +1,8 @@
 """Write the lock files, or with ``--check`` tell whether they are current.
 
 ``requirements.lock`` holds what the demo needs, ``requirements-dev.lock`` all the rest, ``requirements-agentnet.lock``
-what the real AgentNet imports. All carry hashes and no address of an index.
+what the real AgentNet imports, ``deploy/bridge/requirements.lock`` what is in the bridge's image. All carry hashes and
+no address of an index.
 """
 
 import shutil
@@ -23,6 +24,11 @@ COMMON = [
 LOCKS = {
     "requirements.lock": ["pyproject.toml", "--extra=cli", "--extra=zstd", "--group=build"],
     "requirements-dev.lock": ["pyproject.toml", "--all-extras", "--group=dev", "--constraint=requirements.lock"],
+    "deploy/bridge/requirements.lock": [
+        "pyproject.toml",
+        *("--extra=cli", "--extra=prices", "--extra=service", "--extra=zstd", "--group=build"),
+        "--constraint=requirements-dev.lock",
+    ],
     "requirements-agentnet.lock": ["--group=pyproject.toml:agentnet", "--constraint=requirements-dev.lock"],
 }
 
@@ -41,7 +47,9 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as folder:
         for name in ("pyproject.toml", *LOCKS):
-            shutil.copy(ROOT / name, folder)
+            copy = Path(folder, name)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy)
         compile_locks(Path(folder))
         stale = [name for name in LOCKS if (ROOT / name).read_text() != (Path(folder) / name).read_text()]
     if stale:

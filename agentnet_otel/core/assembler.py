@@ -44,7 +44,7 @@ from typing import Final
 import msgspec
 
 from agentnet_otel.core.cost import PriceBook
-from agentnet_otel.core.dialects import Role, SpanFacts, read_facts
+from agentnet_otel.core.dialects import Role, read_facts
 from agentnet_otel.core.forgotten import Fate, Forgotten
 from agentnet_otel.core.reconstruction import reconstruct
 from agentnet_otel.core.trace_tree import Stage, Told, TraceTree
@@ -155,59 +155,60 @@ class Assembler:
         if span.trace_id in _ZERO_IDS or span.span_id in _ZERO_IDS:
             self.counts.without_ids += 1
             return []
-        if span.parent_span_id == span.span_id:
-            span = msgspec.structs.replace(span, parent_span_id=None)
+        return self.take(member_of(span, read_facts(span)))
+
+    def take(self, member: Member) -> list[Turn]:
+        """Take one ended span of which the facts were read, and which has ids; returns as `feed`."""
         self.counts.spans += 1
-        tree = self._tree(span.trace_id)
-        if not self._take(span, tree):
-            self._held -= span.span_id in tree.open
-            tree.stop(span.span_id)
-            self._let_go(span.trace_id, tree)
+        tree = self._tree(member.trace_id)
+        if not self._take(member, tree):
+            self._held -= member.span_id in tree.open
+            tree.stop(member.span_id)
+            self._let_go(member.trace_id, tree)
             return []
-        turns = self._advance(span, tree) if self._in_process else []
+        turns = self._advance(member, tree) if self._in_process else []
         return [*turns, *self._evict()]
 
-    def _take(self, span: SpanRecord, tree: TraceTree) -> bool:
+    def _take(self, member: Member, tree: TraceTree) -> bool:
         """Put a span where it belongs, unless it is of no use; then it is counted."""
-        fate = self._forgotten.fate(span.trace_id, span.span_id)
-        if span.span_id in tree.members or fate in {Fate.IN_TURN, Fate.OUTSIDE}:
+        trace_id, facts = member.trace_id, member.facts
+        fate = self._forgotten.fate(trace_id, member.span_id)
+        if member.span_id in tree.members or fate in {Fate.IN_TURN, Fate.OUTSIDE}:
             self.counts.duplicates += 1
             return False
-        facts = read_facts(span)
         if facts.role is Role.TWIN:
             self.counts.twins += 1
             return False
-        if fate is Fate.MISSING or self._is_late(span, facts, tree):
+        if fate is Fate.MISSING or self._is_late(member, tree):
             self.counts.late += 1
-            self._forgotten.remember(span.trace_id, span.span_id, Fate.IN_TURN)
+            self._forgotten.remember(trace_id, member.span_id, Fate.IN_TURN)
             return False
-        if facts.role in {Role.WORKFLOW, Role.ROOT} and self._forgotten.held_turns(span.trace_id, span.span_id):
-            facts = msgspec.structs.replace(facts, role=Role.SESSION)
-        self._held += span.span_id not in tree.open
+        if facts.role in {Role.WORKFLOW, Role.ROOT} and self._forgotten.held_turns(trace_id, member.span_id):
+            member = msgspec.structs.replace(member, facts=msgspec.structs.replace(facts, role=Role.SESSION))
+        self._held += member.span_id not in tree.open
         tree.arrived_ns = self._now_ns
-        member = member_of(span, facts)
-        if facts.role is not Role.TURN and self._forgotten.fate(span.trace_id, span.parent_span_id) is Fate.OUTSIDE:
+        if facts.role is not Role.TURN and self._forgotten.fate(trace_id, member.parent_span_id) is Fate.OUTSIDE:
             member = msgspec.structs.replace(member, parent_span_id=None)  # the way up is known to lead to no turn
         tree.add(member)
         return True
 
-    def _is_late(self, span: SpanRecord, facts: SpanFacts, tree: TraceTree) -> bool:
+    def _is_late(self, member: Member, tree: TraceTree) -> bool:
         """Whether it belongs to a turn that can be revised no more; a turn in a turn is one of its own."""
+        facts, parent = member.facts, member.parent_span_id
         if facts.role is Role.TURN:
             return False
-        parent = span.parent_span_id
         if parent in tree.members:
             turn = parent if tree.is_turn(parent) else tree.enclosing_turn(parent)
             told = tree.told.get(turn) if turn is not None else None
             return turn in tree.closed or (told is not None and told.spans >= self._turn_spans)
         if parent in tree.open:
             return False
-        if self._forgotten.fate(span.trace_id, parent) in {Fate.IN_TURN, Fate.MISSING}:
+        if self._forgotten.fate(member.trace_id, parent) in {Fate.IN_TURN, Fate.MISSING}:
             return True
         return (
             facts.turn_id is not None
             and not tree.knows_turn_id(facts.turn_id)
-            and self._forgotten.knows_turn_id(span.trace_id, facts.turn_id)
+            and self._forgotten.knows_turn_id(member.trace_id, facts.turn_id)
         )
 
     # --- when turns are told -------------------------------------------------------------------------
@@ -264,7 +265,7 @@ class Assembler:
     def _tell_pending(self, trace_id: str, tree: TraceTree) -> list[Turn]:
         return [self._tell(trace_id, tree, turn_id) for turn_id in list(tree.pending)]
 
-    def _advance(self, span: SpanRecord, tree: TraceTree) -> list[Turn]:
+    def _advance(self, span: Member, tree: TraceTree) -> list[Turn]:
         """What the end of a span completes in process."""
         trace_id = span.trace_id
         if not tree.inside_open(span.span_id):

@@ -59,14 +59,14 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def member_of(span: SpanRecord, facts: SpanFacts) -> Member:
-    """What is kept of a span."""
+    """What is kept of a span. One that names itself as its parent has none."""
     words = _NO_WORDS
     if facts.role is Role.TURN or facts.role in MAYBE_TURNS:
         words = {key: value for key, value in span.attributes.items() if key in TURN_WORDS}
     return Member(
         trace_id=span.trace_id,
         span_id=span.span_id,
-        parent_span_id=span.parent_span_id,
+        parent_span_id=None if span.parent_span_id == span.span_id else span.parent_span_id,
         start_ns=span.start_ns,
         end_ns=span.end_ns,
         name=span.name,

@@ -29,6 +29,12 @@ def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Sp
     Raises:
         ConfigurationError: an address of Jaeger is none.
     """
+    for batch in read_batches(sources, report):
+        yield from batch
+
+
+def read_batches(sources: Iterable[str | Path], report: ReadReport) -> Iterator[list[SpanRecord]]:
+    """The same spans, those of a line or message together."""
     decoder = PayloadDecoder()
     for source in map(str, sources):
         report.sources += 1
@@ -41,11 +47,12 @@ def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Sp
             yield from _read_path(source, decoder, report, named=True)
 
 
-def _read_server(source: str, report: ReadReport) -> Iterator[SpanRecord]:
+def _read_server(source: str, report: ReadReport) -> Iterator[list[SpanRecord]]:
     query = parse_jaeger_source(source)
     before = report.spans
     try:
-        yield from read_jaeger(query, report)
+        for span in read_jaeger(query, report):
+            yield [span]
     except AgentNetOtelError as error:
         report.unreadable_sources += 1
         report.missing_sources += report.spans == before
@@ -72,14 +79,15 @@ def _files_below(folder: str, report: ReadReport) -> list[str]:
     return sorted(found)
 
 
-def _read_path(path: str, decoder: PayloadDecoder, report: ReadReport, *, named: bool) -> Iterator[SpanRecord]:
+def _read_path(path: str, decoder: PayloadDecoder, report: ReadReport, *, named: bool) -> Iterator[list[SpanRecord]]:
     name = "standard input" if path == STDIN else path
     opened = False
     try:
         with _open(path) as raw:
             opened = True
             for payload in payloads(decompressed(raw), name, report):
-                yield from _read_payload(payload, decoder, report)
+                if spans := _spans_of(payload, decoder, report):
+                    yield spans
     except AgentNetOtelError as error:
         report.unreadable_sources += 1
         report.missing_sources += named and not opened
@@ -110,17 +118,20 @@ def _open(path: str) -> AbstractContextManager[BinaryIO]:
         raise InputError(message) from None
 
 
-def _read_payload(payload: Payload, decoder: PayloadDecoder, report: ReadReport) -> Iterator[SpanRecord]:
+def _spans_of(payload: Payload, decoder: PayloadDecoder, report: ReadReport) -> list[SpanRecord]:
+    """The spans of a payload as far as they can be used."""
+
     def tell_bad_span(what: str) -> None:
         report.bad_spans += 1
         report.tell(payload.where, what)
 
+    spans: list[SpanRecord] = []
     try:
-        for span in decoder.decode(payload.data, payload.form, tell_bad_span=tell_bad_span):
-            report.spans += 1
-            yield span
+        spans.extend(decoder.decode(payload.data, payload.form, tell_bad_span=tell_bad_span))
     except TruncatedError:
         report.cut_off(payload.where, "it is cut off")
     except InputError as error:
         report.bad_lines += 1
         report.tell(payload.where, str(error))
+    report.spans += len(spans)
+    return spans

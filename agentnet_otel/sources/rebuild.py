@@ -1,22 +1,29 @@
-"""From sources to turns in one go: what the commands read."""
+"""From sources to turns: what the commands read.
+
+Turns come as a stream, so that what is held does not grow with the input; `rebuild` collects them.
+"""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from agentnet_otel.core.assembler import Assembler, Counts, newest_revisions
+from agentnet_otel.core.assembler import Counts, newest_revisions
 from agentnet_otel.core.cost import PriceBook
+from agentnet_otel.core.dialects import read_facts
+from agentnet_otel.core.ending_order import EndingOrder, ending_key
+from agentnet_otel.core.trace_window import TraceWindow
+from agentnet_otel.core.turn_parts import member_of
 from agentnet_otel.errors import BackendError, InputError
-from agentnet_otel.model import Turn
+from agentnet_otel.model import SpanRecord, Turn
 from agentnet_otel.sources.environment_facts import EnvironmentFacts
-from agentnet_otel.sources.files import read_spans
+from agentnet_otel.sources.files import read_batches
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
 
-MAX_SPANS: Final = 5_000_000
-"""Spans of files that are held until the end, because their order is unknown; beyond it the oldest trace is told."""
+T = TypeVar("T")
+
 _TICK_SPANS: Final = 1000
 
 
@@ -24,13 +31,79 @@ _TICK_SPANS: Final = 1000
 class Rebuilt:
     """The turns of some sources, in order of ending, and what happened on the way.
 
-    ``environment``: where they were measured, as far as their spans tell; {} where they do not.
+    ``environment``: where they were measured, as far as their spans tell; {} where they do not. ``out_of_order``:
+    turns that became complete too late for their place in the order.
     """
 
     turns: list[Turn]
     counts: Counts
     read: ReadReport
     environment: Mapping[str, str] = field(default_factory=dict)
+    out_of_order: int = 0
+
+
+class TurnStream:
+    """The turns of some sources, one after the other. What is told of the reading is whole when the last one came.
+
+    A folder of `serve` holds turns already; other sources hold spans. With ``group_calls`` the calls of a trace that
+    lie in no turn are told as one. ``prices`` are for calls whose cost no span tells. ``tick`` is called with numbers
+    of spans read.
+    """
+
+    def __init__(
+        self,
+        sources: Iterable[str | Path],
+        tick: Callable[[int], None] | None = None,
+        *,
+        group_calls: bool = False,
+        prices: PriceBook | None = None,
+    ) -> None:
+        self.read = ReadReport()
+        self.out_of_order = 0
+        self._sources = list(sources)
+        self._tick = tick
+        self._window = TraceWindow(group_calls=group_calls, prices=prices)
+        self._environment = EnvironmentFacts()
+
+    @property
+    def counts(self) -> Counts:
+        """What the spans came to, and what could not be used."""
+        return self._window.counts
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Where the turns were measured, as far as their spans tell; {} where they do not."""
+        return self._environment.by_name()
+
+    def in_order(self, make: Callable[[Turn], T]) -> Iterator[T]:
+        """What ``make`` makes of each turn, in order of ending; so much and no more is held of it."""
+        order = EndingOrder[T]()
+        for turns in self._turns():
+            for turn in turns:
+                order.push(ending_key(turn), make(turn))
+            yield from order.ready()
+        yield from order.rest()
+        self.out_of_order = order.out_of_order
+
+    def _turns(self) -> Iterator[Sequence[Turn]]:
+        """All turns, as they become complete."""
+        stores = [Path(source) for source in self._sources if is_store(source)]
+        self.read.sources += len(stores)
+        stored = (turn for folder in stores for turn in _stored_turns(folder, self.read))
+        yield from ([turn] for turn in stored) if len(stores) == 1 else [newest_revisions(stored)]
+        unticked = 0
+        for batch in read_batches([source for source in self._sources if not is_store(source)], self.read):
+            yield self._window.feed([member_of(span, read_facts(span)) for span in self._noted(batch)])
+            unticked += len(batch)
+            if self._tick is not None and unticked >= _TICK_SPANS:
+                self._tick(unticked)
+                unticked = 0
+        yield self._window.finish()
+
+    def _noted(self, batch: list[SpanRecord]) -> list[SpanRecord]:
+        for span in batch:
+            self._environment.note(span)
+        return batch
 
 
 def rebuild(
@@ -40,29 +113,20 @@ def rebuild(
     group_calls: bool = False,
     prices: PriceBook | None = None,
 ) -> Rebuilt:
-    """All turns in the sources, each in its newest revision. ``tick`` is called with numbers of spans read.
+    """All turns of a `TurnStream`."""
+    stream = TurnStream(sources, tick, group_calls=group_calls, prices=prices)
+    turns = list(stream.in_order(_itself))
+    return Rebuilt(
+        turns=turns,
+        counts=stream.counts,
+        read=stream.read,
+        environment=stream.environment,
+        out_of_order=stream.out_of_order,
+    )
 
-    A folder of `serve` holds turns already; other sources hold spans. With ``group_calls`` the calls of a trace that
-    lie in no turn are told as one. ``prices`` are for calls whose cost no span tells.
-    """
-    read = ReadReport()
-    assembler = Assembler(max_spans=MAX_SPANS, group_calls=group_calls, prices=prices)
-    turns: list[Turn] = []
-    of_spans = []
-    for source in sources:
-        if is_store(source):
-            read.sources += 1
-            turns.extend(_stored_turns(Path(source), read))
-        else:
-            of_spans.append(source)
-    environment = EnvironmentFacts()
-    for span in read_spans(of_spans, read):
-        environment.note(span)
-        turns.extend(assembler.feed(span))
-        if tick is not None and read.spans % _TICK_SPANS == 0:
-            tick(_TICK_SPANS)
-    turns.extend(assembler.drain())
-    return Rebuilt(turns=newest_revisions(turns), counts=assembler.counts, read=read, environment=environment.by_name())
+
+def _itself(turn: Turn) -> Turn:
+    return turn
 
 
 def is_store(source: str | Path) -> bool:

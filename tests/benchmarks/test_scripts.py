@@ -10,7 +10,12 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 SCRIPTS = {path.stem.removeprefix("bench_"): path for path in sorted(BENCHMARKS.glob("bench_*.py"))}
-SIZES = {"write": ("--turns=20", "--rounds=2"), "read": ("--turns=40", "--rounds=2"), "accuracy": ("--turns=50",)}
+SIZES = {
+    "write": ("--turns=20", "--rounds=2"),
+    "read": ("--turns=40", "--rounds=2"),
+    "accuracy": ("--turns=50",),
+    "scrape": ("--metrics=10", "--rounds=2"),
+}
 """Small, so that a run takes seconds; the ratios are then only there, not true."""
 
 

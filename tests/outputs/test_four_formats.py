@@ -1,6 +1,8 @@
 """All formats: the same figures, and hostile texts do nothing in any of them."""
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import math
@@ -24,7 +26,7 @@ from agentnet_otel.model import (
     ToolCall,
     Turn,
 )
-from agentnet_otel.outputs.reports.blocks import Listing, Paragraph, Table
+from agentnet_otel.outputs.reports.blocks import Chart, Listing, Paragraph, Table
 from agentnet_otel.outputs.reports.content import DataQuality, report_on
 from agentnet_otel.outputs.reports.document import document_of
 from agentnet_otel.outputs.reports.formats import RENDERERS, known_format, render
@@ -141,7 +143,15 @@ TAGS = {
         "li",
         "table",
     ),
-    *("thead", "tbody", "tr", "th", "td", "span", "bdi", "strong", "a"),
+    *("thead", "tbody", "tr", "th", "td", "span", "bdi", "strong", "a", "nav", "script"),
+    *("figure", "figcaption", "details", "summary"),
+    *("svg", "desc", "rect", "line", "text", "circle", "polyline"),
+}
+ATTRIBUTES = {
+    *("lang", "charset", "http-equiv", "content", "name", "class", "role", "aria-label", "tabindex", "scope"),
+    *("style", "data-head", "data-value", "href", "rel", "id", "aria-labelledby"),
+    *("width", "height", "viewbox", "preserveaspectratio", "points", "text-anchor"),
+    *("x", "y", "x1", "x2", "y1", "y2", "dx", "cx", "cy", "r"),
 }
 
 
@@ -153,7 +163,9 @@ def text_of(spans):
 def document_tables(content):
     """The tables that a report has."""
     found = document_of(content)
-    return [block for section in found.sections for block in section.blocks if isinstance(block, Table) and block.rows]
+    blocks = [block for section in found.sections for block in section.blocks]
+    tables = [block.table if isinstance(block, Chart) else block for block in blocks]
+    return [table for table in tables if isinstance(table, Table) and table.rows]
 
 
 def unescaped(cell):
@@ -212,11 +224,7 @@ def test_no_text_becomes_a_tag_or_an_attribute(turns):
     """Whatever agents, models, tools, rules and errors are called: the tags are ours, and no event handler is there."""
     page = Page(render_html(report(turns, environment={"<b>": "<i>"}, quality=DataQuality(notes=("<u>note</u>",)))))
     assert page.tags <= TAGS
-    names_of_attributes = {name for _, name, _ in page.attributes}
-    assert names_of_attributes <= {
-        *("lang", "charset", "http-equiv", "content", "name", "class", "role", "aria-label", "tabindex", "scope"),
-        *("style", "data-head", "href", "rel"),
-    }
+    assert {name for _, name, _ in page.attributes} <= ATTRIBUTES
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -261,14 +269,14 @@ def test_only_addresses_of_the_web_become_links(scheme):
         turn_id="t", trace_id="1" * 32, span_id="1" * 16, agent="a", start_ns=0, end_ns=MS, outcome=Outcome.SUCCESS
     )
     page = Page(render_html(report([turn], trace_url=scheme + "{trace_id}")))
-    assert "a" not in page.tags
+    assert all(value.startswith("#") for _, name, value in page.attributes if name == "href")
     linked = Page(render_html(report([turn], trace_url="https://host/t/{trace_id}?a=1&b='\"<>")))
     assert ("a", "href", f"https://host/t/{'1' * 32}?a=1&b='\"<>") in linked.attributes
     assert ("a", "rel", "noopener noreferrer") in linked.attributes
 
 
-def test_html_is_one_small_file_without_script_or_network():
-    """200 agents with long names: below 1 MB, nothing is loaded, and the policy in it forbids all but its style."""
+def test_html_is_one_small_file_without_network():
+    """200 agents with long names: below 1 MB, nothing is loaded, and the policy in it allows only its own script."""
     turns = [
         Turn(
             turn_id=f"t{place}",
@@ -284,9 +292,13 @@ def test_html_is_one_small_file_without_script_or_network():
     text = render_html(report(turns))
     page = Page(text)
     assert len(text.encode()) < 1_000_000
-    assert not {tag for tag, name, _ in page.attributes if name in {"src", "href", "action", "data"}}
-    assert "script" not in page.tags
-    assert ("meta", "content", "default-src 'none'; style-src 'unsafe-inline'") in page.attributes
+    assert not {tag for tag, name, _ in page.attributes if name in {"src", "action", "data"}}
+    assert all(value.startswith("#") for _, name, value in page.attributes if name == "href")
+    script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    policy = next(value for _, name, value in page.attributes if name == "content" and "default-src" in value)
+    assert policy.startswith(f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}';")
+    assert text.count("<script") == 1
     assert "And 150 more, which the JSON report has." in "".join(page.words)
 
 
@@ -302,8 +314,13 @@ def test_html_is_structured_for_all_readers():
     assert text.count("<h1>AgentNet Performance Report</h1>") == 1
     regions = [attribute for attribute in page.attributes if attribute[1:] == ("role", "region")]
     assert len(regions) == len(page.tables) == text.count('tabindex="0"')
-    labels = [value for _, name, value in page.attributes if name == "aria-label"]
+    labels = [value for tag, name, value in page.attributes if (tag, name) == ("div", "aria-label")]
     assert len(set(labels)) == len(labels) == len(regions)
+    idents = [value for _, name, value in page.attributes if name == "id"]
+    assert len(set(idents)) == len(idents)
+    pictures = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-labelledby")]
+    assert {ident for value in pictures for ident in value.split()} <= set(idents)
+    assert len(pictures) == text.count('role="img"') > 3
     assert text.count('scope="row"') == sum(len(table) - 1 for table in page.tables)
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text

@@ -68,8 +68,10 @@ KEYS = {
         "quantiles",
         "outliers",
         "buckets",
+        "histogram",
         "peak_concurrency",
     },
+    "latency_over_time": [{"start_ns", "end_ns", "turns", "failed", "median_ms", "p95_ms", "p95_sufficient"}],
     "time_to_first_token": {"turns", "median_ms", "p95_ms", "p95_sufficient"},
     "components": [
         {
@@ -106,11 +108,12 @@ KEYS = {
             "tokens",
             "cost_usd",
             "efficiency",
+            "component_ms",
             "mean_sufficient",
             "p95_sufficient",
         }
     ],
-    "models": [{"model", "turns", "usage"}],
+    "models": [{"model", "turns", "usage", "cost_usd"}],
     "slowest_turns": [
         {
             "turn_id",
@@ -121,6 +124,7 @@ KEYS = {
             "outcome",
             "component",
             "component_ms",
+            "components_ms",
             "url",
         }
     ],

@@ -248,7 +248,7 @@ def test_tables_that_grow_with_the_data_are_bounded(make_turn):
         for n in range(1000)
     ]
     text = markdown(turns)
-    assert text.count(f"And {1000 - MAX_ROWS} more, which the JSON report has.") == 4
+    assert text.count(f"And {1000 - MAX_ROWS} more, which the JSON report has.") == 5
     assert f"and {1000 - MAX_ROWS} more." in text
     assert len(text) < 50_000
 

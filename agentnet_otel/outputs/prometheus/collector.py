@@ -14,11 +14,11 @@ from agentnet_otel.outputs.prometheus.text import bucket_counts
 
 
 class SdkCollector(Collector):
-    """A collector over the data of readers."""
+    """A collector over the data of readers; ``memory`` keeps their exemplars for all who collect."""
 
-    def __init__(self, readings: Readings) -> None:
+    def __init__(self, readings: Readings, memory: ExemplarMemory) -> None:
         self._readings = readings
-        self._memory = ExemplarMemory()
+        self._memory = memory
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: names are known only when there is data, and a registry need not collect to register."""

@@ -85,7 +85,7 @@ class PrometheusEndpoint:
     @property
     def collector(self) -> SdkCollector:
         """A collector for a registry of prometheus_client."""
-        return SdkCollector(self._readings)
+        return SdkCollector(self._readings, self._memory)
 
     def register(self, registry: CollectorRegistry) -> SdkCollector:
         """Show the metrics on the page that an application has already; returns what ``unregister`` takes."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from agentnet_otel.core.statistics import Interval
 from agentnet_otel.outputs.reports import wording
+from agentnet_otel.outputs.reports.charts import Drawing
 
 MAX_ROWS: Final = 50
 """Rows shown of a table that grows with the data; the JSON report has them all."""
@@ -80,7 +81,22 @@ class Listing:
     numbered: bool = False
 
 
-Block = Table | Paragraph | Listing
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A picture and the table of what it shows, which is all there is where nothing can be drawn.
+
+    ``told``: what can be seen in it, for those who do not see it. ``folded``: where it is drawn, the table is opened
+    only on demand.
+    """
+
+    title: str
+    told: str
+    drawing: Drawing
+    table: Table
+    folded: bool = True
+
+
+Block = Table | Paragraph | Listing | Chart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

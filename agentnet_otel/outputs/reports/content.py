@@ -22,6 +22,7 @@ from agentnet_otel.outputs.reports.findings import (
     recommendations_of,
 )
 from agentnet_otel.outputs.reports.opportunities import Opportunity, opportunities_of
+from agentnet_otel.outputs.reports.over_time import TimeRow, time_rows
 from agentnet_otel.outputs.reports.tables import (
     AgentRow,
     ComponentRow,
@@ -91,6 +92,7 @@ class ReportContent:
     verdicts: tuple[Judgement, ...]
     findings: tuple[str, ...]
     latency: LatencySummary | None
+    over_time: tuple[TimeRow, ...]
     first_token: FirstTokenSummary | None
     components: tuple[ComponentRow, ...]
     tokens: TokenSummary
@@ -152,6 +154,7 @@ def report_on(
             analysis, findings_of(verdicts, turns, components, agents, tools, violations) if turns else (), verdicts
         ),
         latency=latency_summary(turns),
+        over_time=time_rows(turns),
         first_token=first_token_summary(turns),
         components=components,
         tokens=token_summary(turns),

@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterator
 from typing import Final
 
-from agentnet_otel.outputs.reports.blocks import Block, Figure, Listing, Paragraph, Section, Span, Table
+from agentnet_otel.outputs.reports.blocks import Block, Chart, Figure, Listing, Paragraph, Section, Span, Table
 from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.outputs.reports.document import document_of
 from agentnet_otel.outputs.reports.wording import plain
@@ -40,6 +40,8 @@ def _lines(section: str, block: Block) -> Iterator[_Line]:
                 name = _words(row[0].spans)
                 for head, cell in zip(block.head[1:], row[1:], strict=True):
                     yield from ((section, number, name, *_figure(head, figure)) for figure in cell.figures)
+        case Chart():
+            yield from _lines(section, block.table)
         case Listing():
             for number, item in enumerate(block.items, 1):
                 yield (section, number, "", "text", None, "", _words(item))

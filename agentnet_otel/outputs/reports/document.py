@@ -1,7 +1,6 @@
 """The report as a document: which sections it has, in which order, and what stands in them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
 
@@ -28,10 +27,18 @@ from agentnet_otel.outputs.reports.blocks import (
     paragraph,
     sentence,
 )
+from agentnet_otel.outputs.reports.chart_blocks import (
+    categories_chart,
+    components_chart,
+    latency_charts,
+    models_chart,
+    time_text,
+    waterfalls_chart,
+)
 from agentnet_otel.outputs.reports.content import DataQuality, ReportContent
 from agentnet_otel.outputs.reports.findings import Recommendation
 from agentnet_otel.outputs.reports.opportunities import Opportunity
-from agentnet_otel.outputs.reports.tables import Bucket, LatencySummary, QuantileRow, TokenSummary
+from agentnet_otel.outputs.reports.tables import LatencySummary, TokenSummary
 
 TITLE: Final = "AgentNet Performance Report"
 FIRST_STEPS: Final = 3
@@ -43,7 +50,6 @@ _TONES: Final = {
     Verdict.FAIL: Tone.BAD,
     Verdict.NO_DATA: Tone.MUTED,
 }
-_NANOS: Final = 1_000_000_000
 
 
 def document_of(report: ReportContent) -> Document:
@@ -52,12 +58,12 @@ def document_of(report: ReportContent) -> Document:
 
 
 def _lead(report: ReportContent) -> Iterator[Block]:
-    yield paragraph(f"Generated {_time(report.generated_ns)} by agentnet-otel {report.version}.")
+    yield paragraph(f"Generated {time_text(report.generated_ns)} by agentnet-otel {report.version}.")
     if not report.turns and report.analysis is not None:
         return
     span = ""
     if report.first_ns is not None and report.last_ns is not None:
-        span = f", from {_time(report.first_ns)} to {_time(report.last_ns)}"
+        span = f", from {time_text(report.first_ns)} to {time_text(report.last_ns)}"
     yield paragraph(
         f"{report.turns:,} turns of {len(report.agents):,} agents in {report.sessions:,} sessions{span}.",
         figures=[
@@ -94,10 +100,10 @@ def _sections(report: ReportContent) -> Iterator[Section]:
 def _turn_sections(report: ReportContent) -> Iterator[Section]:
     yield _section(3, "Latency", _latency(report))
     yield _section(3, "Components", _components(report))
-    yield _section(3, "Tokens and Cost", _tokens(report.tokens))
+    yield _section(3, "Tokens and Cost", _tokens(report))
     yield _section(3, "Agents", [_agents(report)])
-    yield _section(3, "Models", [_models(report)])
-    yield _section(3, "Slowest Turns", [_slowest(report)])
+    yield _section(3, "Models", [models_chart(report.models)])
+    yield _section(3, "Slowest Turns", _slowest(report))
     yield _section(3, "Tools", [_tools(report)])
     yield _section(3, "Policy Violations", [_violations(report)])
     yield _section(2, "Optimization Opportunities", [_opportunities(report.opportunities)])
@@ -171,10 +177,7 @@ def _latency(report: ReportContent) -> Iterator[Block]:
                 Figure(value=first.p95_ms, unit="ms", of="p95 time to first token"),
             ],
         )
-    rows = tuple(_quantile(row, latency.count) for row in latency.quantiles)
-    yield Table(head=("Percentile", "ms", "95 % interval"), rows=rows)
-    most = max(bucket.turns for bucket in latency.buckets)
-    yield Table(head=("Latency", "Turns", ""), rows=tuple(_bucket(bucket, most) for bucket in latency.buckets))
+    yield from latency_charts(report, latency)
 
 
 def _latency_in_words(latency: LatencySummary) -> Paragraph:
@@ -202,26 +205,6 @@ def _latency_in_words(latency: LatencySummary) -> Paragraph:
     )
 
 
-def _quantile(row: QuantileRow, count: int) -> tuple[Cell, ...]:
-    text = wording.insufficient_text(count, row.needed)
-    if row.interval is not None:
-        text = f"{wording.milliseconds(row.interval.low)} .. {wording.milliseconds(row.interval.high)}"
-    return (
-        blocks.words(f"p{100 * row.q:g}"),
-        blocks.milliseconds(row.value_ms),
-        blocks.bounds(text, row.interval, "ms"),
-    )
-
-
-def _bucket(bucket: Bucket, most: int) -> tuple[Cell, ...]:
-    label = (
-        f"{bucket.from_ms:,.0f} ms and more"
-        if bucket.below_ms is None
-        else f"{bucket.from_ms:,.0f} .. {bucket.below_ms:,.0f} ms"
-    )
-    return blocks.words(label), blocks.count(bucket.turns), Cell(bar=bucket.turns / most)
-
-
 def _components(report: ReportContent) -> Iterator[Block]:
     yield paragraph("Self time: each instant of a turn belongs to one component, so the shares add up to the whole.")
     yield Table(
@@ -240,9 +223,13 @@ def _components(report: ReportContent) -> Iterator[Block]:
             for row in report.components
         ),
     )
+    by_agent = components_chart(report)
+    if by_agent is not None:
+        yield by_agent
 
 
-def _tokens(tokens: TokenSummary) -> Iterator[Block]:
+def _tokens(report: ReportContent) -> Iterator[Block]:
+    tokens = report.tokens
     usage, number = tokens.usage, wording.number
     yield paragraph(
         f"Input {number(usage.input)}, of these cached {number(usage.cached)}; output {number(usage.output)}, of these "
@@ -257,14 +244,7 @@ def _tokens(tokens: TokenSummary) -> Iterator[Block]:
             Figure(value=tokens.estimated_turns, of="turns with estimated tokens"),
         ],
     )
-    total = sum(tokens.by_category.values())
-    yield Table(
-        head=("Category", "Tokens", "Share"),
-        rows=tuple(
-            (blocks.words(name), blocks.count(count), blocks.percent(count / total if total else None))
-            for name, count in tokens.by_category.items()
-        ),
-    )
+    yield categories_chart(report)
     yield _cost(tokens)
     qualities = ", ".join(f"{source} in {count:,}" for source, count in tokens.quality_sources.items())
     quality = f"; quality: {qualities} turns" if qualities else ""
@@ -322,24 +302,8 @@ def _agents(report: ReportContent) -> Table:
     )
 
 
-def _models(report: ReportContent) -> Table:
-    return Table(
-        head=("Model", "Turns", "Input tokens", "Output tokens"),
-        rows=tuple(
-            (
-                blocks.named(row.model),
-                blocks.count(row.turns),
-                blocks.count(row.usage.input),
-                blocks.count(row.usage.output),
-            )
-            for row in report.models[:MAX_ROWS]
-        ),
-        left_out=max(0, len(report.models) - MAX_ROWS),
-    )
-
-
-def _slowest(report: ReportContent) -> Table:
-    return Table(
+def _slowest(report: ReportContent) -> Iterator[Block]:
+    yield Table(
         head=("Agent", "ms", "Outcome", "Most of it", "Trace"),
         rows=tuple(
             (
@@ -355,6 +319,8 @@ def _slowest(report: ReportContent) -> Table:
             for row in report.slowest
         ),
     )
+    if report.slowest:
+        yield waterfalls_chart(report.slowest)
 
 
 def _tools(report: ReportContent) -> Table:
@@ -453,7 +419,3 @@ def _sample(*, mean: bool, p95: bool) -> Cell:
     if not mean:
         return blocks.words(wording.INSUFFICIENT)
     return blocks.words("sufficient" if p95 else f"p95 {wording.INSUFFICIENT}")
-
-
-def _time(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns / _NANOS, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -54,6 +54,7 @@ def _document(report: ReportContent) -> dict[str, Any]:
         },
         "verdicts": [verdict_object(row) for row in report.verdicts],
         "latency": report.latency,
+        "latency_over_time": report.over_time,
         "time_to_first_token": report.first_token,
         "components": report.components,
         "tokens": report.tokens,

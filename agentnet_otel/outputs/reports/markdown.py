@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import quote
 
-from agentnet_otel.outputs.reports.blocks import Block, Cell, Listing, Paragraph, Span, Table
+from agentnet_otel.outputs.reports.blocks import Block, Cell, Chart, Listing, Paragraph, Span, Table
 from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.outputs.reports.document import document_of
 from agentnet_otel.outputs.reports.wording import plain
@@ -41,6 +41,8 @@ def _block(block: Block) -> Iterator[str]:
     match block:
         case Table():
             yield from _table(block)
+        case Chart():
+            yield from (f"**{block.title}**", "", *_table(block.table))
         case Listing():
             yield from _list(block)
         case Paragraph():

@@ -23,6 +23,10 @@ from agentnet_otel.model import LatencyComponent, Outcome, TokenUsage, Turn
 
 SLOWEST: Final = 10
 BUCKET_EDGES_MS: Final = (50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0, 30_000.0)
+HISTOGRAM_STEPS: Final = (1.0, 1.25, 1.6, 2.0, 2.5, 3.15, 4.0, 5.0, 6.3, 8.0)
+"""Edges of a decade that are alike in ratio (the preferred numbers R10), so that bins of a logarithmic axis are of one
+width; the documented limits, 2 s and 5 s, are among them."""
+HISTOGRAM_EDGES_MS: Final = tuple(step * 10**decade for decade in range(7) for step in HISTOGRAM_STEPS)
 UNATTRIBUTED: Final = "unattributed"
 QUANTILES: Final = (0.5, 0.9, 0.95, 0.99)
 P95: Final = 0.95
@@ -51,7 +55,10 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencySummary:
-    """The distribution of turn latency. ``peak_concurrency``: turns that ran at the same time, at most."""
+    """The distribution of turn latency. ``peak_concurrency``: turns that ran at the same time, at most.
+
+    ``buckets`` are the same in every report; ``histogram`` is finer, from the first that has a turn to the last.
+    """
 
     count: int
     mean_ms: float
@@ -62,6 +69,7 @@ class LatencySummary:
     quantiles: tuple[QuantileRow, ...]
     outliers: int
     buckets: tuple[Bucket, ...]
+    histogram: tuple[Bucket, ...]
     peak_concurrency: int
 
 
@@ -123,7 +131,10 @@ class TokenSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRow:
-    """One agent. The flags tell whether its turns are enough for rates and means, and for the p95."""
+    """One agent. The flags tell whether its turns are enough for rates and means, and for the p95.
+
+    ``component_ms``: self time in each component, mean of all its turns, so that the sum is its mean latency.
+    """
 
     agent: str
     turns: int
@@ -133,22 +144,27 @@ class AgentRow:
     tokens: int | None
     cost_usd: float | None
     efficiency: float | None
+    component_ms: Mapping[str, float]
     mean_sufficient: bool
     p95_sufficient: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRow:
-    """One model: turns it answered in, and its tokens where known."""
+    """One model: turns it answered in, and its tokens where known.
+
+    ``cost_usd``: of the turns in which it had the most output tokens, for only whole turns tell a cost.
+    """
 
     model: str
     turns: int
     usage: TokenUsage
+    cost_usd: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlowTurn:
-    """One of the slowest turns. ``component``: where most of its time went."""
+    """One of the slowest turns. ``component``: where most of its time went; ``components_ms``: where all of it went."""
 
     turn_id: str
     trace_id: str
@@ -158,6 +174,7 @@ class SlowTurn:
     outcome: str
     component: str
     component_ms: float
+    components_ms: Mapping[str, float]
     url: str | None
 
 
@@ -201,7 +218,8 @@ def latency_summary(turns: Sequence[Turn]) -> LatencySummary | None:
             for q in QUANTILES
         ),
         outliers=outliers(ordered),
-        buckets=_buckets(ordered),
+        buckets=_buckets(ordered, (0.0, *BUCKET_EDGES_MS)),
+        histogram=_histogram(ordered),
         peak_concurrency=_peak_concurrency(turns),
     )
 
@@ -272,12 +290,15 @@ def agent_rows(turns: Sequence[Turn]) -> tuple[AgentRow, ...]:
 def model_rows(turns: Sequence[Turn]) -> tuple[ModelRow, ...]:
     """Models, those with most tokens first."""
     answered = Counter(model for turn in turns for model in turn.models)
+    usages: defaultdict[str, list[TokenUsage]] = defaultdict(list)
+    costs: defaultdict[str, float] = defaultdict(float)
+    for turn in turns:
+        for model, usage in turn.tokens_by_model.items():
+            usages[model].append(usage)
+        if turn.cost_usd is not None and turn.model is not None:
+            costs[turn.model] += turn.cost_usd
     rows = [
-        ModelRow(
-            model=model,
-            turns=count,
-            usage=_summed(t.tokens_by_model[model] for t in turns if model in t.tokens_by_model),
-        )
+        ModelRow(model=model, turns=count, usage=_summed(usages.get(model, ())), cost_usd=costs.get(model))
         for model, count in answered.items()
     ]
     return tuple(sorted(rows, key=lambda row: (-row.usage.total, row.model)))
@@ -304,6 +325,7 @@ def slow_turns(turns: Sequence[Turn], trace_url: str | None) -> tuple[SlowTurn, 
                 outcome=turn.outcome.value,
                 component=component,
                 component_ms=parts[component] / NANOS_PER_MS,
+                components_ms={name: own / NANOS_PER_MS for name, own in parts.items()},
                 url=url,
             )
         )
@@ -330,8 +352,14 @@ def violation_rows(turns: Sequence[Turn]) -> tuple[ViolationRow, ...]:
     )
 
 
-def _buckets(ordered: Sequence[float]) -> tuple[Bucket, ...]:
-    edges = (0.0, *BUCKET_EDGES_MS)
+def _histogram(ordered: Sequence[float]) -> tuple[Bucket, ...]:
+    """Bins alike in ratio; those without a turn at both ends are left out."""
+    found = _buckets(ordered, (0.0, *HISTOGRAM_EDGES_MS))
+    held = [place for place, bucket in enumerate(found) if bucket.turns]
+    return found[held[0] : held[-1] + 1]
+
+
+def _buckets(ordered: Sequence[float], edges: Sequence[float]) -> tuple[Bucket, ...]:
     places = [bisect_left(ordered, edge) for edge in edges]
     return tuple(
         Bucket(
@@ -394,13 +422,38 @@ def _agent_row(agent: str, turns: Sequence[Turn]) -> AgentRow:
         tokens=usage.total if usage.known else None,
         cost_usd=sum(costs) if costs else None,
         efficiency=fmean(efficiencies) if efficiencies else None,
+        component_ms=_mean_component_ms(turns),
         mean_sufficient=len(turns) >= MIN_MEAN_N,
         p95_sufficient=len(turns) >= P95_NEEDS,
     )
 
 
+def _mean_component_ms(turns: Sequence[Turn]) -> dict[str, float]:
+    """Self time in each component, in the order of the enumeration, and what is in none; at least one turn."""
+    spent_ns = dict.fromkeys(LatencyComponent, 0)
+    seen = set()
+    rest_ns = 0
+    for turn in turns:
+        rest_ns += turn.unattributed_ns
+        for component, own_ns in turn.component_self_ns.items():
+            spent_ns[component] += own_ns
+            seen.add(component)
+    scale = NANOS_PER_MS * len(turns)
+    found = {component.value: own_ns / scale for component, own_ns in spent_ns.items() if component in seen}
+    return {**found, UNATTRIBUTED: rest_ns / scale} if rest_ns else found
+
+
 def _summed(usages: Iterable[TokenUsage]) -> TokenUsage:
-    total = TokenUsage()
-    for usage in usages:
-        total = total.plus(usage)
-    return total
+    """All together; what is unknown in all stays unknown."""
+    known = list(usages)
+    return TokenUsage(
+        input=_sum_known([usage.input for usage in known]),
+        output=_sum_known([usage.output for usage in known]),
+        cached=_sum_known([usage.cached for usage in known]),
+        reasoning=_sum_known([usage.reasoning for usage in known]),
+    )
+
+
+def _sum_known(counts: Sequence[int | None]) -> int | None:
+    told = [count for count in counts if count is not None]
+    return sum(told) if told else None

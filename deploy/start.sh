@@ -1,0 +1,25 @@
+#!/bin/sh
+# Make what is secret and where data is kept, once, and start everything: ./start.sh [options of docker compose up]
+set -eu
+cd "$(dirname "$0")"
+
+if [ "$(id -u)" -eq 0 ]; then
+    run_as=65532:65532 # nothing runs as root
+else
+    run_as="$(id -u):$(id -g)"
+fi
+
+umask 077
+mkdir -p secrets
+random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+[ -s secrets/bridge_token ] || random > secrets/bridge_token
+[ -s secrets/grafana_password ] || random > secrets/grafana_password
+[ -s secrets/notification_url ] || printf 'http://notifications:8080/' > secrets/notification_url
+for server in agent gateway bridge jaeger prometheus alertmanager grafana; do
+    mkdir -p "data/$server"
+done
+[ "$(id -u)" -ne 0 ] || chown -R "$run_as" secrets data
+printf 'RUN_AS=%s\n' "$run_as" > .env
+
+[ "${1:-}" != --prepare ] || exit 0
+exec docker compose up --detach --build "$@"

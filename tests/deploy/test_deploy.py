@@ -1,0 +1,155 @@
+"""What deploy/ promises without starting anything: what is secret, what is reachable, what it is pinned to."""
+
+import json
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.e2e.conftest import eventually, free_port, get
+
+
+@pytest.fixture
+def deploy(repository):
+    """The folder."""
+    return repository / "deploy"
+
+
+def read(path):
+    """A YAML file."""
+    return YAML(typ="safe").load(path)
+
+
+@pytest.fixture
+def services(deploy):
+    """The services of the compose file by name."""
+    return read(deploy / "compose.yaml")["services"]
+
+
+def test_no_container_has_rights_it_does_not_need(services):
+    """Each runs as somebody who is not root, on a read-only file system, without rights, with a bound of memory."""
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["user"].startswith("${RUN_AS:?"), name
+        assert service["mem_limit"], name
+        assert not {"privileged", "network_mode", "pid", "cap_add"} & service.keys(), name
+        assert all(volume.endswith(":ro") or volume.startswith("./data/") for volume in service.get("volumes", ())), (
+            name
+        )
+
+
+def test_nothing_is_reachable_from_another_machine(services, deploy):
+    """Ports are published on loopback; the network of the servers has no way out, and all of them are in it."""
+    assert read(deploy / "compose.yaml")["networks"]["inside"] == {"internal": True}
+    for name, service in services.items():
+        assert "inside" in service["networks"], name
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ())), name
+        assert ("published" in service["networks"]) == ("ports" in service), name
+
+
+def test_versions_are_pinned_and_those_that_are_tested(services, repository):
+    """Each image has a version, and where the tests build the server it is the same one."""
+    tags = {name: service["image"].split(":")[1] for name, service in services.items()}
+    assert not {"latest", "main", "nightly"} & set(tags.values())
+    modules = repository / "tests" / "e2e" / "servers"
+    manifest = read(modules / "collector" / "manifest.yaml")
+    assert tags["agent"] == tags["gateway"] == manifest["dist"]["version"]
+
+    def required(module, path):
+        return re.search(rf"{re.escape(path)} v(\S+)", (modules / module / "go.mod").read_text())[1]
+
+    assert tags["jaeger"] == required("jaeger", "github.com/jaegertracing/jaeger")
+    assert tags["alertmanager"] == "v" + required("alertmanager", "github.com/prometheus/alertmanager")
+    major, minor, patch = tags["prometheus"].removeprefix("v").split(".")
+    assert f"0.{major}{int(minor):02}.{patch}" == required("prometheus", "github.com/prometheus/prometheus")
+
+
+def test_what_is_mounted_is_there(services, deploy):
+    """Each folder that a container reads exists, each that it writes is made by the script, each secret too."""
+    script = (deploy / "start.sh").read_text()
+    for service in services.values():
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            if source.startswith("./data/"):
+                assert source.removeprefix("./data/") in re.search(r"for server in ([\w ]+);", script)[1].split()
+            elif source != "../dashboards":  # generated
+                assert (deploy / source).is_dir(), source
+    for secret in read(deploy / "compose.yaml")["secrets"].values():
+        assert f"> {secret['file'].removeprefix('./')}" in script
+
+
+def test_secrets_are_made_once_and_kept_from_others(deploy, tmp_path):
+    """No password is a default: each start has its own, readable by its user alone; a second start changes none."""
+    copy = shutil.copytree(deploy, tmp_path / "deploy", ignore=shutil.ignore_patterns("data", "secrets", ".env"))
+    made = []
+    for _ in range(2):
+        subprocess.run([copy / "start.sh", "--prepare"], check=True, capture_output=True)
+        made.append({path.name: path.read_text() for path in (copy / "secrets").iterdir()})
+    assert made[0] == made[1]
+    assert re.fullmatch(r"[0-9a-f]{48}", made[0]["bridge_token"])
+    assert re.fullmatch(r"[0-9a-f]{48}", made[0]["grafana_password"])
+    assert made[0]["bridge_token"] != made[0]["grafana_password"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (copy / "secrets").iterdir()} == {0o600}
+    assert not re.match(r"RUN_AS=0\b", (copy / ".env").read_text())
+
+
+def test_no_secret_stands_in_a_file(deploy):
+    """Nothing that looks like a password or a token is written down in a configuration."""
+    given = re.compile(r"(?i)(?:password|token|secret)s?['\"]?\s*[:=]\s*['\"]?(?!\$|/|\[|\{|true|false|\./)[\w-]{6,}")
+    for path in deploy.rglob("*.y*ml"):
+        if not {"data", "secrets"} & set(path.relative_to(deploy).parts):
+            found = [match[0] for match in given.finditer(path.read_text())]
+            assert not [text for text in found if not text.endswith(("_token", "_password", "secrets/bridge"))], path
+
+
+def test_grafana_finds_what_the_other_servers_are(deploy, services):
+    """Each data source is a service of the compose file; an exemplar leads to one of them."""
+    sources = read(deploy / "grafana/provisioning/datasources/agentnet.yaml")["datasources"]
+    by_uid = {source["uid"]: source for source in sources}
+    assert by_uid.keys() == {"prometheus", "jaeger", "alertmanager"}
+    for source in sources:
+        host, port = source["url"].removeprefix("http://").split(":")
+        assert any(mapping.endswith(f":{port}") for mapping in services[host]["ports"])
+    (way,) = by_uid["prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
+    assert way == {"name": "trace_id", "datasourceUid": "jaeger"}
+    (provider,) = read(deploy / "grafana/provisioning/dashboards/agentnet.yaml")["providers"]
+    assert f"../dashboards:{provider['options']['path']}:ro" in services["grafana"]["volumes"]
+
+
+def test_targets_are_services(deploy, services):
+    """What Prometheus looks for are services, at ports that their configuration opens."""
+    for path in sorted((deploy / "prometheus" / "targets").glob("*.yml")):
+        for group in read(path):
+            for target in group["targets"]:
+                assert target.split(":")[0] in {*services, "localhost"}, path
+
+
+def test_the_receiver_of_notifications(deploy, tmp_path):
+    """It prints each alert as a line, refuses what is none, and goes on."""
+    port = free_port()
+    command = [sys.executable, deploy / "notifications" / "print_notifications.py", f"127.0.0.1:{port}"]
+    url = f"http://127.0.0.1:{port}/"
+    alert = {"status": "firing", "labels": {"alertname": "A"}, "annotations": {}, "startsAt": "now"}
+    with (tmp_path / "printed").open("wb") as printed, subprocess.Popen(command, stdout=printed) as process:
+        try:
+            eventually(lambda: get(url)[0] == 200, "it listens")
+            for body, status in ((b"{", 400), (b"[]", 400), (b'{"alerts": [1]}', 400)):
+                with pytest.raises(urllib.error.HTTPError) as raised:
+                    urllib.request.urlopen(url, body, timeout=10)
+                raised.value.close()
+                assert raised.value.code == status
+            body = json.dumps({"alerts": [alert, alert]}).encode()
+            with urllib.request.urlopen(url, body, timeout=10) as answer:
+                assert answer.status == 200
+        finally:
+            process.terminate()
+    lines = (tmp_path / "printed").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [alert, alert]
