@@ -174,8 +174,8 @@ class Servers:
             "processor.zipkin-compact.server-host-port": port["c"],
             "http-server.host-port": f"127.0.0.1:{free_port()}",
         }
-        command = [self.program("jaeger"), *(f"--{flag}={value}" for flag, value in flags.items())]
-        environment = {"SPAN_STORAGE_TYPE": "memory"}
+        command = [self.program("jaeger"), "--log-level=warn", *(f"--{flag}={value}" for flag, value in flags.items())]
+        environment = {"SPAN_STORAGE_TYPE": "memory", "OTEL_TRACES_SAMPLER": "always_off"}  # it traces itself
         self.start_http("jaeger", command, f"http://{port['query']}/api/services", environment)
         return port["otlp.grpc"], port["query"]
 
