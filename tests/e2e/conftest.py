@@ -208,7 +208,7 @@ _SERVERS = pytest.StashKey()
 def pytest_runtest_makereport(item, call):
     """What the servers said stands below a test that failed."""
     report = yield
-    servers = item.parent.stash.get(_SERVERS, None)
+    servers = item.getparent(pytest.Module).stash.get(_SERVERS, None)
     if report.failed and servers is not None:
         report.sections += [(f"log of {name}", text) for name, text in servers.logs()]
     return report
