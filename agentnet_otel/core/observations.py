@@ -1,16 +1,16 @@
 """What is known of a turn that is judged or compared, whatever told it: spans, a benchmark, figures taken by hand."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from agentnet_otel.model import Outcome, Turn
 
 NANOS_PER_MS: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """One turn; None is unknown. ``tokens``: input and output. Turns of one ``session`` are correlated."""
 
     agent: str | None = None

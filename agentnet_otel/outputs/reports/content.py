@@ -147,7 +147,7 @@ def report_on(
         sessions=len({turn.session for turn in turns if turn.session is not None}),
         first_ns=min((turn.start_ns for turn in turns), default=None),
         last_ns=max((turn.end_ns for turn in turns), default=None),
-        outcomes=_counted(turn.outcome.value for turn in turns),
+        outcomes={o.value: count for o, count in Counter(turn.outcome for turn in turns).most_common()},
         error_types=_counted(turn.error_type for turn in turns if turn.error_type is not None),
         verdicts=verdicts,
         findings=_findings(

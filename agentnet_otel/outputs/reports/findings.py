@@ -256,7 +256,8 @@ def _on_tools(tools: Sequence[ToolRow]) -> list[Recommendation]:
 def _on_categories(turns: Sequence[Turn]) -> list[Recommendation]:
     spent: Counter[TokenCategory] = Counter()
     for turn in turns:
-        spent.update(turn.tokens_by_category)
+        for category, count in turn.tokens_by_category.items():
+            spent[category] += count
     total = sum(spent.values())
     return [
         Recommendation(

@@ -3,15 +3,16 @@
 A kind without any turn gives no row. Limits are those of the documented API; what is on a limit does not stand out.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Final
 
 from agentnet_otel.core import documented_limits as limits
 from agentnet_otel.core.efficiency import effective_tokens
 from agentnet_otel.core.observations import NANOS_PER_MS
-from agentnet_otel.model import LatencyComponent, Turn
+from agentnet_otel.model import LatencyComponent, TokenCategory, Turn
 from agentnet_otel.outputs.reports.wording import decimals, milliseconds, number, percent, usd
 
 EXAMPLES: Final = 3
@@ -49,9 +50,6 @@ class _Kind:
     limit: float
     text: Callable[[float], str]
     low_is_bad: bool = False
-
-    def passed(self, value: float) -> bool:
-        return value < self.limit if self.low_is_bad else value > self.limit
 
 
 def _redundant_share(turn: Turn) -> float | None:
@@ -139,37 +137,44 @@ def opportunities_of(turns: Sequence[Turn]) -> tuple[Opportunity, ...]:
 
 
 def _row(kind: _Kind, turns: Sequence[Turn]) -> Opportunity | None:
-    known = [(value, turn) for turn in turns if (value := kind.value(turn)) is not None]
-    found = [(value, turn) for value, turn in known if kind.passed(value)]
+    sign = 1 if kind.low_is_bad else -1
+    limit = sign * kind.limit
+    known = 0
+    found: list[tuple[float, int]] = []  # the smaller, the more it stands out; equal ones in order of the turns
+    for place, turn in enumerate(turns):
+        value = kind.value(turn)
+        if value is not None:
+            known += 1
+            if sign * value < limit:
+                found.append((sign * value, place))
     if not found:
         return None
-    found.sort(key=lambda pair: pair[0], reverse=not kind.low_is_bad)
+    most = [(sign * signed, turns[place]) for signed, place in nsmallest(EXAMPLES, found)]
     side = "<" if kind.low_is_bad else ">"
     return Opportunity(
         kind=kind.kind,
         title=kind.title,
         limit=f"{side} {kind.text(kind.limit)}",
         turns=len(found),
-        of=len(known),
-        examples=tuple(
-            Example(turn_id=turn.turn_id, agent=turn.agent, value=kind.text(value)) for value, turn in found[:EXAMPLES]
-        ),
+        of=known,
+        examples=tuple(Example(turn_id=turn.turn_id, agent=turn.agent, value=kind.text(value)) for value, turn in most),
     )
 
 
 def _imbalance(turns: Sequence[Turn]) -> list[Opportunity]:
     """The documented kind that is told of all turns together: one category has most of the tokens."""
-    spent: Counter[str] = Counter()
+    spent: defaultdict[TokenCategory, int] = defaultdict(int)
     for turn in turns:
-        spent.update({category.value: count for category, count in turn.tokens_by_category.items()})
+        for category, count in turn.tokens_by_category.items():
+            spent[category] += count
     total = sum(spent.values())
-    known = [turn for turn in turns if turn.tokens_by_category]
+    known = [turn.tokens_by_category for turn in turns if turn.tokens_by_category]
     return [
         Opportunity(
             kind="category_imbalance",
-            title=f"Most tokens go to {category}: {percent(count / total)}",
+            title=f"Most tokens go to {category.value}: {percent(count / total)}",
             limit=f"> {percent(limits.CATEGORY_SHARE)}",
-            turns=sum(category in {c.value for c in turn.tokens_by_category} for turn in known),
+            turns=sum(category in by_category for by_category in known),
             of=len(known),
             examples=(),
         )

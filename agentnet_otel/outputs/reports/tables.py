@@ -19,7 +19,7 @@ from agentnet_otel.core.statistics import (
     quantile_interval,
 )
 from agentnet_otel.core.verdicts import latencies_ms, success_rate
-from agentnet_otel.model import LatencyComponent, Outcome, TokenUsage, Turn
+from agentnet_otel.model import CostSource, LatencyComponent, Outcome, TokenCategory, TokenUsage, Turn
 
 SLOWEST: Final = 10
 BUCKET_EDGES_MS: Final = (50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0, 30_000.0)
@@ -255,25 +255,27 @@ def component_rows(turns: Sequence[Turn]) -> tuple[ComponentRow, ...]:
 
 def token_summary(turns: Sequence[Turn]) -> TokenSummary:
     """Tokens and cost over all turns."""
-    categories: Counter[str] = Counter()
-    cost_by_source: defaultdict[str, float] = defaultdict(float)
+    categories: Counter[TokenCategory] = Counter()
+    cost_by_source: defaultdict[CostSource | None, float] = defaultdict(float)
     for turn in turns:
-        categories.update({category.value: count for category, count in turn.tokens_by_category.items()})
+        for category, count in turn.tokens_by_category.items():
+            categories[category] += count
         if turn.cost_usd is not None:
-            cost_by_source["unknown" if turn.cost_source is None else turn.cost_source.value] += turn.cost_usd
+            cost_by_source[turn.cost_source] += turn.cost_usd
     efficiencies = [turn.efficiency for turn in turns if turn.efficiency is not None]
-    sources = Counter(t.quality_source.value for t in turns if t.efficiency is not None and t.quality_source)
+    sources = Counter(turn.quality_source for turn in turns if turn.efficiency is not None and turn.quality_source)
+    costs_by_name = {"unknown" if source is None else source.value: cost for source, cost in cost_by_source.items()}
     costs = [turn.cost_usd for turn in turns if turn.cost_usd is not None]
     return TokenSummary(
         usage=_summed(turn.tokens for turn in turns),
-        by_category=dict(categories.most_common()),
+        by_category={category.value: count for category, count in categories.most_common()},
         turns_with_tokens=sum(turn.tokens.known for turn in turns),
         estimated_turns=sum(turn.estimated for turn in turns),
         cost_usd=sum(costs) if costs else None,
-        cost_by_source=dict(sorted(cost_by_source.items())),
+        cost_by_source=dict(sorted(costs_by_name.items())),
         turns_with_cost=len(costs),
         mean_efficiency=fmean(efficiencies) if efficiencies else None,
-        quality_sources=dict(sorted(sources.items())),
+        quality_sources=dict(sorted((source.value, count) for source, count in sources.items())),
         weighted=_weighted(turns),
     )
 
