@@ -4,6 +4,7 @@ import pytest
 
 from agentnet_otel.core.thresholds import DOCUMENTED, Metric, ThresholdTable, with_limits
 from agentnet_otel.model import (
+    CostSource,
     LatencyComponent,
     Outcome,
     PolicyViolation,
@@ -12,13 +13,85 @@ from agentnet_otel.model import (
     TokenUsage,
     ToolCall,
 )
-from agentnet_otel.outputs.reports.content import report_on
+from agentnet_otel.outputs.reports.caveats import on_latency, on_tokens, on_verdicts
+from agentnet_otel.outputs.reports.content import DataQuality, report_on
+from agentnet_otel.outputs.reports.formats import render
 from agentnet_otel.outputs.reports.opportunities import opportunities_of
 
 
 def report(turns, **thresholds):
     """The report on turns."""
     return report_on(turns, thresholds=ThresholdTable(**thresholds), generated_ns=0, version="0.0")
+
+
+def test_a_finding_brings_its_evidence(make_turn):
+    """Figure, interval, number, limits, and the turns that stand out most, with links where a template is given."""
+    turns = [make_turn(n, ms=3000.0 + n, outcome=Outcome.ERROR if n in {5, 9} else Outcome.SUCCESS) for n in range(100)]
+    template = "http://host/{trace_id}/{span_id}"
+    found = report_on(turns, thresholds=ThresholdTable(), generated_ns=0, version="0.0", trace_url=template)
+    failed, slow, largest = found.key_findings
+    row = slow.judgement
+    assert (row.threshold.metric, row.value, slow.n) == (Metric.TURN_LATENCY, 3095.0, 100)
+    assert row.interval.low < 3095.0 < row.interval.high
+    assert [(t.turn_id, t.value) for t in slow.turns] == [
+        ("turn-99", "3,099.0 ms"),
+        ("turn-98", "3,098.0 ms"),
+        ("turn-97", "3,097.0 ms"),
+    ]
+    assert slow.turns[0].url == f"http://host/{100:032x}/{100:016x}"
+    assert [t.turn_id for t in failed.turns] == ["turn-9", "turn-5"]
+    assert failed.judgement is None
+    assert len(largest.turns) == 3
+    bare = report_on(turns, thresholds=ThresholdTable(), generated_ns=0, version="0.0")
+    assert bare.key_findings[1].turns[0].url is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "facts", "worst"),
+    [
+        (Metric.TOKEN_EFFICIENCY, [{"efficiency": 0.1 + n / 100} for n in range(30)], ["turn-0", "turn-1", "turn-2"]),
+        (Metric.COST_PER_TURN, [{"cost_usd": 0.1 + n / 100} for n in range(30)], ["turn-29", "turn-28", "turn-27"]),
+        (
+            Metric.SUCCESS_RATE,
+            [{"outcome": Outcome.FAULT if n < 8 else Outcome.SUCCESS} for n in range(30)],
+            ["turn-7", "turn-6", "turn-5"],
+        ),
+    ],
+)
+def test_each_metric_has_its_turns_to_look_at(make_turn, metric, facts, worst):
+    """The least efficient, the most expensive, the newest that failed."""
+    found = report([make_turn(n, **own) for n, own in enumerate(facts)]).key_findings[0]
+    assert found.judgement.threshold.metric is metric
+    assert [turn.turn_id for turn in found.turns] == worst
+
+
+def test_what_figures_have_to_be_read_with(make_turns):
+    """Samples, losses, late and incomplete data, estimates and computed costs are said beside the figures."""
+    turns = make_turns(10, estimated=True, cost_source=CostSource.GENAI_PRICES) + make_turns(2, tokens=TokenUsage())
+    quality = DataQuality(
+        sampled_turns=3,
+        turns_of_unknown_sampling=4,
+        bad_lines=1,
+        oversized_lines=1,
+        dropped_spans=1,
+        cut_off_ends=1,
+        unreadable_sources=5,
+        dropped_turns=6,
+        incomplete_turns=7,
+        late_spans=8,
+        evicted_traces=9,
+        clipped_spans=11,
+    )
+    found = report_on(turns, thresholds=ThresholdTable(), generated_ns=0, version="0.0", quality=quality)
+    assert [text.split(" ")[0] for text in on_verdicts(found)] == ["3", "Of", "4", "5", "6"]
+    assert [text.split(" ")[0] for text in on_latency(found)] == ["7", "8", "9", "11"]
+    assert [text.split(" ")[0] for text in on_tokens(found)] == ["2", "Tokens", "$0.0200"]
+    clean = report(make_turns(10, cost_source=CostSource.ENGINE))
+    assert [*on_verdicts(clean), *on_latency(clean), *on_tokens(clean)] == []
+    text = render(found, "md")
+    summary, _, rest = text.partition("### Key Findings")
+    assert "4 lines, spans or ends of files could not be read" in summary
+    assert "7 turns lack their own span" in rest.partition("### Components")[0]
 
 
 def test_nothing_stands_out(make_turns):

@@ -58,6 +58,8 @@ KEYS = {
             "limit_within_interval",
         }
     ],
+    "findings": [{"text", "n", "verdict", "turns"}],
+    "remarks": {"verdicts", "latency", "tokens"},
     "latency": {
         "count",
         "mean_ms",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from agentnet_otel.outputs.reports.analysis import Analysis, BenchmarkAnalysis
+from agentnet_otel.outputs.reports.evidence import Finding
 from agentnet_otel.outputs.reports.findings import Recommendation
 from agentnet_otel.outputs.reports.wording import decimals, milliseconds, percent, shortened
 
@@ -15,19 +16,22 @@ SUCCESS_RATE: Final = 0.9
 _NAMED: Final = 3
 
 
-def analysis_findings(analysis: Analysis) -> Iterator[str]:
+def analysis_findings(analysis: Analysis) -> Iterator[Finding]:
     """What is beyond a documented limit, each with its figures."""
     if analysis.benchmarks is not None:
-        yield from _on_benchmarks(analysis.benchmarks)
+        operations = sum(row.operations for row in analysis.benchmarks.rows)
+        yield from (Finding(text=text, n=operations) for text in _on_benchmarks(analysis.benchmarks))
     if (analysis.tokens or analysis.total_tokens) and analysis.efficiency < EFFICIENCY:
-        yield f"Token efficiency is {decimals(analysis.efficiency)}; below {EFFICIENCY:g} tokens are wasted."
+        text = f"Token efficiency is {decimals(analysis.efficiency)}; below {EFFICIENCY:g} tokens are wasted."
+        yield Finding(text=text)
     if analysis.latency is not None:
         mean_ms = _mean_ms(analysis)
         if mean_ms > TRACKED_LATENCY_MS:
-            yield (
+            text = (
                 f"The {analysis.latency.measurements:,} measured turns took {milliseconds(mean_ms)} ms on average, "
                 f"more than {TRACKED_LATENCY_MS:,.0f} ms."
             )
+            yield Finding(text=text, n=analysis.latency.measurements)
 
 
 def analysis_recommendations(analysis: Analysis) -> Iterator[Recommendation]:

@@ -9,6 +9,7 @@ from agentnet_otel.core.verdicts import Judgement, judge, worst
 from agentnet_otel.model import Turn
 from agentnet_otel.outputs.reports.advice import analysis_findings, analysis_recommendations
 from agentnet_otel.outputs.reports.analysis import Analysis
+from agentnet_otel.outputs.reports.evidence import Finding, TurnsToSee
 from agentnet_otel.outputs.reports.findings import (
     ALL_FINE,
     GENERAL,
@@ -90,7 +91,7 @@ class ReportContent:
     outcomes: Mapping[str, int]
     error_types: Mapping[str, int]
     verdicts: tuple[Judgement, ...]
-    findings: tuple[str, ...]
+    key_findings: tuple[Finding, ...]
     latency: LatencySummary | None
     over_time: tuple[TimeRow, ...]
     first_token: FirstTokenSummary | None
@@ -106,6 +107,11 @@ class ReportContent:
     analysis: Analysis | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     quality: DataQuality = field(default_factory=DataQuality)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """The findings in words."""
+        return tuple(finding.text for finding in self.key_findings)
 
 
 def report_on(
@@ -150,8 +156,12 @@ def report_on(
         outcomes={o.value: count for o, count in Counter(turn.outcome for turn in turns).most_common()},
         error_types=_counted(turn.error_type for turn in turns if turn.error_type is not None),
         verdicts=verdicts,
-        findings=_findings(
-            analysis, findings_of(verdicts, turns, components, agents, tools, violations) if turns else (), verdicts
+        key_findings=_findings(
+            analysis,
+            findings_of(verdicts, turns, components, agents, tools, violations, TurnsToSee(turns, trace_url))
+            if turns
+            else (),
+            verdicts,
         ),
         latency=latency_summary(turns),
         over_time=time_rows(turns),
@@ -163,7 +173,7 @@ def report_on(
         slowest=slow_turns(turns, trace_url),
         tools=tools,
         violations=violations,
-        opportunities=opportunities_of(turns),
+        opportunities=opportunities_of(turns, trace_url),
         recommendations=_recommendations(analysis, recommendations_of(verdicts, turns, components, tools), verdicts)
         if recommend
         else None,
@@ -173,13 +183,15 @@ def report_on(
     )
 
 
-def _findings(analysis: Analysis | None, on_turns: tuple[str, ...], verdicts: Sequence[Judgement]) -> tuple[str, ...]:
+def _findings(
+    analysis: Analysis | None, on_turns: tuple[Finding, ...], verdicts: Sequence[Judgement]
+) -> tuple[Finding, ...]:
     """Those by the documented limits first; never empty."""
     if analysis is None:
-        return on_turns or (NOTHING_FOUND,)
+        return on_turns or (Finding(text=NOTHING_FOUND, n=0),)
     found = (*analysis_findings(analysis), *(on_turns or limits_passed(verdicts)))
     nothing_wrong = ALL_FINE if _has_data(verdicts) else NOTHING_FOUND
-    return tuple(text for text in found if text != ALL_FINE) or (nothing_wrong,)
+    return tuple(finding for finding in found if finding.text != ALL_FINE) or (Finding(text=nothing_wrong),)
 
 
 def _recommendations(

@@ -27,6 +27,7 @@ from agentnet_otel.outputs.reports.blocks import (
     paragraph,
     sentence,
 )
+from agentnet_otel.outputs.reports.caveats import on_latency, on_tokens, on_verdicts
 from agentnet_otel.outputs.reports.chart_blocks import (
     categories_chart,
     components_chart,
@@ -36,6 +37,7 @@ from agentnet_otel.outputs.reports.chart_blocks import (
     waterfalls_chart,
 )
 from agentnet_otel.outputs.reports.content import DataQuality, ReportContent
+from agentnet_otel.outputs.reports.evidence import Finding, NamedTurn
 from agentnet_otel.outputs.reports.findings import Recommendation
 from agentnet_otel.outputs.reports.opportunities import Opportunity
 from agentnet_otel.outputs.reports.tables import LatencySummary, TokenSummary
@@ -77,12 +79,12 @@ def _lead(report: ReportContent) -> Iterator[Block]:
 def _sections(report: ReportContent) -> Iterator[Section]:
     analysis = report.analysis
     yield _section(2, "Executive Summary", _summary(report))
-    findings = [(sentence(finding),) for finding in report.findings]
-    key_findings = Listing(items=tuple(findings), numbered=True)
+    findings = tuple((sentence(finding.text),) for finding in report.key_findings)
+    key_findings: list[Block] = [Listing(items=findings, numbered=True), *_evidence(report.key_findings)]
     if report.recommendations is None:
-        yield _section(3, "Key Findings", [key_findings, *_outcomes(report)])
+        yield _section(3, "Key Findings", [*key_findings, *_outcomes(report)])
     else:
-        yield _section(3, "Key Findings", [key_findings])
+        yield _section(3, "Key Findings", key_findings)
         yield _section(3, "What to Do First", [_first(report.recommendations), *_outcomes(report)])
     if analysis is not None and analysis.benchmarks is not None:
         yield _section(2, "Benchmark Analysis", benchmark_blocks(analysis.benchmarks))
@@ -115,8 +117,50 @@ def _section(level: int, title: str, found: Sequence[Block] | Iterator[Block]) -
 
 def _summary(report: ReportContent) -> Iterator[Block]:
     yield _verdicts(report.verdicts)
+    yield from _remarks(on_verdicts(report))
     if report.analysis is not None:
         yield summary_table(report.analysis)
+
+
+def _remarks(texts: Iterator[str]) -> Iterator[Block]:
+    """What figures have to be read with, beside them."""
+    items = tuple((own(text),) for text in texts)
+    if items:
+        yield Listing(items=items)
+
+
+def _evidence(findings: Sequence[Finding]) -> Iterator[Table]:
+    """What each finding rests on, by its number."""
+    rows = [
+        (blocks.words(str(number)), *_figures_of(finding), _turns_cell(finding.turns))
+        for number, finding in enumerate(findings, 1)
+        if finding.judgement is not None or finding.turns
+    ]
+    if rows:
+        head = ("Finding", "Value", "95 % interval", "n", "Recommended", "Critical", "Turns to look at")
+        yield Table(head=head, rows=tuple(rows))
+
+
+def _figures_of(finding: Finding) -> tuple[Cell, ...]:
+    row, n = finding.judgement, blocks.count(finding.n)
+    if row is None:
+        nothing = Cell(spans=(own("-"),))
+        return nothing, nothing, n, nothing, nothing
+    _, value, interval, recommended, critical, _ = _verdict(row)
+    return value, interval, n, recommended, critical
+
+
+def _turns_cell(turns: Sequence[NamedTurn]) -> Cell:
+    return Cell(
+        spans=joined([turn_spans(turn) for turn in turns], "; ") or (own("-"),),
+        figures=tuple(Figure(value=wording.shortened(turn.trace_id or turn.turn_id)) for turn in turns),
+    )
+
+
+def turn_spans(turn: NamedTurn) -> tuple[Span, ...]:
+    """A turn to look at: whose it is, its trace (or, without one, its id), and why."""
+    which = Span(text=turn.trace_id, foreign=True, url=turn.url) if turn.trace_id else name_of(turn.turn_id)
+    return name_of(turn.agent), own(" "), which, own(" ("), name_of(turn.value), own(")")
 
 
 def _verdicts(verdicts: Sequence[Judgement]) -> Table:
@@ -165,6 +209,7 @@ def _latency(report: ReportContent) -> Iterator[Block]:
         yield paragraph("No turns.")
         return
     yield _latency_in_words(latency)
+    yield from _remarks(on_latency(report))
     if report.first_token is not None:
         first = report.first_token
         sample = "" if first.p95_sufficient else f" ({wording.INSUFFICIENT})"
@@ -244,6 +289,7 @@ def _tokens(report: ReportContent) -> Iterator[Block]:
             Figure(value=tokens.estimated_turns, of="turns with estimated tokens"),
         ],
     )
+    yield from _remarks(on_tokens(report))
     yield categories_chart(report)
     yield _cost(tokens)
     qualities = ", ".join(f"{source} in {count:,}" for source, count in tokens.quality_sources.items())
@@ -356,15 +402,7 @@ def _opportunities(opportunities: Sequence[Opportunity]) -> Table:
                     spans=(own(f"{row.turns:,} of {row.of:,}"),),
                     figures=(Figure(value=row.turns), Figure(value=row.of, of="of")),
                 ),
-                Cell(
-                    spans=joined(
-                        [(name_of(e.agent), own(" "), name_of(e.turn_id), own(f" ({e.value})")) for e in row.examples]
-                    ),
-                    figures=tuple(
-                        Figure(value=f"{wording.shortened(e.agent)} {wording.shortened(e.turn_id)}")
-                        for e in row.examples
-                    ),
-                ),
+                _turns_cell(row.examples),
             )
             for row in opportunities
         ),

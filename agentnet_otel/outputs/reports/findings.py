@@ -10,6 +10,7 @@ from agentnet_otel.core.efficiency import token_efficiency
 from agentnet_otel.core.thresholds import Metric, Verdict
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.model import QualitySource, TokenCategory, Turn
+from agentnet_otel.outputs.reports.evidence import Finding, TurnsToSee
 from agentnet_otel.outputs.reports.tables import UNATTRIBUTED, AgentRow, ComponentRow, ToolRow, ViolationRow
 from agentnet_otel.outputs.reports.wording import limit_text, percent, shortened, usd, value_text
 
@@ -57,10 +58,15 @@ def findings_of(
     agents: Sequence[AgentRow],
     tools: Sequence[ToolRow],
     violations: Sequence[ViolationRow],
-) -> tuple[str, ...]:
-    """The findings that matter most, worst first, at most `MAX_FINDINGS`; never empty."""
+    see: TurnsToSee,
+) -> tuple[Finding, ...]:
+    """The findings that matter most, worst first, at most `MAX_FINDINGS`; never empty.
+
+    Each tells what it rests on, and names the turns to look at.
+    """
     if not turns:
-        return (NOTHING_FOUND,)
+        return (Finding(text=NOTHING_FOUND, n=0),)
+    n = len(turns)
     reasons = {
         Metric.TURN_LATENCY: _slow_agent(agents) or _time(components),
         Metric.SUCCESS_RATE: _failures(turns),
@@ -70,21 +76,34 @@ def findings_of(
     warned = [row for row in verdicts if row.verdict is Verdict.WARN]
     told = {row.threshold.metric for row in (*failed, *warned) if row.agent is None}
     found = [
-        *(_with_reason(row, reasons) for row in failed),
-        *(_failures(turns) if Metric.SUCCESS_RATE not in told else ()),
-        *(_with_reason(row, reasons) for row in warned),
-        *(_slow_agent(agents) if Metric.TURN_LATENCY not in told else ()),
-        *_failing_tool(tools),
-        *_violated(violations),
-        *_time(components),
+        *(_on_limit(row, reasons, see) for row in failed),
+        *(Finding(text=text, n=n, turns=see.failed()) for text in _failures(turns) if Metric.SUCCESS_RATE not in told),
+        *(_on_limit(row, reasons, see) for row in warned),
+        *(
+            Finding(text=text, n=agents[0].turns, turns=see.slowest(agents[0].agent))
+            for text in _slow_agent(agents)
+            if Metric.TURN_LATENCY not in told
+        ),
+        *(Finding(text=text, n=n, turns=see.failing_tool(tools[0].tool)) for text in _failing_tool(tools)),
+        *(Finding(text=text, n=n, turns=see.violating(violations[0].rule)) for text in _violated(violations)),
+        *(Finding(text=text, n=n, turns=see.longest_in(_largest(components).component)) for text in _time(components)),
     ]
-    return tuple(found[:MAX_FINDINGS]) or (ALL_FINE,)
+    return tuple(found[:MAX_FINDINGS]) or (Finding(text=ALL_FINE, n=n),)
 
 
-def limits_passed(verdicts: Sequence[Judgement]) -> tuple[str, ...]:
-    """A sentence on each limit that is passed, critical ones first."""
+def limits_passed(verdicts: Sequence[Judgement]) -> tuple[Finding, ...]:
+    """A finding on each limit that is passed, critical ones first."""
     order = (Verdict.FAIL, Verdict.WARN)
-    return tuple(_passed_limit(row) for verdict in order for row in verdicts if row.verdict is verdict)
+    return tuple(
+        Finding(text=_passed_limit(row), n=row.n, judgement=row)
+        for verdict in order
+        for row in verdicts
+        if row.verdict is verdict
+    )
+
+
+def _on_limit(row: Judgement, reasons: Mapping[Metric, Sequence[str]], see: TurnsToSee) -> Finding:
+    return Finding(text=_with_reason(row, reasons), n=row.n, judgement=row, turns=see.of_limit(row))
 
 
 def _with_reason(row: Judgement, reasons: Mapping[Metric, Sequence[str]]) -> str:
@@ -176,8 +195,12 @@ def _violated(violations: Sequence[ViolationRow]) -> list[str]:
 def _time(components: Sequence[ComponentRow]) -> list[str]:
     if not components:
         return []
-    largest = max(components, key=lambda row: row.total_ms)
+    largest = _largest(components)
     return [f"{percent(largest.share)} of the time of all turns is {largest.component}."]
+
+
+def _largest(components: Sequence[ComponentRow]) -> ComponentRow:
+    return max(components, key=lambda row: row.total_ms)
 
 
 def _on_limits(verdicts: Sequence[Judgement], components: Sequence[ComponentRow]) -> list[Recommendation]:

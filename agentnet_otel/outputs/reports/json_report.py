@@ -15,7 +15,9 @@ from agentnet_otel.outputs.reports.analysis import (
     TokenAnalysis,
     Trends,
 )
+from agentnet_otel.outputs.reports.caveats import on_latency, on_tokens, on_verdicts
 from agentnet_otel.outputs.reports.content import ReportContent
+from agentnet_otel.outputs.reports.evidence import Finding
 from agentnet_otel.outputs.reports.wording import label_text
 
 SCHEMA_VERSION: Final = 1
@@ -53,6 +55,12 @@ def _document(report: ReportContent) -> dict[str, Any]:
             "key_findings": report.findings,
         },
         "verdicts": [verdict_object(row) for row in report.verdicts],
+        "findings": [_finding(finding) for finding in report.key_findings],
+        "remarks": {
+            "verdicts": tuple(on_verdicts(report)),
+            "latency": tuple(on_latency(report)),
+            "tokens": tuple(on_tokens(report)),
+        },
         "latency": report.latency,
         "latency_over_time": report.over_time,
         "time_to_first_token": report.first_token,
@@ -71,6 +79,17 @@ def _document(report: ReportContent) -> dict[str, Any]:
         "recommendations": report.recommendations or (),
         "environment": report.environment,
         "data_quality": report.quality,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    """The figure is that of the verdict, in the unit that it names."""
+    row = finding.judgement
+    return {
+        "text": finding.text,
+        "n": finding.n,
+        "verdict": None if row is None else verdict_object(row),
+        "turns": finding.turns,
     }
 
 

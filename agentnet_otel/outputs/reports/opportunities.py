@@ -13,19 +13,11 @@ from agentnet_otel.core import documented_limits as limits
 from agentnet_otel.core.efficiency import effective_tokens
 from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.model import LatencyComponent, TokenCategory, Turn
+from agentnet_otel.outputs.reports.evidence import NamedTurn, named
 from agentnet_otel.outputs.reports.wording import decimals, milliseconds, number, percent, usd
 
 EXAMPLES: Final = 3
 """Turns named for each kind, those that stand out most."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
-    """A turn that stands out, and by which value."""
-
-    turn_id: str
-    agent: str
-    value: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +29,7 @@ class Opportunity:
     limit: str
     turns: int
     of: int
-    examples: tuple[Example, ...]
+    examples: tuple[NamedTurn, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +122,13 @@ _KINDS: Final = (
 )
 
 
-def opportunities_of(turns: Sequence[Turn]) -> tuple[Opportunity, ...]:
+def opportunities_of(turns: Sequence[Turn], trace_url: str | None = None) -> tuple[Opportunity, ...]:
     """The kinds that some turn belongs to, and a category of tokens that is out of balance."""
-    rows = [row for kind in _KINDS if (row := _row(kind, turns)) is not None]
+    rows = [row for kind in _KINDS if (row := _row(kind, turns, trace_url)) is not None]
     return (*rows, *_imbalance(turns))
 
 
-def _row(kind: _Kind, turns: Sequence[Turn]) -> Opportunity | None:
+def _row(kind: _Kind, turns: Sequence[Turn], trace_url: str | None) -> Opportunity | None:
     sign = 1 if kind.low_is_bad else -1
     limit = sign * kind.limit
     known = 0
@@ -157,7 +149,7 @@ def _row(kind: _Kind, turns: Sequence[Turn]) -> Opportunity | None:
         limit=f"{side} {kind.text(kind.limit)}",
         turns=len(found),
         of=known,
-        examples=tuple(Example(turn_id=turn.turn_id, agent=turn.agent, value=kind.text(value)) for value, turn in most),
+        examples=tuple(named(turn, kind.text(value), trace_url) for value, turn in most),
     )
 
 

@@ -314,9 +314,6 @@ def slow_turns(turns: Sequence[Turn], trace_url: str | None) -> tuple[SlowTurn, 
         parts = {component.value: own for component, own in turn.component_self_ns.items()}
         parts[UNATTRIBUTED] = turn.unattributed_ns
         component = max(parts, key=lambda name: parts[name])
-        url = None
-        if trace_url is not None:
-            url = trace_url.replace("{trace_id}", turn.trace_id).replace("{span_id}", turn.span_id)
         rows.append(
             SlowTurn(
                 turn_id=turn.turn_id,
@@ -328,10 +325,17 @@ def slow_turns(turns: Sequence[Turn], trace_url: str | None) -> tuple[SlowTurn, 
                 component=component,
                 component_ms=parts[component] / NANOS_PER_MS,
                 components_ms={name: own / NANOS_PER_MS for name, own in parts.items()},
-                url=url,
+                url=trace_link(trace_url, turn),
             )
         )
     return tuple(rows)
+
+
+def trace_link(template: str | None, turn: Turn) -> str | None:
+    """The address of a turn's trace; None without a template or without a trace."""
+    if template is None or not turn.trace_id:
+        return None
+    return template.replace("{trace_id}", turn.trace_id).replace("{span_id}", turn.span_id)
 
 
 def tool_rows(turns: Sequence[Turn]) -> tuple[ToolRow, ...]:
