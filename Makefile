@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 DEMO_OUT ?= demo-out
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_SECONDS ?= 60
 
-.PHONY: help environment setup demo test check format docs e2e lowest bench lock
+.PHONY: help environment setup demo test check format docs e2e fuzz lowest bench lock
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -72,6 +73,9 @@ e2e: $(VENV)/dev.stamp ## Run the tests against real servers, which Go builds on
 	@$(BIN)/python tools/build_servers.py > /dev/null || [ "$$CI" != true ] # without them the tests say why they cannot run
 	@echo "==> end to end"
 	@$(BIN)/pytest -m e2e || { code=$$?; if [ $$code -eq 5 ]; then echo "there are no end-to-end tests yet"; else exit $$code; fi; }
+
+fuzz: $(VENV)/dev.stamp ## Feed every decoder with what chance makes of the corpus, for FUZZ_SECONDS
+	@$(BIN)/python tests/fuzz/driver.py --seconds $(FUZZ_SECONDS)
 
 lowest: $(VENV)/dev.stamp ## Run the quick tests with the lowest allowed version of each direct dependency
 	@echo "==> lowest allowed versions in .venvs/lowest"

@@ -29,6 +29,8 @@ SCHEMA_VERSION: Final = 1
 KIND: Final = "agentnet-otel baseline"
 MAX_SAMPLES: Final = 10_000
 """Turns kept. Of more turns, so many are drawn at random (the same ones each time), and the file says of how many."""
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+"""No baseline is so large; what is, is not read."""
 MAX_NAMES: Final = 100
 """Agents, and models, whose names are kept, those with most turns first."""
 MAX_NAME_LENGTH: Final = 200
@@ -235,7 +237,11 @@ def _most_common(names: Iterable[str]) -> dict[str, int]:
 
 def _document(path: Path) -> _Document:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
+                message = f"{path} is no baseline: it has more than {MAX_FILE_BYTES:,} bytes"
+                raise ConfigurationError(message)
+            data = file.read()
     except OSError as error:
         message = f"the baseline {path} cannot be read: {error.strerror}"
         raise ConfigurationError(message) from None

@@ -4,7 +4,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Mapping
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 import msgspec
 from google.protobuf.json_format import MessageToJson
@@ -12,6 +12,7 @@ from google.rpc.status_pb2 import Status
 
 from agentnet_otel.errors import BackendError, InputError
 from agentnet_otel.service.answers import Answer, text_answer
+from agentnet_otel.sources.compression import read_at_most
 from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Intake, RequestKind
 from agentnet_otel.sources.otlp_grpc import response_of
 from agentnet_otel.sources.store.raw_log import OverloadedError
@@ -71,7 +72,7 @@ def _unpacked(encoding: str, body: bytes) -> bytes:
     if name != "gzip":
         raise _RefusedError(_UNSUPPORTED, f"content encoding {encoding!r} is not supported; use gzip, or none")
     try:
-        data = gzip.GzipFile(fileobj=io.BytesIO(body)).read(MAX_REQUEST_BYTES + 1)
+        data = read_at_most(cast("BinaryIO", gzip.GzipFile(fileobj=io.BytesIO(body))), MAX_REQUEST_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         message = f"damaged gzip data: {error}"
         raise InputError(message) from None

@@ -14,6 +14,7 @@ DAMAGE: Final = (EOFError, zlib.error, OSError)
 """What reading a damaged or truncated gzip stream, or a failing device, raises."""
 
 _BUFFER_BYTES: Final = 1 << 20
+_CHUNK: Final = 1 << 20
 _PACKED_BYTES: Final = 2048
 """Compressed bytes that are unpacked at once: at worst they become 64 MB."""
 
@@ -39,11 +40,22 @@ def unpacked(data: bytes, max_bytes: int) -> bytes:
         MissingExtraError: no decoder is installed.
         InputError: it is damaged, or its content has more than ``max_bytes``.
     """
-    content = io.BufferedReader(_ZstdStream(io.BytesIO(data)), _BUFFER_BYTES).read(max_bytes + 1)
+    zstd = cast("BinaryIO", io.BufferedReader(_ZstdStream(io.BytesIO(data)), _BUFFER_BYTES))
+    content = read_at_most(zstd, max_bytes + 1)
     if len(content) > max_bytes:
         message = f"compressed data that unpacks to more than {max_bytes:,} bytes is not read"
         raise InputError(message)
     return content
+
+
+def read_at_most(stream: BinaryIO, size: int) -> bytes:
+    """Up to ``size`` bytes, fewer at the end only; in parts, for a reader makes room for all that it is asked for."""
+    if size <= _CHUNK:
+        return stream.read(size)
+    found = io.BytesIO()
+    while size > 0 and (part := stream.read(min(size, _CHUNK))):
+        size -= found.write(part)
+    return found.getvalue()
 
 
 def peeked(stream: BinaryIO, size: int) -> tuple[bytes, BinaryIO]:

@@ -16,7 +16,7 @@ from enum import Enum, auto
 from typing import BinaryIO, Final
 
 from agentnet_otel.errors import InputError
-from agentnet_otel.sources.compression import ZSTD_MAGIC, peeked
+from agentnet_otel.sources.compression import ZSTD_MAGIC, peeked, read_at_most
 from agentnet_otel.sources.read_report import ReadReport
 
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
@@ -136,7 +136,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int] | None:
 
 
 def _whole(begun: bytes, stream: BinaryIO) -> bytes:
-    data = begun + stream.read(MAX_DOCUMENT_BYTES + 1)
+    data = begun + read_at_most(stream, MAX_DOCUMENT_BYTES + 1)
     if len(data) > MAX_DOCUMENT_BYTES:
         message = f"a single document may have {MAX_DOCUMENT_BYTES:,} bytes; write one request a line instead"
         raise InputError(message)
@@ -233,7 +233,7 @@ def _messages(stream: BinaryIO, shape: Shape, name: str, report: ReadReport) -> 
             while rest > 0 and (part := stream.read(min(rest, _CHUNK))):
                 rest -= len(part)
             continue
-        data = stream.read(length)
+        data = read_at_most(stream, length)
         if len(data) < length:
             report.cut_off(where, f"the message ends after {len(data):,} of {length:,} bytes")
             return

@@ -49,7 +49,7 @@ _SAID_BYTES: Final = 1000
 """Of what a server says to a failure, so much is told."""
 _KNOWN: Final = frozenset({"service", "operation", "lookback", "limit", "tags"})
 _CHUNK: Final = 1024 * 1024
-_IN_NO_URL: Final = re.compile(r"[\x00-\x20\x7f]")
+_IN_NO_URL: Final = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

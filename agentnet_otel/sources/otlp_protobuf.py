@@ -64,15 +64,7 @@ class ProtobufDecoder:
         Raises:
             InputError: it is no such message.
         """
-        try:
-            message = _TracesData.FromString(data)
-        except DecodeError as error:
-            text = f"not an OTLP protobuf message: {error}"
-            raise InputError(text) from None
-        if data and not message.resource_spans:
-            text = "not an OTLP protobuf message of spans: it has no resource_spans"
-            raise InputError(text)
-        for resource_spans in message.resource_spans:
+        for resource_spans in _parsed(data).resource_spans:
             resource = {pair.key: _value(pair.value) for pair in resource_spans.resource.attributes}
             for scope_spans in resource_spans.scope_spans:
                 scope = (scope_spans.scope.name, scope_spans.scope.version)
@@ -113,6 +105,23 @@ class ProtobufDecoder:
         )
 
 
+def _parsed(data: bytes) -> Any:
+    """The message.
+
+    Raises:
+        InputError: it is none, or one of something else.
+    """
+    try:
+        message = _TracesData.FromString(data)
+    except DecodeError as error:
+        text = f"not an OTLP protobuf message: {error}"
+        raise InputError(text) from None
+    if data and not message.resource_spans:
+        text = "not an OTLP protobuf message of spans: it has no resource_spans"
+        raise InputError(text)
+    return message
+
+
 def _hex_id(raw: bytes, length: int, field: str) -> str:
     if len(raw) != length or not raw.strip(b"\0"):
         message = f"{field} {raw.hex()!r} is not {length} bytes that are not all zero"
@@ -143,13 +152,8 @@ def inspect_message(data: bytes) -> tuple[int, int]:
     Raises:
         InputError: it is no such message.
     """
-    try:
-        message = _TracesData.FromString(data)
-    except DecodeError as error:
-        text = f"not an OTLP protobuf message: {error}"
-        raise InputError(text) from None
     spans = bad = 0
-    for resource_spans in message.resource_spans:
+    for resource_spans in _parsed(data).resource_spans:
         for scope_spans in resource_spans.scope_spans:
             spans += len(scope_spans.spans)
             bad += sum(not _has_ids(span) for span in scope_spans.spans)

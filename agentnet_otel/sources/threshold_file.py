@@ -17,6 +17,9 @@ from typing import Any, Final
 from agentnet_otel.core.thresholds import DOCUMENTED, Metric, Threshold, ThresholdTable, with_limits
 from agentnet_otel.errors import ConfigurationError, MissingExtraError
 
+MAX_FILE_BYTES: Final = 256 * 1024
+"""A file of limits is short; what is longer is something else, and would take long to find out about."""
+
 _AGENTS: Final = "agents"
 _LIMITS: Final = ("recommended", "critical")
 
@@ -54,7 +57,7 @@ def _load(path: Path) -> Any:
         package = "ruamel.yaml"
         raise MissingExtraError(package, "cli") from None
     try:
-        return yaml.YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+        return yaml.YAML(typ="rt").load(_text_of(path))
     except OSError as error:
         message = f"{path}: cannot be read: {error.strerror}"
         raise ConfigurationError(message) from None
@@ -65,6 +68,18 @@ def _load(path: Path) -> Any:
         line = 1 + (error.problem_mark.line if error.problem_mark is not None else 0)
         message = f"{path}:{line}: not YAML: {error.problem}"
         raise ConfigurationError(message) from None
+    except (yaml.error.YAMLError, ValueError, RecursionError) as error:  # characters, dates and depths that are none
+        message = f"{path}: not YAML of limits: {str(error).partition(chr(10))[0]}"
+        raise ConfigurationError(message) from None
+
+
+def _text_of(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        message = f"{path}: more than {MAX_FILE_BYTES:,} bytes are no file of limits"
+        raise ConfigurationError(message)
+    return data.decode("utf-8")
 
 
 def _limits_of(

@@ -196,6 +196,15 @@ def test_bytes_that_are_no_text_are_told(tmp_path):
         Baseline.load(path)
 
 
+def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    """No baseline is so large."""
+    monkeypatch.setattr(module, "MAX_FILE_BYTES", 10)
+    path = tmp_path / "x.json"
+    path.write_text(" " * 11)
+    with pytest.raises(ConfigurationError, match=r"is no baseline: it has more than 10 bytes"):
+        Baseline.load(path)
+
+
 def test_files_that_cannot_be_read_or_written_are_told(tmp_path):
     """A missing file, and a folder that is a file."""
     with pytest.raises(ConfigurationError, match="cannot be read: No such file"):

@@ -54,11 +54,11 @@ def test_the_matrix_is_the_classifiers(workflow, project):
 
 
 def test_each_target_that_is_called_exists(workflow):
-    """`make` is called with targets of the Makefile; check, test, lowest and e2e all are."""
+    """`make` is called with targets of the Makefile; check, test, lowest, e2e and fuzz all are."""
     called = {word for line in commands(workflow) if line.startswith("make ") for word in line.split()[1:]}
     targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert called <= targets
-    assert {"check", "test", "lowest", "e2e"} <= called
+    assert {"check", "test", "lowest", "e2e", "fuzz"} <= called
     local = set(re.findall(r"^make (\w+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE))
     assert local <= called
 

@@ -4,9 +4,11 @@ import gzip
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -294,6 +296,17 @@ def test_the_longest_line(file):
         numbers, report = read(file(b" " + padding + line(1).rstrip() + end + line(2)))
         assert report.skipped_lines == 1
         assert numbers == ([2] if end else [])
+
+
+def test_reading_makes_no_room_for_what_is_not_there(file):
+    """A short document, message or frame needs little memory, though large ones are allowed."""
+    announced = struct.pack(">I", 30 * MIB) + b"{"
+    for data in (b"{", announced, zstandard.compress(b"{"), gzip.compress(b"{")):
+        tracemalloc.start()
+        read(file(data))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 12 * MIB
 
 
 def test_a_document_that_is_too_large_is_refused(file):

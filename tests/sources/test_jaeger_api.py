@@ -169,7 +169,7 @@ def test_what_is_asked(jaeger):
         ("jaeger+http://h?tags=x", "neither"), ("jaeger+http://h?tags={", "neither"),
         ("jaeger+http://me:pw@h", "password"), ("jaeger+http://[::1?service=a", "not an address"),
         ("jaeger+http://h:99999", "not an address"), ("jaeger+http://h:abc", "not an address"),
-        ("jaeger+http://h:0", "not an address"), ("jaeger+http://a..b", "not an address"),
+        ("jaeger+http://h:0", "not an address"), ("jaeger+http://a..example", "not an address"),
         ("jaeger+http://a b", "not an address"), ("jaeger+http://h/a\nb", "not an address"),
     ],
 )  # fmt: skip

@@ -23,9 +23,10 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from agentnet_otel.errors import BackendError
+from agentnet_otel.sources.compression import read_at_most
 
 SEGMENT_BYTES: Final = 64 * 1024 * 1024
 """Where a segment ends and the next begins."""
@@ -88,7 +89,7 @@ class LogReader:
         with file:
             file.seek(offset)
             while limit is None or offset < limit:
-                record = _read_record(file.read)
+                record = _read_record(file)
                 if record is None:
                     return
                 kind, arrived_ns, data = record
@@ -339,15 +340,15 @@ def _encode(kind: int, arrived_ns: int, data: bytes) -> bytes:
     return struct.pack("<II", len(data), zlib.crc32(checked)) + checked
 
 
-def _read_record(read: Callable[[int], bytes]) -> tuple[int, int, bytes] | None:
+def _read_record(file: BinaryIO) -> tuple[int, int, bytes] | None:
     """Kind, arrival and bytes of the next record; None where no whole and sound one stands."""
-    header = read(_HEADER.size)
+    header = file.read(_HEADER.size)
     if len(header) < _HEADER.size:
         return None
     length, checksum, kind, arrived_ns = _HEADER.unpack(header)
     if length > MAX_RECORD_BYTES:
         return None
-    data = read(length)
+    data = read_at_most(file, length)  # where less is there, no room is made for all
     sound = len(data) == length and zlib.crc32(data, zlib.crc32(header[_UNCHECKED_BYTES:])) == checksum
     return (kind, arrived_ns, data) if sound else None
 
@@ -364,7 +365,7 @@ def _sound_bytes(path: Path, start: int) -> int:
     """Where the first record from ``start`` on stands that is not whole and sound; the size where there is none."""
     with path.open("rb") as file:
         file.seek(start)
-        while (record := _read_record(file.read)) is not None:
+        while (record := _read_record(file)) is not None:
             start += _HEADER.size + len(record[2])
     return start
 
@@ -378,7 +379,7 @@ def _blank(path: Path, start: int) -> int:
         length = _HEADER.unpack(header)[0] if len(header) == _HEADER.size else MAX_RECORD_BYTES
         end = start + _HEADER.size + length
         file.seek(end)
-        if length > MAX_RECORD_BYTES or end > size or (end < size and _read_record(file.read) is None):
+        if length > MAX_RECORD_BYTES or end > size or (end < size and _read_record(file) is None):
             file.truncate(start)
             return size - start
         file.seek(start)
@@ -393,7 +394,7 @@ def _is_torn(path: Path, whole: int) -> bool:
     """
     with path.open("rb") as file:
         file.seek(whole)
-        rest = file.read(_HEADER.size + MAX_RECORD_BYTES)
+        rest = read_at_most(file, _HEADER.size + MAX_RECORD_BYTES)
     if len(rest) < _HEADER.size or not rest.strip(b"\0"):
         return True
     length: int = _HEADER.unpack(rest[: _HEADER.size])[0]
