@@ -221,7 +221,7 @@ def weakest(left: CostSource, right: CostSource) -> CostSource:
 
 
 def _amount(value: object, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         message = f"{where} is {value!r}; allowed is an amount of USD per 1,000 tokens, at least 0"
         raise ValueError(message)
     return float(value)

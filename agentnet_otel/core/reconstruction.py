@@ -13,7 +13,7 @@ from agentnet_otel.core.intervals import ComponentInterval, Stretch, clip, self_
 from agentnet_otel.core.repetitions import completed, distinct
 from agentnet_otel.core.sampling import trace_state_probability
 from agentnet_otel.core.turn_parts import Member, TurnParts
-from agentnet_otel.core.usage import Usage, usage_of
+from agentnet_otel.core.usage import Usage, main_model, usage_of
 from agentnet_otel.model import (
     CostSource,
     LatencyComponent,
@@ -234,7 +234,7 @@ def _cost(own: _Own, usage: Usage) -> tuple[float | None, CostSource | None]:
 
 def _model(root: Member | None, usage: Usage) -> str | None:
     said = None if root is None else root.facts.model
-    return usage.main_model or said or next(iter(usage.models), None)
+    return main_model(usage.by_model) or said or next(iter(usage.models), None)
 
 
 def _models_of_root(root: Member | None) -> tuple[str, ...]:

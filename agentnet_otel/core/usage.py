@@ -59,10 +59,10 @@ class Usage:
             for (model, category), usage in self.by_share.items()
         )
 
-    @property
-    def main_model(self) -> str | None:
-        """The model with most output tokens (of several the first by name)."""
-        return min(self.by_model, key=lambda model: (-(self.by_model[model].output or 0), model), default=None)
+
+def main_model(by_model: Mapping[str, TokenUsage]) -> str | None:
+    """The model with most output tokens (of several the first by name)."""
+    return min(by_model, key=lambda model: (-(by_model[model].output or 0), model), default=None)
 
 
 def usage_of(root: Member | None, below: Sequence[Member], prices: PriceBook | None = None) -> Usage:

@@ -93,10 +93,10 @@ def component_start_attributes(component: ComponentSpan, kind: LatencyComponent)
         semconv.AGENT_NAME: component.agent,
         semconv.CONVERSATION_ID: component.conversation_id,
         semconv.TURN_ID: None if component.turn is None else component.turn.turn_id,
+        semconv.REQUEST_MODEL: component.model,
     }
     if kind is LatencyComponent.INFERENCE:
         known[semconv.PROVIDER_NAME] = component.provider or semconv.UNKNOWN_PROVIDER
-        known[semconv.REQUEST_MODEL] = component.model
     if kind is LatencyComponent.TOOL_EXECUTION:
         known[semconv.TOOL_TYPE] = semconv.TOOL_TYPE_FUNCTION
     if subject_key is not None:
@@ -107,7 +107,7 @@ def component_start_attributes(component: ComponentSpan, kind: LatencyComponent)
 
 
 def component_end_attributes(component: ComponentSpan) -> dict[str, Any]:
-    """What a component came to. Usage stands on the leaf only: a span around other calls does not repeat theirs."""
+    """What a component came to. Usage and cost stand on the leaf only: a span around others does not repeat theirs."""
     known: dict[str, Any] = {
         semconv.RESPONSE_MODEL: component.response_model,
         semconv.INFERENCE_ATTEMPTS: component.attempts or None,
@@ -117,11 +117,12 @@ def component_end_attributes(component: ComponentSpan) -> dict[str, Any]:
     if component.first_chunk_ns is not None:
         known[semconv.REQUEST_STREAM] = True if component.component is LatencyComponent.INFERENCE else None
         known[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = (component.first_chunk_ns - component.start_ns) / _NANOS
+    if not component.has_inner_cost:
+        known[semconv.COST_USD] = component.cost_usd
+        known[semconv.COST_SOURCE] = None if component.cost_source is None else component.cost_source.value
     if not component.has_inner_usage:
         known.update(_usage(component.usage))
         known[semconv.TOKENS_ESTIMATED] = any(count.estimated for count in component.tokens) or None
-        known[semconv.COST_USD] = component.cost_usd
-        known[semconv.COST_SOURCE] = None if component.cost_source is None else component.cost_source.value
         categories = {count.category for count in component.tokens}
         if len(categories) == 1 and (category := categories.pop()) is not None:
             known[semconv.TOKEN_CATEGORY] = category.value

@@ -1,30 +1,42 @@
 """What the manual API accepts. A wrong value is told as misuse and left out; it never raises here."""
 
-import math
+import sys
 from collections.abc import Callable
 from enum import Enum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 E = TypeVar("E", bound=Enum)
 
 Tell = Callable[[str], None]
 
+LARGEST_COUNT: Final = 2**63 - 1
+"""What an attribute can hold: exporters refuse larger ones, and with them the spans that are sent together."""
+LARGEST_AMOUNT: Final = sys.float_info.max
+
+
+def _shown(value: object) -> str:
+    """The value for a message: Python refuses to write very long numbers."""
+    return "(a huge number)" if isinstance(value, int) and abs(value) > LARGEST_COUNT else repr(value)
+
 
 def checked_count(value: object, tell: Tell, field: str) -> int | None:
     """``value`` as a whole number of at least 0, or None after telling."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        tell(f"{field}={value!r} is not a number; it was left out")
+        tell(f"{field}={_shown(value)} is not a number; it was left out")
         return None
-    if not math.isfinite(value) or value < 0 or value != int(value):
-        tell(f"{field}={value!r} is not a whole number of at least 0; it was left out")
+    if value > LARGEST_COUNT:
+        tell(f"{field} is more than {LARGEST_COUNT}; it was left out")
+        return None
+    if not value >= 0 or value != int(value):
+        tell(f"{field}={_shown(value)} is not a whole number of at least 0; it was left out")
         return None
     return int(value)
 
 
 def checked_amount(value: object, tell: Tell, field: str) -> float | None:
     """``value`` as a finite amount of at least 0, or None after telling."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        tell(f"{field}={value!r} is not an amount of at least 0; it was left out")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST_AMOUNT:
+        tell(f"{field}={_shown(value)} is not an amount of at least 0; it was left out")
         return None
     return float(value)
 
@@ -32,7 +44,7 @@ def checked_amount(value: object, tell: Tell, field: str) -> float | None:
 def checked_ratio(value: object, tell: Tell, field: str) -> float | None:
     """``value`` as a number from 0 to 1, or None after telling."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        tell(f"{field}={value!r} is not between 0 and 1; it was left out")
+        tell(f"{field}={_shown(value)} is not between 0 and 1; it was left out")
         return None
     return float(value)
 

@@ -1,6 +1,6 @@
 """A component while it is open: a named part of a turn's latency, or the same work outside any turn."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from agentnet_otel import semconv
@@ -37,6 +37,7 @@ class ComponentSpan(OpenSpan):
         "cost_usd",
         "ending",
         "first_chunk_ns",
+        "has_inner_cost",
         "has_inner_usage",
         "merge_key",
         "model",
@@ -48,6 +49,7 @@ class ComponentSpan(OpenSpan):
         "response_text_length",
         "tokens",
         "turn",
+        "uncovered_calls",
         "usage",
     )
 
@@ -78,6 +80,8 @@ class ComponentSpan(OpenSpan):
         self.tokens: list[TokenCount] = []
         self.usage = NO_TOKENS  # all of them together, once it has ended
         self.has_inner_usage = False
+        self.has_inner_cost = False
+        self.uncovered_calls = 0  # in it, with tokens, whose cost nothing told so far
         self.response_model: str | None = None
         self.response_text_length: int | None = None
         self.cost_usd: float | None = None
@@ -127,8 +131,7 @@ class ComponentSpan(OpenSpan):
         if self._usable("record_cost"):
             amount = checked_amount(usd, self._misuse, "usd")
             if amount is not None:
-                self.cost_usd = (self.cost_usd or 0.0) + amount
-                self.cost_source = CostSource.USER
+                self.note_cost((self.cost_usd or 0.0) + amount, CostSource.USER)
 
     @faults.guarded
     def record_response(
@@ -224,10 +227,8 @@ class ComponentSpan(OpenSpan):
         if count.category is None:
             count = count.with_category(self.category)
         self.tokens.append(count)
-        around = self.parent
-        while isinstance(around, ComponentSpan):
+        for around in self.components_around():
             around.has_inner_usage = True
-            around = around.parent
 
     def take_inner_call(self, told: "InnerCall | None") -> None:
         """Take what an inner instrumentation told of the same call; what was recorded here goes before it."""
@@ -246,17 +247,32 @@ class ComponentSpan(OpenSpan):
 
     def note_violation(self, violation: PolicyViolation, rationale: object = None) -> None:
         """Count a violation in the turn, if there is one, and put it on the check's own span."""
+        now_ns = self.now_ns()
         if self.turn is not None and self.turn.is_open:
-            self.turn.count_violation(violation)
-        self.recorder.tell_violation(self, violation, rationale)
+            self.turn.count_violation(violation, now_ns)
+        self.recorder.tell_violation(self, violation, rationale, now_ns)
 
     def mark_streamed(self) -> None:
         """Say, before the start, that the answer is streamed."""
         self.attributes[semconv.REQUEST_STREAM] = True
 
-    def note_engine_cost(self, usd: float) -> None:
-        """Take the cost that the engine told."""
-        self.cost_usd, self.cost_source = usd, CostSource.ENGINE
+    def note_cost(self, usd: float, source: CostSource) -> None:
+        """Take what it cost; the spans around it then no longer speak for this cost."""
+        self.cost_usd, self.cost_source = usd, source
+        for around in self.components_around():
+            around.has_inner_cost = True
+
+    def components_around(self) -> "Iterator[ComponentSpan]":
+        """The components of the same turn around it, the innermost first."""
+        around = self.parent
+        while isinstance(around, ComponentSpan):
+            yield around
+            around = around.parent
+
+    @property
+    def own_cost_usd(self) -> float | None:
+        """Its cost, unless that is told by what ran in it."""
+        return None if self.has_inner_cost else self.cost_usd
 
     def note_content(self, key: str, raw: object) -> None:
         """Record content under ``key``, as far as the capture mode allows."""

@@ -51,18 +51,18 @@ class ContentWriter:
         if stack_text is not None:
             attributes[semconv.EXCEPTION_STACKTRACE] = stack_text
         if self.policy.on_span:
-            _add_event(where, semconv.EXCEPTION_EVENT, attributes)
+            _add_event(where, semconv.EXCEPTION_EVENT, attributes, where.now_ns())
         if self.policy.on_event:
             self._emit(where, semconv.EXCEPTION_EVENT, attributes)
 
-    def tell_violation(self, where: OpenSpan, violation: PolicyViolation, rationale: object) -> None:
+    def tell_violation(self, where: OpenSpan, violation: PolicyViolation, rationale: object, now_ns: int) -> None:
         """Put a violation on a span; its rationale quotes content."""
         attributes = {semconv.POLICY_RULE: violation.rule}
         if violation.severity is not None:
             attributes[semconv.POLICY_SEVERITY] = violation.severity
         text = self._rationale_text(rationale)
         with_text = attributes if text is None else {**attributes, semconv.POLICY_RATIONALE: text}
-        _add_event(where, semconv.POLICY_VIOLATION_EVENT, with_text if self.policy.on_span else attributes)
+        _add_event(where, semconv.POLICY_VIOLATION_EVENT, with_text if self.policy.on_span else attributes, now_ns)
         if text is not None and self.policy.on_event:
             self._emit(where, semconv.POLICY_VIOLATION_EVENT, with_text)
 
@@ -89,6 +89,6 @@ class ContentWriter:
         )
 
 
-def _add_event(where: OpenSpan, name: str, attributes: Mapping[str, str]) -> None:
+def _add_event(where: OpenSpan, name: str, attributes: Mapping[str, str], now_ns: int) -> None:
     if where.span is not None and where.span.is_recording():
-        where.span.add_event(name, dict(attributes), where.now_ns())
+        where.span.add_event(name, dict(attributes), now_ns)

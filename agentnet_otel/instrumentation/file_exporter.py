@@ -6,6 +6,7 @@ A batch is one write to a file opened for appending, so that lines of several pr
 import base64
 import json
 import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -19,10 +20,12 @@ from opentelemetry.trace import Link, SpanContext
 
 from agentnet_otel.errors import ConfigurationError, reason_of
 from agentnet_otel.instrumentation import faults
+from agentnet_otel.instrumentation.lifecycle import lifecycle
 
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
 _MODE: Final = 0o644
+_INT64: Final = 2**63
 
 Json = dict[str, Any]
 
@@ -44,32 +47,41 @@ class FileSpanExporter(SpanExporter):
             raise ConfigurationError(message) from error
         self._closed = False
         self._torn = False
+        self._lock = threading.RLock()  # between the last batch and the end; a finalizer may come in while it is held
+        lifecycle.renew_lock_after_fork(self)
+
+    def reset_lock(self) -> None:
+        """Make a new lock, in a forked child."""
+        self._lock = threading.RLock()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write one line."""
-        if self._closed:
-            return SpanExportResult.FAILURE
-        if not spans:
-            return SpanExportResult.SUCCESS
+        if not spans or self._closed:
+            return SpanExportResult.FAILURE if self._closed else SpanExportResult.SUCCESS
+        line = _json({"resourceSpans": encode_spans(spans)}) + b"\n"
         try:
-            self._write(_json({"resourceSpans": encode_spans(spans)}) + b"\n")
+            return SpanExportResult.SUCCESS if self._write(line) else SpanExportResult.FAILURE
         except OSError as error:
             faults.log.contain(f"file exporter ({self._path})", error)
             return SpanExportResult.FAILURE
-        return SpanExportResult.SUCCESS
 
-    def _write(self, line: bytes) -> None:
-        """Write a line; what a full disk cut off before costs itself, not this one."""
-        rest = b"\n" + line if self._torn else line
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
-            self._torn = bool(rest)
+    def _write(self, line: bytes) -> bool:
+        """Write a line, unless the file is closed; what a full disk cut off before costs itself, not this one."""
+        with self._lock:
+            if self._closed:  # its number may be another file's by now
+                return False
+            rest = b"\n" + line if self._torn else line
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+                self._torn = bool(rest)
+            return True
 
     def shutdown(self) -> None:
         """Close the file."""
-        if not self._closed:
-            self._closed = True
-            os.close(self._descriptor)
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                os.close(self._descriptor)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Nothing waits here."""
@@ -171,7 +183,7 @@ def _value(value: object) -> Json:
     if isinstance(value, bool):
         return {"boolValue": value}
     if isinstance(value, int):
-        return {"intValue": str(value)}
+        return {"intValue": str(value)} if -_INT64 <= value < _INT64 else {"stringValue": _huge(value)}
     if isinstance(value, float):
         return {"doubleValue": _double(value)}
     if isinstance(value, str):
@@ -187,6 +199,14 @@ def _compound(value: object) -> Json:
     if isinstance(value, Sequence):
         return {"arrayValue": {"values": [_value(item) for item in value]}}
     return {} if value is None else {"stringValue": str(value)}
+
+
+def _huge(value: int) -> str:
+    """OTLP has 64 bits; what is larger is written as text, in hex where Python refuses to write its decimals."""
+    try:
+        return str(value)
+    except ValueError:
+        return hex(value)
 
 
 def _double(value: float) -> float | str:

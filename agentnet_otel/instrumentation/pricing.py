@@ -17,21 +17,22 @@ class CallPricing:
     def price_component(self, component: ComponentSpan) -> None:
         """Give a leaf that used tokens its price, where it is known."""
         usage = component.usage
-        if component.cost_usd is not None or component.has_inner_usage or not usage.known:
+        told = component.cost_usd is not None or component.has_inner_cost
+        if told or component.has_inner_usage or not usage.known:
             return
         turn_model = None if component.turn is None else component.turn.model
         names = [name for name in (component.response_model, component.model, turn_model) if name is not None]
         price = self._price(names, usage, component.start_ns, component.provider, batch=component.batch)
         if price is not None:
-            component.cost_usd, component.cost_source = price.cost_usd, price.source
+            component.note_cost(price.cost_usd, price.source)
 
     @faults.guarded
-    def price_whole(self, turn: TurnSpan) -> None:
-        """Give a turn whose tokens were recorded as a whole its price, where it is known."""
+    def price_whole(self, turn: TurnSpan, model: str | None) -> None:
+        """Give a turn whose tokens were recorded as a whole its price as ``model``'s, where it is known."""
         ledger = turn.ledger
         if ledger.has_leaves or ledger.cost_usd is not None or not ledger.total.known:
             return
-        names = [] if turn.model is None else [turn.model]
+        names = [] if model is None else [model]
         price = self._price(names, ledger.total, turn.start_ns, None, batch=False)
         if price is not None:
             ledger.add_cost(price.cost_usd, price.source)

@@ -36,7 +36,7 @@ from agentnet_otel.instrumentation.open_span import OpenSpan
 from agentnet_otel.instrumentation.outcomes import Ending
 from agentnet_otel.instrumentation.pricing import CallPricing
 from agentnet_otel.instrumentation.sampling import probability_of
-from agentnet_otel.instrumentation.turn_facts import facts_of
+from agentnet_otel.instrumentation.turn_facts import facts_of, model_of_whole
 from agentnet_otel.instrumentation.turn_span import TurnSpan
 from agentnet_otel.instrumentation.usage import sum_usage
 from agentnet_otel.instrumentation.workflow_span import WorkflowSpan
@@ -129,12 +129,13 @@ class Recorder:
     def _conclude(self, turn: TurnSpan, ending: Ending | None) -> Turn:
         """The facts of a turn that ends now."""
         cut = ending if ending and ending.outcome in {Outcome.TIMEOUT, Outcome.CANCELLED} else None
-        for component in list(turn.components.values()):
+        for component in reversed(list(turn.components.values())):  # what runs in others first
             component.cut_off(cut)
         end_ns = max(turn.now_ns(), turn.start_ns)
         with turn.lock:
-            turn.ledger.settle(turn.model)
-            self._pricing.price_whole(turn)
+            model = model_of_whole(turn)
+            turn.ledger.settle(model)
+            self._pricing.price_whole(turn, model)
         self.content.tell(turn, semconv.INPUT_MESSAGES, turn.prompt, role="user")
         self.content.tell(turn, semconv.OUTPUT_MESSAGES, turn.response, role="assistant")
         return facts_of(turn, ending, end_ns, metrics_recorded=self._metering.is_read() is True)
@@ -202,10 +203,12 @@ class Recorder:
 
     # --- violations, late work -----------------------------------------------------------------------
 
-    def tell_violation(self, where: TurnSpan | ComponentSpan, violation: PolicyViolation, rationale: object) -> None:
+    def tell_violation(
+        self, where: TurnSpan | ComponentSpan, violation: PolicyViolation, rationale: object, now_ns: int
+    ) -> None:
         """Put a violation on a span and into the metrics; its rationale quotes content and is treated as such."""
         self._metering.violation_found(where, violation)
-        self.content.tell_violation(where, violation, rationale)
+        self.content.tell_violation(where, violation, rationale, now_ns)
 
     def count_late_work(self) -> None:
         """Count work of a turn that went on after the turn's time-out."""
@@ -315,4 +318,4 @@ def _collect_call(component: ComponentSpan) -> None:
     usage = component.usage
     if collector is not None and not component.has_inner_usage and (usage.known or component.cost_usd is not None):
         estimated = any(count.estimated for count in component.tokens)
-        collector.take_call(CollectedCall(tokens=usage, cost_usd=component.cost_usd, estimated=estimated))
+        collector.take_call(CollectedCall(tokens=usage, cost_usd=component.own_cost_usd, estimated=estimated))

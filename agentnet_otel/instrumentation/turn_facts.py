@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from agentnet_otel import semconv
 from agentnet_otel.core.efficiency import quality_of, token_efficiency
 from agentnet_otel.core.intervals import ComponentInterval
-from agentnet_otel.instrumentation.breakdown import intervals_of, self_times_of
+from agentnet_otel.core.reconstruction import in_order_of_time
+from agentnet_otel.core.usage import main_model
+from agentnet_otel.instrumentation.breakdown import Part, intervals_of, self_times_of
 from agentnet_otel.instrumentation.component_span import ComponentSpan
 from agentnet_otel.instrumentation.outcomes import Ending
 from agentnet_otel.instrumentation.turn_span import TurnSpan
@@ -24,11 +26,13 @@ from agentnet_otel.model import (
 
 def facts_of(turn: TurnSpan, ending: Ending | None, end_ns: int, *, metrics_recorded: bool) -> Turn:
     """All facts of ``turn``, which ends at ``end_ns`` (epoch nanoseconds) with ``ending``."""
-    parts = sorted(turn.parts, key=lambda part: (part.start_ns, part.span_id or ""))
+    parts = parts_of(turn)
     components = [part for part in parts if isinstance(part, ComponentSpan)]
     intervals = intervals_of(turn, parts, end_ns)
     own_ns = self_times_of(turn, intervals, end_ns)
     tokens = turn.ledger.total
+    by_model = turn.ledger.by_named_model
+    models = models_of(turn, components)
     quality, quality_source = quality_of(turn.quality, turn.confidence)
     cost_usd, cost_source = _cost_of(turn)
     return Turn(
@@ -38,8 +42,8 @@ def facts_of(turn: TurnSpan, ending: Ending | None, end_ns: int, *, metrics_reco
         parent_span_id=_parent_id(turn),
         agent=turn.agent,
         service_name=_service_name(turn),
-        model=turn.ledger.main_model() or turn.model or next(iter(_models_of(components)), None),
-        models=_models_of(components) or ((turn.model,) if turn.model else ()),
+        model=main_model(by_model) or turn.model or next(iter(models), None),
+        models=models or ((turn.model,) if turn.model else ()),
         session=turn.conversation_id,
         outcome=Outcome.SUCCESS if ending is None else ending.outcome,
         error_type=None if ending is None else ending.error_type,
@@ -53,7 +57,7 @@ def facts_of(turn: TurnSpan, ending: Ending | None, end_ns: int, *, metrics_reco
         tokens_by_category=dict(turn.ledger.by_category),
         token_shares=_token_shares(turn, components),
         context_tokens=_context_tokens(turn, components),
-        tokens_by_model={model: usage for model, usage in turn.ledger.by_model.items() if model is not None},
+        tokens_by_model=by_model,
         cost_usd=cost_usd,
         cost_source=cost_source,
         confidence=turn.confidence,
@@ -67,7 +71,7 @@ def facts_of(turn: TurnSpan, ending: Ending | None, end_ns: int, *, metrics_reco
         model_calls=_model_calls(components),
         tool_calls=_tool_calls(components),
         policy_violations=turn.violation_count,
-        violations=tuple(turn.violations),
+        violations=in_order_of_time(turn.violations),
         spans=1 + len(components),
         estimated=turn.ledger.estimated,
         fallback=turn.fallback,
@@ -93,11 +97,25 @@ def _context_tokens(turn: TurnSpan, components: Iterable[ComponentSpan]) -> int 
     return max((tokens for tokens in inputs if tokens is not None), default=None)
 
 
-def _models_of(components: Iterable[ComponentSpan]) -> tuple[str, ...]:
+def parts_of(turn: TurnSpan) -> list[Part]:
+    """The parts of a turn, in order of start."""
+    return sorted(turn.parts, key=lambda part: (part.start_ns, part.span_id or ""))
+
+
+def model_of_whole(turn: TurnSpan) -> str | None:
+    """The model that tokens of the turn as a whole are put to: its own, else the first that was asked."""
+    if turn.model is not None or turn.ledger.has_leaves or not turn.ledger.whole:
+        return turn.model
+    components = [part for part in parts_of(turn) if isinstance(part, ComponentSpan)]
+    return next(iter(models_of(turn, components)), None)
+
+
+def models_of(turn: TurnSpan, components: Iterable[ComponentSpan]) -> tuple[str, ...]:
+    """The models that were asked in a turn, or that used tokens, in order of start."""
     calls = (
-        c.response_model or c.model
+        c.response_model or c.model or turn.model
         for c in components
-        if c.component is LatencyComponent.INFERENCE and not c.has_inner_usage
+        if not c.has_inner_usage and (c.component is LatencyComponent.INFERENCE or not c.usage.empty)
     )
     return tuple(dict.fromkeys(model for model in calls if model))
 
@@ -149,7 +167,7 @@ def _token_shares(turn: TurnSpan, components: Iterable[ComponentSpan]) -> tuple[
     shares: dict[tuple[str | None, TokenCategory], TokenUsage] = {}
     if not turn.ledger.has_leaves:
         total = turn.ledger.total
-        shares = {(turn.model, TokenCategory.REASONING): total} if total.known else {}
+        shares = {(next(iter(turn.ledger.by_model)), TokenCategory.REASONING): total} if total.known else {}
     for component in components if turn.ledger.has_leaves else ():
         usage = component.usage
         if component.has_inner_usage or not usage.known:

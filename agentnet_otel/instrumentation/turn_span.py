@@ -91,7 +91,7 @@ class TurnSpan(OpenSpan):
         self.first_token_ns: int | None = None
         self.fallback = False
         self.sampling_probability: float | None = None
-        self.violations: list[PolicyViolation] = []
+        self.violations: list[tuple[int, PolicyViolation]] = []  # with the time of each, epoch nanoseconds
         self.violation_count = 0
         self.user_cost_usd: float | None = None
 
@@ -212,15 +212,16 @@ class TurnSpan(OpenSpan):
 
     def note_violation(self, violation: PolicyViolation, rationale: object = None) -> None:
         """Count a violation and put it on the turn's span."""
-        self.count_violation(violation)
-        self.recorder.tell_violation(self, violation, rationale)
+        now_ns = self.now_ns()
+        self.count_violation(violation, now_ns)
+        self.recorder.tell_violation(self, violation, rationale, now_ns)
 
-    def count_violation(self, violation: PolicyViolation) -> None:
-        """Count a violation."""
+    def count_violation(self, violation: PolicyViolation, now_ns: int) -> None:
+        """Count a violation that was found at ``now_ns`` (epoch nanoseconds)."""
         with self.lock:
             self.violation_count += 1
             if len(self.violations) < MAX_VIOLATIONS:
-                self.violations.append(violation)
+                self.violations.append((now_ns, violation))
 
     def keep(self, part: "ComponentSpan | TurnSpan") -> None:
         """Keep an ended part for the breakdown."""
@@ -231,19 +232,27 @@ class TurnSpan(OpenSpan):
     def take(self, component: ComponentSpan) -> bool:
         """Take an ended component: its interval, and, of a leaf, tokens and cost; False if the turn has ended."""
         self.keep(component)
-        if component.has_inner_usage:
-            return True
         with self.lock:
             if self.ledger.settled:
-                return False
+                return component.has_inner_usage
             model = component.response_model or component.model or self.model
-            for count in component.tokens:
+            for count in () if component.has_inner_usage else component.tokens:
                 self.ledger.add_leaf(model, count, count.category or component.category)
-            if component.cost_usd is not None and component.cost_source is not None:
-                self.ledger.add_cost(component.cost_usd, component.cost_source)
-            elif any(count.usage.known for count in component.tokens):
-                self.ledger.costless_calls += 1
+            self._take_cost(component)
         return True
+
+    def _take_cost(self, component: ComponentSpan) -> None:
+        """The innermost cost counts; a call that used tokens and tells none is covered by what is told around it."""
+        if component.own_cost_usd is not None and component.cost_source is not None:
+            self.ledger.add_cost(component.own_cost_usd, component.cost_source)
+            return
+        is_call = component.usage.known and not component.has_inner_usage and not component.has_inner_cost
+        uncovered = component.uncovered_calls + is_call
+        around = next((a for a in component.components_around() if not a.end_ns), None)
+        if around is None:
+            self.ledger.costless_calls += uncovered
+        else:
+            around.uncovered_calls += uncovered
 
     def release(self) -> None:
         """Let go, once ended, of what it was about; a turn around it gets it as a part."""

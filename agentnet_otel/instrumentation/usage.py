@@ -103,10 +103,10 @@ class UsageLedger:
         """The cost of all calls; None as soon as one of them, with tokens, has no cost: unknown is not zero."""
         return None if self.costless_calls else self.cost_usd
 
-    def main_model(self) -> str | None:
-        """The model with most output tokens (the first of them where several have)."""
-        named = {model: usage for model, usage in self.by_model.items() if model is not None}
-        return max(named, key=lambda model: named[model].output or 0, default=None)
+    @property
+    def by_named_model(self) -> dict[str, TokenUsage]:
+        """Tokens by model, those of calls left out whose model nobody told."""
+        return {model: usage for model, usage in self.by_model.items() if model is not None}
 
     def _add(self, model: str | None, count: TokenCount, category: TokenCategory) -> None:
         usage = count.usage

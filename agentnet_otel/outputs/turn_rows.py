@@ -13,7 +13,7 @@ def turn_row(turn: Turn) -> dict[str, Any]:
         "turn_id": turn.turn_id,
         "trace_id": turn.trace_id,
         "span_id": turn.span_id,
-        "agent": turn.agent,
+        "agent": turn.agent or None,
         "models": list(turn.models),
         "session": turn.session,
         "outcome": turn.outcome.value,

@@ -1,10 +1,6 @@
 """What `doctor` tells: what is found, hooked, skipped, exported where, with what result, and what to change."""
 
-import contextlib
-import importlib
 import importlib.metadata
-import io
-import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +11,13 @@ from opentelemetry import trace
 from agentnet_otel import semconv
 from agentnet_otel.core.efficiency import ASSUMED_QUALITY, token_efficiency
 from agentnet_otel.core.thresholds import DOCUMENTED, Metric
-from agentnet_otel.instrumentation import hooks, providers
+from agentnet_otel.instrumentation import providers
+from agentnet_otel.instrumentation.hooks import presence
 from agentnet_otel.model import TokenUsage
 from agentnet_otel.wiring.probes import ExportResult, probe_exporters
 from agentnet_otel.wiring.reporting import installed
 from agentnet_otel.wiring.variables import shown_variables, wrong_variables
 
-_FRAMEWORK: Final = "agentnet"
 _EXTRAS: Final = {"cli": "typer", "zstd": "zstandard", "bench": "psutil", "prices": "genai-prices"}
 """Extras, and a package that each brings."""
 
@@ -43,20 +39,18 @@ class Diagnosis:
 
 def diagnose() -> Diagnosis:
     """Look at this environment. AgentNet is imported and hooked for a moment; one span is sent to each exporter."""
-    with _silence():
-        framework, found = _framework()
-        states = _hook_states() if found else []
+    framework = presence.look()
     exports = probe_exporters()
     return Diagnosis(
         environment=installed(),
         extras={extra: _version(package) for extra, package in _EXTRAS.items()},
-        framework=framework,
-        hooked=tuple(state.path for state in states if state.state == "hooked"),
-        skipped=tuple(state.path for state in states if state.state != "hooked"),
+        framework=framework.text,
+        hooked=tuple(state.path for state in framework.targets if state.state == "hooked"),
+        skipped=tuple(state.path for state in framework.targets if state.state != "hooked"),
         variables=shown_variables(os.environ),
         exports=exports,
         notes=(_efficiency_note(),),
-        advice=tuple(_advice(exports, found=found)),
+        advice=tuple(_advice(exports, found=framework.found)),
     )
 
 
@@ -91,45 +85,6 @@ def _by_owner(paths: Sequence[str]) -> list[str]:
 def _export_line(found: ExportResult) -> str:
     target = "" if found.target is None else f" to {found.target}"
     return f"{found.signal} by {found.exporter}{target}: {found.result}"
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Keep what AgentNet says while it is imported off the terminal; its logger is as before afterwards."""
-    logger = logging.getLogger(_FRAMEWORK)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-def _framework() -> tuple[str, bool]:
-    try:
-        module = importlib.import_module(_FRAMEWORK)
-    except ModuleNotFoundError as error:
-        if error.name == _FRAMEWORK:
-            return "not found", False
-        return f"found, but a package that it needs is not: {error.name}", False
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises is the finding
-        return f"found, but its import fails: {type(error).__name__}: {error}", False
-    return f"version {getattr(module, '__version__', 'unknown')}, at {os.path.dirname(module.__file__ or '')}", True  # noqa: PTH120 - text for people
-
-
-def _hook_states() -> list[hooks.TargetStatus]:
-    """Hook, look, take back."""
-    hooks.install()
-    try:
-        for target in hooks.status():
-            try:
-                importlib.import_module(target.path.rsplit(".", 2)[0])
-            except (Exception, SystemExit):  # noqa: BLE001, S112 - a module that this version lacks: its state says so
-                continue
-        return hooks.status()
-    finally:
-        hooks.uninstall()
 
 
 def _version(package: str) -> str:

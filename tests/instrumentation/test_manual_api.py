@@ -6,12 +6,17 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import NoOpTracerProvider, SpanKind, StatusCode
 
 import agentnet_otel
 from agentnet_otel import LatencyComponent, Outcome, TokenCategory, semconv
 from agentnet_otel.errors import MisuseError
-from agentnet_otel.instrumentation import runtime
+from agentnet_otel.instrumentation import faults, runtime
+from agentnet_otel.instrumentation.metrics import TurnMetrics, meter_of
+from agentnet_otel.instrumentation.providers import TracerChoice
+from agentnet_otel.instrumentation.recorder import Recorder
+from agentnet_otel.model import QualitySource, TokenUsage
+from agentnet_otel.testing import FakeClock
 
 INFERENCE, TOOL = LatencyComponent.INFERENCE, LatencyComponent.TOOL_EXECUTION
 
@@ -318,3 +323,77 @@ def test_async_turns(telemetry, handle):
     spans = by_name(telemetry)
     for i in range(20):
         assert spans[f"execute_tool a{i}"].parent.span_id == spans[f"invoke_agent a{i}"].context.span_id
+
+
+@pytest.mark.parametrize("count", [2**63, 10**400, 10**5000, float("inf")], ids=["64", "400", "5000", "inf"])
+def test_counts_that_no_attribute_can_hold(telemetry, handle, warnings_of_ours, count):
+    """They are left out and told: one such value costs an exporter all that it sends with it."""
+    with agentnet_otel.turn("a") as turn, turn.component(LatencyComponent.INFERENCE) as call:
+        call.record_tokens(input=count, output=5)
+        call.record_records(count)
+    assert [t.tokens for t in handle.turns()] == [TokenUsage(output=5)]
+    assert [text for text in warnings_of_ours() if f"input is more than {2**63 - 1}" in text]
+
+
+@pytest.mark.parametrize("amount", [10**400, 10**5000, float("nan"), -(10**5000)], ids=["400", "5000", "nan", "minus"])
+def test_amounts_and_ratios_that_are_none(telemetry, handle, warnings_of_ours, amount):
+    """Numbers that Python refuses to turn into a float, or to write, are misuse like any other."""
+    with agentnet_otel.turn("a") as turn:
+        turn.record_cost(usd=amount)
+        turn.record_quality(amount)
+    (told,) = handle.turns()
+    assert (told.cost_usd, told.quality_source) == (None, QualitySource.ASSUMED)
+    assert sum("is not" in text for text in warnings_of_ours()) == 2
+    assert faults.log.fault_count() == 0
+
+
+def test_costs_of_parts_in_parts(telemetry, handle):
+    """The innermost cost counts; what is told around calls covers those in it that tell none."""
+    tool, chat = LatencyComponent.TOOL_EXECUTION, LatencyComponent.INFERENCE
+    with agentnet_otel.turn("outer tells") as turn, turn.component(tool) as outer:
+        for _ in range(2):
+            with turn.component(chat) as call:
+                call.record_tokens(input=1)
+        outer.record_cost(0.5)
+    with agentnet_otel.turn("both tell") as turn, turn.component(tool) as outer:
+        outer.record_cost(0.5)
+        with turn.component(chat) as call:
+            call.record_tokens(input=1)
+            call.record_cost(0.25)
+    with agentnet_otel.turn("one of two tells") as turn, turn.component(tool) as outer:
+        outer.record_cost(0.5)
+        with turn.component(chat) as call:
+            call.record_tokens(input=1)
+        with turn.component(chat) as call:
+            call.record_tokens(input=1)
+            call.record_cost(0.25)
+    found = {span.attributes["gen_ai.agent.name"]: span.attributes for span in telemetry.spans("invoke_agent")}
+    assert {agent: words.get("agentnet.turn.cost.usd") for agent, words in found.items()} == {
+        "outer tells": 0.5,
+        "both tell": 0.25,
+        "one of two tells": None,
+    }
+    assert [turn.cost_usd for turn in handle.turns()] == [0.5, 0.25, None]
+
+
+def test_ties_are_decided_alike_without_ids(telemetry):
+    """Where no span has an id the breakdown goes by the order of the parts, and so is the same every time."""
+    clock, told = FakeClock(), []
+    recorder = Recorder(
+        TracerChoice(NoOpTracerProvider()),
+        lambda: TurnMetrics(meter_of(telemetry.meter_provider, "1"), clock.wall_ns),
+        clock=clock,
+        listener=told.append,
+    )
+    runtime.use(recorder)
+    for _ in range(20):
+        with agentnet_otel.turn("a") as turn:
+            parts = [
+                turn.component(kind).start(current=False) for kind in (LatencyComponent.MEMORY_ACCESS, "inference")
+            ]
+            clock.advance(10)
+            for part in parts:
+                part.end()
+    assert {tuple(turn.component_self_ns.items()) for turn in told} == {
+        ((LatencyComponent.MEMORY_ACCESS, 10_000_000), (LatencyComponent.INFERENCE, 0))
+    }

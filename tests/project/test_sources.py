@@ -129,7 +129,11 @@ def test_no_file_tells_of_a_machine_an_index_or_a_person():
             where = f"{path.relative_to(ROOT)}:{number}"
             found += [f"{where}: {what}" for what, pattern in FORBIDDEN.items() if pattern.search(line)]
             hosts = {host.strip("[]").lower() for host in URL.findall(line)}
-            found += [f"{where}: {host}" for host in hosts - HOSTS if "." in host and not RESERVED.search(host)]
+            found += [
+                f"{where}: {host}"
+                for host in hosts - HOSTS
+                if "." in host.replace("..", "") and not RESERVED.search(host)
+            ]
     assert not found
 
 
@@ -157,3 +161,35 @@ def test_what_runs_leave_behind_is_ignored(tmp_path):
     left += ["sessions/x", ".coverage.host.1", "dist/x.whl", ".hypothesis/x", "agentnet_otel/__pycache__/x.pyc"]
     left += ["agentnet_otel.egg-info/x", ".mypy_cache/x", ".ruff_cache/x", ".pytest_cache/x", ".import_linter_cache/x"]
     assert ignored(left) == left
+
+
+ROOMS_OF_AGENTNET = ("instrumentation/hooks/", "performance/installation.py", "performance/sessions.py", "demo/")
+IMPORTERS = {"import_module", "__import__", "find_spec"}
+
+
+def imported_by_name(path):
+    """The names that a module imports by a call, as far as they are written in it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants = {
+        node.target.id: node.value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in IMPORTERS:
+            for argument in node.args:
+                for part in ast.walk(argument):
+                    yield constants.get(part.id) if isinstance(part, ast.Name) else getattr(part, "value", None)
+
+
+def test_only_the_rooms_of_agentnet_import_it_by_name():
+    """What import-linter cannot see: an import by a call, with the name in a text or a constant."""
+    users = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in MODULES
+        if any(isinstance(name, str) and name.split(".")[0] == "agentnet" for name in imported_by_name(path))
+    }
+    assert [user for user in users if not user.startswith(ROOMS_OF_AGENTNET)] == []
+    assert {"instrumentation/hooks/presence.py", "demo/framework.py", "performance/sessions.py"} <= users

@@ -19,7 +19,7 @@ from agentnet_otel.instrumentation.hooks.driver import (
 from agentnet_otel.instrumentation.hooks.patching import late_patches
 from agentnet_otel.instrumentation.open_span import OpenSpan
 from agentnet_otel.instrumentation.turn_span import TurnSpan
-from agentnet_otel.model import LatencyComponent
+from agentnet_otel.model import CostSource, LatencyComponent
 
 _PROVIDERS: Final = {
     "openai": "openai",
@@ -210,7 +210,7 @@ def take_answer(component: ComponentSpan, answer: Answer) -> None:
             estimated=answer.estimated,
         )
     if answer.cost_usd is not None and component.cost_usd is None:
-        component.note_engine_cost(answer.cost_usd)
+        component.note_cost(answer.cost_usd, CostSource.ENGINE)
     component.record_response(
         model=answer.model,
         response_id=answer.response_id,
