@@ -77,10 +77,13 @@ class Signal:
         """Whether the environment asks for export."""
         return bool(list(self.exporter_names()))
 
-    def exporter_names(self) -> Iterator[str]:
-        """Names of the exporters that the environment asks for; ``otlp`` where only an endpoint is given."""
+    def exporter_names(self, *, otlp_asked: bool = False) -> Iterator[str]:
+        """Names of the exporters that the environment asks for.
+
+        Where it names none it is ``otlp``, if an endpoint is given or the program asks for it.
+        """
         named = os.environ.get(self.exporter_variable, "").strip()
-        if not named and any(os.environ.get(name) for name in self.endpoint_variables):
+        if not named and (otlp_asked or any(os.environ.get(name) for name in self.endpoint_variables)):
             named = OTLP
         for name in named.split(","):
             if name.strip() and name.strip() not in {NONE, PROMETHEUS}:
@@ -169,15 +172,16 @@ def set_up_traces() -> list[SpanProcessor]:
     return _made(TRACES, _processor)
 
 
-def set_up_metrics() -> MetricExport | None:
+def set_up_metrics(*, otlp_asked: bool = False) -> MetricExport | None:
     """Export of metrics as the environment asks for it; None where it does not, or an application has its own provider.
 
+    With ``otlp_asked`` they are sent with OTLP unless the environment says otherwise.
     A global provider can be closed, and never be replaced: the one made here stays, and readers come and go.
     """
     provider = metrics.get_meter_provider()
     if is_foreign(provider):
         return None
-    readers = _made(METRICS, lambda _, exporter: _reader(exporter))
+    readers = _made(METRICS, lambda _, exporter: _reader(exporter), otlp_asked=otlp_asked)
     return read_metrics(readers) if readers else None
 
 
@@ -199,7 +203,7 @@ def read_metrics(readers: Sequence[MetricReader], given: metrics.MeterProvider |
     return MetricExport(provider, readers)
 
 
-def set_up_logs() -> LoggerProvider | None:
+def set_up_logs(*, otlp_asked: bool = False) -> LoggerProvider | None:
     """A logger provider with the exporters that the environment asks for; None where an application has its own.
 
     It becomes the global one, but for a second set-up: the former one is closed, and cannot be replaced.
@@ -207,7 +211,7 @@ def set_up_logs() -> LoggerProvider | None:
     there = get_logger_provider()
     if is_foreign(there):
         return None
-    processors = _made(LOGS, lambda _, exporter: BatchLogRecordProcessor(exporter))
+    processors = _made(LOGS, lambda _, exporter: BatchLogRecordProcessor(exporter), otlp_asked=otlp_asked)
     if not processors:
         return None
     provider = LoggerProvider()
@@ -294,10 +298,10 @@ def _refuse_deltas_to_prometheus() -> None:
         raise ConfigurationError(message)
 
 
-def _made(signal: Signal, finish: Callable[[str, Any], Made]) -> list[Made]:
+def _made(signal: Signal, finish: Callable[[str, Any], Made], *, otlp_asked: bool = False) -> list[Made]:
     """What ``finish`` makes of each exporter that the environment asks for."""
     made = []
-    for name in signal.exporter_names():
+    for name in signal.exporter_names(otlp_asked=otlp_asked):
         try:
             made.append(finish(name, signal.load(name)()))
         except Exception as error:  # noqa: BLE001 - exporters of others; the application goes on without

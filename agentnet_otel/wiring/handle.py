@@ -198,9 +198,10 @@ class Handle:
             if wanted:
                 self._export_through(provider, wanted)
             return tracer_provider
+        otlp_asked = exporter == sdk_setup.OTLP
         if with_metrics:
-            self._set_up_metrics()
-        self._logs = sdk_setup.set_up_logs() if with_logs else None
+            self._set_up_metrics(otlp_asked=otlp_asked)
+        self._logs = sdk_setup.set_up_logs(otlp_asked=otlp_asked) if with_logs else None
         if wanted is None and not sdk_setup.TRACES.requested:
             faults.logger.info(
                 "agentnet_otel: no exporter is configured, turns stay in this process. To export them, set "
@@ -219,9 +220,9 @@ class Handle:
         self._export_through(provider, sdk_setup.set_up_traces() if wanted is None else wanted)
         return None
 
-    def _set_up_metrics(self) -> None:
+    def _set_up_metrics(self, *, otlp_asked: bool) -> None:
         pulled = sdk_setup.METRICS.pulled and not sdk_setup.is_foreign(metrics.get_meter_provider())
-        self._meters = sdk_setup.set_up_metrics()
+        self._meters = sdk_setup.set_up_metrics(otlp_asked=otlp_asked)
         if pulled:
             self._pulling.serve_as_asked(also_pushed=self._meters is not None)
 
@@ -267,7 +268,8 @@ def instrument(
         tracer_provider: used instead of the global one.
         meter_provider: as ``tracer_provider``, for metrics.
         logger_provider: as ``tracer_provider``, for events that carry content.
-        exporter: ``otlp``, ``console`` or ``file:PATH`` (OTLP JSON lines, whole after `Handle.shutdown`). Where no
+        exporter: ``otlp`` (spans and metrics, to the standard ports of this machine unless ``OTEL_*`` variables say
+            otherwise), ``console`` or ``file:PATH`` (OTLP JSON lines, whole after `Handle.shutdown`). Where no
             provider is configured the SDK is set up from this or from the ``OTEL_*`` exporter variables.
         capture_content: a capture mode; without it ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` counts.
         redact: gets each text before it is recorded and returns what may be; None records nothing of it.

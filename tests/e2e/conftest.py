@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import msgspec
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -225,3 +226,32 @@ def command_line(*arguments, environment=None):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def run_workload(source, turns, *, service=None, **environment):
+    """Run agents in a process of their own that sends what it records; its turns, as they were there."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    if service is not None:
+        environment["OTEL_SERVICE_NAME"] = service
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("workload.py"), source, str(turns), "7"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**clean, "PYTHONPATH": str(ROOT / "tests" / "agentnet" / "standin"), **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return by_span(map(json.loads, done.stdout.splitlines()))
+
+
+def facts(turns):
+    """All fields of turns, by what identifies a turn."""
+    return by_span(json.loads(msgspec.json.encode(turn)) for turn in turns)
+
+
+def by_span(turns):
+    """Each turn once, by what identifies it."""
+    found = {}
+    for turn in turns:
+        assert found.setdefault((turn["trace_id"], turn["span_id"]), turn) is turn
+    return found

@@ -1,21 +1,16 @@
 """Spans of real processes through the real Collector: what comes out at each end is what was live."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.rebuild import rebuild
-from tests.e2e.conftest import ROOT, command_line, eventually, free_port, get, get_json
+from tests.e2e.conftest import by_span, command_line, eventually, facts, free_port, get, get_json, run_workload
 
 TURNS = 96
 HERE = Path(__file__).parent
-STANDIN = ROOT / "tests" / "agentnet" / "standin"
 FILES = ("json", "proto", "json_zstd", "proto_rotated")
 DOORS = {"builtin": "grpc", "agentnet": "http/protobuf"}
 """The workloads, and the protocol that each sends its spans with."""
@@ -32,19 +27,6 @@ class Ends:
         return {span: turn for turns in self.live.values() for span, turn in turns.items()}
 
 
-def facts(turns):
-    """All fields of turns, by what identifies a turn."""
-    return by_span(json.loads(msgspec.json.encode(turn)) for turn in turns)
-
-
-def by_span(turns):
-    """Each turn once, by what identifies it."""
-    found = {}
-    for turn in turns:
-        assert found.setdefault((turn["trace_id"], turn["span_id"]), turn) is turn
-    return found
-
-
 def differences(found, wanted, rounding_ns, name="turn"):
     """Where two values differ; times (``.._ns``) by more than what rounding explains."""
     if isinstance(found, dict) and isinstance(wanted, dict) and found.keys() == wanted.keys():
@@ -58,21 +40,13 @@ def differences(found, wanted, rounding_ns, name="turn"):
     return [] if found == wanted else [f"{name}: {found!r} and {wanted!r}"]
 
 
-def run_workload(source, doors):
-    """The turns of a process that ran the demo's agents, as they were there."""
-    protocol = DOORS[source]
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("OTEL_")},
-        "OTEL_SERVICE_NAME": f"shop-{source}",
+def export_to(protocol, doors):
+    """Variables of an application that sends its spans, and no metrics, to one of the doors."""
+    return {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{doors[protocol]}",
         "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
         "OTEL_METRICS_EXPORTER": "none",
-        "PYTHONPATH": str(STANDIN),
     }
-    command = [sys.executable, HERE / "workload.py", source, str(TURNS), "7"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
-    return by_span(map(json.loads, done.stdout.splitlines()))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +63,10 @@ def ends(servers):
         "BRIDGE": bridge_otlp,
     }
     collector = servers.collector(HERE / "fan_out.yaml", environment=environment)
-    live = {source: run_workload(source, doors) for source in DOORS}
+    live = {
+        source: run_workload(source, TURNS, service=f"shop-{source}", **export_to(DOORS[source], doors))
+        for source in DOORS
+    }
     count = sum(map(len, live.values()))
     assert collector.stop() == 0  # it sends what it holds, and completes its files
     eventually(lambda: len(get(f"http://{bridge}/api/turns?limit=10000")[1].splitlines()) == count, "all turns")

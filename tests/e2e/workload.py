@@ -1,10 +1,12 @@
 """An application: the demo's agents, instrumented, their spans sent as the environment says.
 
-usage: workload.py builtin|agentnet TURNS SEED; prints each turn as it was in this process, all its fields as JSON.
+usage: workload.py builtin|agentnet|plain TURNS SEED; ``plain`` are turns of one agent, each a trace of its own; every
+fiftieth fails, and every hundredth is slow. Prints each turn as it was in this process, all its fields as JSON.
 """
 
 import asyncio
 import sys
+import time
 
 import msgspec
 
@@ -13,13 +15,42 @@ from agentnet_otel.demo.builtin import run_builtin
 from agentnet_otel.demo.framework import framework_problem, run_framework
 from agentnet_otel.demo.plan import make_plan
 
+SLOW, SLOW_S = 30, 2.1
+FAILING = 7
+
+
+class RefusedError(Exception):
+    """What goes wrong in a plain turn."""
+
+
+def run_plain(turns):
+    """Turns of one agent, one after the other."""
+    for number in range(turns):
+        try:
+            plain_turn(number)
+        except RefusedError:
+            continue
+
+
+def plain_turn(number):
+    """One of them."""
+    with agentnet_otel.turn("planner", model="m-small") as turn, turn.component("inference", model="m-small") as call:
+        call.record_tokens(input=100, output=20)
+        call.record_cost(usd=0.001)
+        if number % 100 == SLOW:
+            time.sleep(SLOW_S)
+        if number % 50 == FAILING:
+            raise RefusedError
+
 
 def main(source, turns, seed):
     """Run the turns, send them, and print what this process knows of them."""
     if source == "agentnet" and framework_problem() is not None:
         sys.exit(framework_problem())
     handle = agentnet_otel.instrument(exporter="otlp")
-    if source == "agentnet":
+    if source == "plain":
+        run_plain(turns)
+    elif source == "agentnet":
         run_framework(turns, seed, lambda: None)
     else:
         asyncio.run(run_builtin(make_plan(turns, seed), lambda: None))
