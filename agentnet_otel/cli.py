@@ -297,6 +297,9 @@ def serve(
     metrics: Annotated[
         MetricsMode, typer.Option(help="Count turns that their own application did not count, all, or none.")
     ] = MetricsMode.AUTO,
+    max_backlog_mb: Annotated[
+        int, typer.Option(min=1, help="How much may wait on the disk to be understood, before senders have to wait.")
+    ] = 4096,
     token_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Callers need the token in it.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key (PEM).")] = None,
@@ -323,6 +326,7 @@ def serve(
             keep_mb=keep_mb,
             quiet_period_s=quiet_period,
             metrics=metrics,
+            max_backlog_mb=max_backlog_mb,
             access=read_access(token_file, tls_cert, tls_key),
             allow_plaintext=allow_plaintext,
         )

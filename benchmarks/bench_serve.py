@@ -122,10 +122,10 @@ def processes_of(pid: int) -> list[int]:
     return [pid, *(int(child) for children in lists for child in children.read_text(encoding="ascii").split())]
 
 
-def resident_mb(pid: int) -> float:
-    """Memory of the server and its children."""
+def resident_mb(pid: int) -> list[float]:
+    """Memory of the server's processes."""
     pages = (int(Path(f"/proc/{one}/statm").read_text(encoding="ascii").split()[1]) for one in processes_of(pid))
-    return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return [count * os.sysconf("SC_PAGE_SIZE") / 1e6 for count in pages]
 
 
 def missing(store: Path, marks: set[bytes]) -> int:
@@ -168,7 +168,8 @@ def main() -> None:
         print(f"{acknowledged * BATCH_SPANS / options.seconds:,.0f} spans a second, acknowledged on the disk")
         print(f"export of {BATCH_SPANS} spans: p50 {statistics.median(times) * 1e3:.1f} ms, "
               f"p99 {times[int(len(times) * 0.99)] * 1e3:.1f} ms, most {times[-1] * 1e3:.1f} ms")  # fmt: skip
-        print(f"{memory:.0f} MB at the end; {sum(one.refused for one in sent)} requests refused for now")
+        each = " and ".join(f"{one:.0f}" for one in memory)
+        print(f"{sum(memory):.0f} MB at the end ({each}); {sum(one.refused for one in sent)} requests refused for now")
         lost = missing(store, marks)
         print(f"{acknowledged:,} requests acknowledged, {lost} of them lost")
     sys.exit(bool(lost))

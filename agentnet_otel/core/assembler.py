@@ -30,7 +30,8 @@ A turn that is told again is the same turn in its next revision. Policies, each 
 * calls outside any turn are counted; with ``group_calls`` those of a trace are told as if they were one turn;
 * calls whose turn did not come within `MISSING_NS` are told as an incomplete turn if they name an agent, else they are
   outside any turn;
-* beyond `MAX_SPANS` the trace that was quiet longest is told as it is, and forgotten;
+* beyond `MAX_SPANS` the trace that was quiet longest is told as it is, and forgotten; of the `EVICTION_LOOK` that were
+  quiet longest, one to which nothing is missing goes first;
 * in process, what lies in no turn is let go as soon as no span around it is open; of what may still turn out to lie in
   one, `UNOWNED_SPANS` are held, and the oldest goes first.
 """
@@ -39,6 +40,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -61,6 +63,8 @@ TURN_SPANS: Final = 10_000
 """Spans that a turn may have and still be revised."""
 MAX_SPANS: Final = 1_000_000
 """Spans held at once."""
+EVICTION_LOOK: Final = 16
+"""Traces that are looked at, those that were quiet longest, for one to which nothing is missing."""
 UNOWNED_SPANS: Final = 5_000
 """Spans held in process because a span around them, which is open, may turn out to be a turn."""
 REVISIONS_AT_ONCE: Final = 10
@@ -415,7 +419,7 @@ class Assembler:
     def _evict(self) -> list[Turn]:
         turns: list[Turn] = []
         while self._held > self._max_spans and self._traces:
-            trace_id, tree = next(iter(self._traces.items()))
+            trace_id, tree = self._next_to_evict()
             turns.extend(self._settle(trace_id, tree))
             self.counts.evicted_traces += 1
             for turn_id in list(tree.told):
@@ -424,6 +428,11 @@ class Assembler:
             self._held -= len(tree.open)
             self._traces.pop(trace_id, None)
         return turns
+
+    def _next_to_evict(self) -> tuple[str, TraceTree]:
+        """The trace that was quiet longest; one that lacks nothing, if there is such among the first."""
+        first = next(iter(self._traces.items()))
+        return next((pair for pair in islice(self._traces.items(), EVICTION_LOOK) if not pair[1].waits), first)
 
 
 def newest_revisions(turns: Iterable[Turn]) -> list[Turn]:

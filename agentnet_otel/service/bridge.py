@@ -50,6 +50,7 @@ class Settings:
     thresholds: ThresholdTable = field(default_factory=ThresholdTable)
     quiet_period_s: float = 5.0
     metrics: MetricsMode = MetricsMode.AUTO
+    max_backlog_bytes: int = MAX_BACKLOG_BYTES
 
 
 class Bridge:
@@ -76,7 +77,7 @@ class Bridge:
             )
             self.child = Child(begin, self._store.lock, tell, self._forget_requests)
             self._store.log.told_end = self.child.grown
-            self.intake = Intake(self._store.log, self._now_ns, self._queue_bytes)
+            self.intake = Intake(self._store.log, self._now_ns, self._queue_bytes, settings.max_backlog_bytes)
             access = settings.access
             self._grpc = None if settings.otlp_grpc is None else GrpcReceiver(settings.otlp_grpc, access, self.intake)
             self._servers: list[HttpServer] = []
@@ -153,8 +154,8 @@ class Bridge:
     def _not_ready(self) -> str | None:
         if self._store.log.failure is not None:
             return self._store.log.failure
-        if self._queue_bytes() > MAX_BACKLOG_BYTES:
-            return f"{self._queue_bytes():,} bytes of requests wait to be understood"
+        if self._queue_bytes() > self._settings.max_backlog_bytes:
+            return f"{self._standing()}; senders are asked to come back"
         return self.child.trouble
 
     def _standing(self) -> str:

@@ -28,6 +28,7 @@ def settings_of(
     keep_mb: int,
     quiet_period_s: float,
     metrics: MetricsMode,
+    max_backlog_mb: int,
     access: Access,
     allow_plaintext: bool,
 ) -> Settings:
@@ -52,6 +53,7 @@ def settings_of(
         thresholds=thresholds,
         quiet_period_s=quiet_period_s,
         metrics=metrics,
+        max_backlog_bytes=max_backlog_mb * _MEGABYTE,
     )
 
 

@@ -6,31 +6,43 @@ What is answered is decided elsewhere; here are routes, limits, access, and the 
 import asyncio
 import contextlib
 import functools
+import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Final
 
 from agentnet_otel.errors import BackendError, MissingExtraError
 from agentnet_otel.service.answers import Answer, Query, text_answer
 from agentnet_otel.service.otlp_http import take_export, unavailable
 from agentnet_otel.sources.access import Access, Address
-from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, Door, Intake
+from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Door, Intake
 
 try:
     import uvicorn
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
-    from starlette.requests import Request
+    from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response
     from starlette.routing import Route
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 except ImportError as _error:
     _package = "starlette or uvicorn"
     raise MissingExtraError(_package, "service") from _error
 
 MAX_CONNECTIONS: Final = 512
+"""Connections of a door; further ones are told to come back, and closed."""
+MAX_HEAD_BYTES: Final = 16 * 1024
+"""Bytes of a request's first line and headers."""
 MAX_QUERY_BYTES: Final = 4096
+MAX_BODIES_BYTES: Final = 128 * 1024 * 1024
+"""Bytes of bodies that are being received, all together; beyond it senders are asked to come back."""
+HEAD_S: Final = 10.0
+"""How long the head of a request may take, from its connection or the answer before."""
+BODY_S: Final = 60.0
+"""How long a body may take."""
 IDLE_S: Final = 30
 KEEP_TIMEOUT_S: Final = 30.0
 BACKLOG: Final = 1024
@@ -45,17 +57,23 @@ _SAFE: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-_UNAUTHORIZED, _TOO_LARGE, _LONG_QUERY = 401, 413, 414
+_UNAUTHORIZED, _TOO_SLOW, _TOO_LARGE, _LONG_QUERY, _TOO_MANY, _LONG_HEAD, _FAILED = 401, 408, 413, 414, 429, 431, 500
+_BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: %d\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+    % RETRY_AFTER_S
+)
+_logger: Final = logging.getLogger("agentnet_otel")
 
 
 def receiver_app(intake: Intake, access: Access) -> Starlette:
     """The door for senders: OTLP over HTTP at ``/v1/traces``."""
+    bodies = _Bodies()
 
     async def export(request: Request) -> Response:
         begin = time.perf_counter()
-        body = await _body(request)
-        if body is None:
-            return _response(text_answer(_TOO_LARGE, f"a request may have {MAX_REQUEST_BYTES:,} bytes"))
+        body = await bodies.receive(request)
+        if isinstance(body, Answer):
+            return _response(body)
         content_type, encoding = (request.headers.get(name, "") for name in ("content-type", "content-encoding"))
         answer = await _when_kept(await run_in_threadpool(take_export, intake, content_type, encoding, body))
         if answer.kept is not None:
@@ -85,11 +103,13 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                http=_Protocol,
+                ws="none",
+                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
                 server_header=False,
-                limit_concurrency=MAX_CONNECTIONS,
                 timeout_keep_alive=IDLE_S,
                 timeout_graceful_shutdown=IDLE_S,
                 ssl_certfile=access.certificate,
@@ -104,6 +124,50 @@ class HttpServer:
     def stop(self) -> None:
         """Take no more connections; requests that run are answered."""
         self._server.should_exit = True
+
+
+class _Protocol(H11Protocol):
+    """A connection that has to make progress: whoever sends a head byte by byte, or reads nothing, is let go."""
+
+    _head_due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Let it in, if there is room."""
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.write(_BUSY)
+            transport.close()
+            return
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        self._stop_expecting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; between requests the clock runs from the first of them."""
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:
+            self._expect_head()
+        else:
+            self._stop_expecting()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close it; where nobody reads what is left of an answer, at once."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _expect_head(self) -> None:
+        if self._head_due is None:
+            self._head_due = self.loop.call_later(HEAD_S, self.transport.abort)
+
+    def _stop_expecting(self) -> None:
+        if self._head_due is not None:
+            self._head_due.cancel()
+            self._head_due = None
 
 
 class _Server(uvicorn.Server):
@@ -134,6 +198,8 @@ def _guarded(handler: Handler, access: Access) -> Handler:
 
     @functools.wraps(handler)
     async def guarded(request: Request) -> Response:
+        if sum(len(name) + len(value) for name, value in request.headers.raw) > MAX_HEAD_BYTES:
+            return _response(text_answer(_LONG_HEAD, f"headers may have {MAX_HEAD_BYTES:,} bytes"))
         if not access.admits(request.headers.get("authorization")):
             answer = text_answer(_UNAUTHORIZED, "a bearer token is needed")
             return _response(answer, {"WWW-Authenticate": "Bearer"})
@@ -143,6 +209,9 @@ def _guarded(handler: Handler, access: Access) -> Handler:
             return await handler(request)
         except BackendError as error:
             return _response(unavailable(str(error)))
+        except Exception:
+            _logger.exception("agentnet-otel: a request to %s failed", request.url.path)
+            return _response(text_answer(_FAILED, "this request failed here; the log of the bridge says why"))
 
     return guarded
 
@@ -155,16 +224,45 @@ def _paged(page: Page) -> Handler:
     return show
 
 
-async def _body(request: Request) -> bytes | None:
-    """The body; None where it is too large."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_REQUEST_BYTES:
-            return None
-        parts.append(part)
-    return b"".join(parts)
+class _Bodies:
+    """Receives bodies within bounds: of one, of all together, and of time."""
+
+    def __init__(self) -> None:
+        self._size = 0
+
+    async def receive(self, request: Request) -> bytes | Answer:
+        """The body, or what to answer where it cannot be had."""
+        told = request.headers.get("content-length", "")
+        if told.isdecimal() and int(told) > MAX_REQUEST_BYTES:
+            return _too_large()
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_S):
+                async for part in request.stream():
+                    size += len(part)
+                    self._size += len(part)
+                    if size > MAX_REQUEST_BYTES:
+                        return _too_large()
+                    if self._size > MAX_BODIES_BYTES:
+                        return _come_back()
+                    parts.append(part)
+        except TimeoutError:
+            return text_answer(_TOO_SLOW, f"the body did not come within {BODY_S:g} s")
+        except ClientDisconnect:
+            return text_answer(_TOO_SLOW, "the body did not come whole")
+        finally:
+            self._size -= size
+        return b"".join(parts)
+
+
+def _too_large() -> Answer:
+    return text_answer(_TOO_LARGE, f"a request may have {MAX_REQUEST_BYTES:,} bytes")
+
+
+def _come_back() -> Answer:
+    answer = text_answer(_TOO_MANY, "too many requests are being received")
+    return replace(answer, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
 async def _when_kept(answer: Answer) -> Answer:

@@ -3,6 +3,7 @@
 import hmac
 import ipaddress
 import os
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -100,14 +101,24 @@ def read_access(token_file: Path | None, certificate: Path | None, key: Path | N
     if (certificate is None) != (key is None):
         message = "--tls-cert and --tls-key belong together; give both"
         raise ConfigurationError(message)
-    for path in (certificate, key):
-        if path is not None:
-            _text_of(path)
+    if certificate is not None and key is not None:
+        _check_pair(certificate, key)
     token = os.environ.get(semconv.ENV_TOKEN) if token_file is None else _text_of(token_file).strip()
     if token is not None and not token:
         message = f"the token is empty ({token_file or semconv.ENV_TOKEN})"
         raise ConfigurationError(message)
     return Access(token=token, certificate=certificate, key=key)
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    """Refuse what TLS could not be spoken with, before anybody connects."""
+    for path in (certificate, key):
+        _text_of(path)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except ssl.SSLError as error:
+        message = f"{certificate} and {key} are no certificate and its key (PEM, without a passphrase): {error.reason}"
+        raise ConfigurationError(message) from None
 
 
 def _text_of(path: Path) -> str:

@@ -94,10 +94,17 @@ class IntakeCounts:
 class Intake:
     """Takes requests in, from any thread. ``now_ns``: epoch nanoseconds; ``backlog_bytes``: what waits on the disk."""
 
-    def __init__(self, log: Log, now_ns: Callable[[], int], backlog_bytes: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        log: Log,
+        now_ns: Callable[[], int],
+        backlog_bytes: Callable[[], int],
+        max_backlog_bytes: int = MAX_BACKLOG_BYTES,
+    ) -> None:
         self._log = log
         self._now_ns = now_ns
         self._backlog_bytes = backlog_bytes
+        self._max_backlog_bytes = max_backlog_bytes
         self._lock = threading.Lock()
         self.counts = IntakeCounts()
 
@@ -144,7 +151,7 @@ class Intake:
 
     def _keep(self, kind: RequestKind, data: bytes) -> "Future[None]":
         waiting = self._backlog_bytes()
-        if waiting > MAX_BACKLOG_BYTES:
+        if waiting > self._max_backlog_bytes:
             message = f"{waiting:,} bytes of requests wait to be understood"
             raise OverloadedError(message)
         return self._log.append(kind, self._now_ns(), data)

@@ -1,9 +1,11 @@
 """OTLP over gRPC: the trace service, on bytes that are kept as they came."""
 
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -17,12 +19,22 @@ from agentnet_otel.sources.access import Access, Address
 from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Door, Intake, Receipt, RequestKind
 from agentnet_otel.sources.store.raw_log import OverloadedError
 
+T = TypeVar("T")
+
 _EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _DETAILS: Final = "grpc-status-details-bin"
 _AUTHORIZATION: Final = "authorization"
 _WORKERS: Final = 16
-_MAX_CONCURRENT: Final = 256
-"""Calls at once; beyond it callers are told to come back."""
+MAX_WAITING_CALLS: Final = 128
+"""Calls that wait for a worker; beyond it callers are told to come back."""
+_MAX_CONCURRENT: Final = 1024
+"""Calls at once, whatever becomes of them: gRPC itself refuses further ones."""
+_MAX_STREAMS: Final = 128
+"""Calls at once on one connection; a client waits with further ones."""
+_MAX_HEAD_BYTES: Final = 16 * 1024
+_HANDSHAKE_MS: Final = 10_000
+_PING_MS: Final = 60_000
+"""How often a silent connection is asked whether anybody is there."""
 _KEEP_TIMEOUT_S: Final = 30.0
 _TAKEN: Final = ExportTraceServiceResponse().SerializeToString()
 
@@ -35,11 +47,20 @@ class GrpcReceiver:
     """
 
     def __init__(self, address: Address, access: Access, intake: Intake) -> None:
+        workers = _Workers()
         self._server = grpc.server(
-            ThreadPoolExecutor(_WORKERS, thread_name_prefix="agentnet-otel-grpc"),
-            handlers=[_Handlers(access, intake)],
+            workers,
+            handlers=[_Handlers(access, intake, workers)],
             maximum_concurrent_rpcs=_MAX_CONCURRENT,
-            options=[("grpc.max_receive_message_length", MAX_REQUEST_BYTES), ("grpc.so_reuseport", 0)],
+            options=[
+                ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+                ("grpc.max_concurrent_streams", _MAX_STREAMS),
+                ("grpc.max_metadata_size", _MAX_HEAD_BYTES),
+                ("grpc.absolute_max_metadata_size", _MAX_HEAD_BYTES),
+                ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+                ("grpc.keepalive_time_ms", _PING_MS),
+                ("grpc.so_reuseport", 0),
+            ],
         )
         try:
             port = self._bind(address, access)
@@ -63,11 +84,32 @@ class GrpcReceiver:
         return int(self._server.add_secure_port(str(address), grpc.ssl_server_credentials([pair])))
 
 
+class _Workers(ThreadPoolExecutor):
+    """Threads that answer calls, and how many calls wait for one."""
+
+    def __init__(self) -> None:
+        super().__init__(_WORKERS, thread_name_prefix="agentnet-otel-grpc")
+        self.waiting = 0
+        self._lock = threading.Lock()
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        """Have a call answered."""
+        with self._lock:
+            self.waiting += 1
+        return super().submit(self._begin, fn, *args, **kwargs)
+
+    def _begin(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        with self._lock:
+            self.waiting -= 1
+        return fn(*args, **kwargs)
+
+
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
     """The one method that there is; gRPC itself says of others that they are not implemented."""
 
-    def __init__(self, access: Access, intake: Intake) -> None:
+    def __init__(self, access: Access, intake: Intake, workers: _Workers) -> None:
         self._access = access
+        self._workers = workers
         self._intake = intake
         self._export_handler = grpc.unary_unary_rpc_method_handler(self._export)
 
@@ -80,6 +122,8 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
         metadata = dict(context.invocation_metadata())
         if not self._access.admits(metadata.get(_AUTHORIZATION)):
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "a bearer token is needed")
+        if self._workers.waiting > MAX_WAITING_CALLS:
+            _abort_with_retry(context, "too many requests are being received")
         try:
             receipt = self._intake.take(RequestKind.PROTOBUF, request)
             receipt.kept.result(_KEEP_TIMEOUT_S)

@@ -695,3 +695,18 @@ def test_in_process_a_session_that_ends_late_reaches_turns_below_turns():
         assembler.started(TRACE_ID, span.span_id, span.parent_span_id, is_turn=None)
     told = [turn for span in (spans[2], spans[0], spans[1]) for turn in assembler.feed(span)]
     assert {turn.session for turn in newest_revisions(told)} == {"s"}
+
+
+def test_where_too_much_is_held_a_whole_trace_goes_before_one_that_lacks_its_turn():
+    """Though it came later: nothing is lost by telling it early."""
+    assembler = Assembler(max_spans=4)
+    assembler.feed(component_record(2, LatencyComponent.INFERENCE, parent=1, trace_id="a" * 32))
+    told = []
+    for trace in "bcd":
+        told += assembler.feed(turn_record(1, trace_id=trace * 32))
+        told += assembler.feed(component_record(2, LatencyComponent.INFERENCE, parent=1, trace_id=trace * 32))
+    told += assembler.feed(turn_record(1, trace_id="a" * 32))
+    told += assembler.drain()
+    assert sorted((turn.trace_id[0], turn.spans, turn.incomplete) for turn in told) == [
+        (trace, 2, False) for trace in "abcd"
+    ]

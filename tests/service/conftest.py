@@ -1,5 +1,6 @@
 """A real `serve` process on loopback, and clients for it."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -11,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 START_S = 60
 WAIT_S = 60
@@ -80,18 +83,34 @@ class Serve:
         return self.process.returncode
 
 
-@pytest.fixture
-def serve(tmp_path):
+@contextlib.contextmanager
+def starting(folder):
     """Starts processes, and ends those that are left."""
     started = []
 
     def start(*options, store=None, environment=None):
-        made = Serve(Path(store or tmp_path / "store"), *options, environment=environment)
+        made = Serve(Path(store or folder / "store"), *options, environment=environment)
         started.append(made)
         return made
 
-    yield start
-    for one in started:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.communicate()
+    try:
+        yield start
+    finally:
+        for one in started:
+            if one.process.poll() is None:
+                one.process.kill()
+                one.process.communicate()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Starts processes for one test."""
+    with starting(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def serve_module(tmp_path_factory):
+    """Starts processes for all tests of a module."""
+    with starting(tmp_path_factory.mktemp("serve")) as start:
+        yield start

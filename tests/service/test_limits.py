@@ -1,0 +1,249 @@
+"""What senders and readers cannot do to `serve`: over real sockets, with real exporters."""
+
+import contextlib
+import gzip
+import http.client
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
+from opentelemetry.sdk.trace.export import SpanExportResult
+from turn_requests import batch, export, ids
+
+import agentnet_otel
+from agentnet_otel.testing import InMemoryTelemetry
+
+pytestmark = pytest.mark.slow
+
+EXPORTERS = {
+    "grpc": lambda bridge: GrpcExporter(f"http://{bridge.grpc}", timeout=60),
+    "grpc, gzip": lambda bridge: GrpcExporter(f"http://{bridge.grpc}", timeout=60, compression=grpc.Compression.Gzip),
+    "http": lambda bridge: HttpExporter(f"http://{bridge.http}/v1/traces", timeout=60),
+    "http, gzip": lambda bridge: HttpExporter(
+        f"http://{bridge.http}/v1/traces", timeout=60, compression=Compression.Gzip
+    ),
+}
+
+
+def spans_of_turns(*agents):
+    """What an instrumented application has to export: a turn for each of these."""
+    telemetry = InMemoryTelemetry()
+    handle = agentnet_otel.instrument(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
+    )
+    for agent in agents:
+        with agentnet_otel.turn(agent) as turn, turn.component("inference", model="m") as call:
+            call.record_tokens(input=3, output=4)
+    handle.shutdown()
+    spans = telemetry.spans()
+    telemetry.close()
+    return spans
+
+
+def child_of(bridge):
+    """The process that understands."""
+    lists = Path(f"/proc/{bridge.process.pid}/task").glob("*/children")
+    (child,) = [int(pid) for one in lists for pid in one.read_text(encoding="ascii").split()]
+    return child
+
+
+@contextlib.contextmanager
+def held_up(bridge):
+    """While the process that understands does nothing."""
+    child = child_of(bridge)
+    os.kill(child, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGCONT)
+
+
+def connection_to(door):
+    """A socket that waits for half a minute."""
+    host, _, port = door.rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+@pytest.fixture(scope="module")
+def bridge(serve_module):
+    """One process for tests that leave it as it was."""
+    return serve_module()
+
+
+def test_real_exporters_of_the_sdk(bridge):
+    """Over gRPC and HTTP, packed or not: what they export is there, and their application is the one that counts it."""
+    for name, exporter_of in EXPORTERS.items():
+        exporter = exporter_of(bridge)
+        assert exporter.export(spans_of_turns(name)) is SpanExportResult.SUCCESS
+        exporter.shutdown()
+    turns = bridge.turns(len(EXPORTERS))
+    assert sorted(turn["agent"] for turn in turns) == sorted(EXPORTERS)
+    assert all((turn["spans"], turn["input_tokens"], turn["output_tokens"]) == (2, 3, 4) for turn in turns)
+    page = bridge.get("/metrics")[1].decode()
+    assert "agentnet_turns_total" not in page
+    assert 'agentnet_bridge_turns_total{service_name="agentnet-otel",agentnet_bridge_result="left_out"} 4' in page
+
+
+def test_slow_senders_are_let_go(bridge):
+    """Silent connections, heads and later heads byte by byte: closed within seconds, and nobody else waits."""
+    lines = {
+        "silent": b"",
+        "head": b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nX-A: ",
+        "second head": b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nX-A: ",
+    }
+    closed = {}
+
+    def drip(name):
+        with connection_to(bridge.web) as one:
+            one.sendall(lines[name])
+            begin = time.monotonic()
+            with contextlib.suppress(OSError):
+                while time.monotonic() < begin + 25:
+                    if name != "silent":
+                        one.sendall(b"a")
+                    one.settimeout(0.5)
+                    with contextlib.suppress(TimeoutError):
+                        if not one.recv(4096):
+                            break
+            closed[name] = time.monotonic() - begin
+
+    threads = [threading.Thread(target=drip, args=(name,)) for name in lines]
+    for thread in threads:
+        thread.start()
+    assert bridge.get("/healthz")[0] == 200
+    for thread in threads:
+        thread.join()
+    assert all(seconds < 20 for seconds in closed.values()), closed
+
+
+def test_sizes_of_heads_and_bodies(bridge):
+    """Too long a head, a body that says so and one that does not: each is answered, and costs nothing else."""
+    assert bridge.get("/healthz", {"X-Long": "x" * 20_000})[0] == 431
+    with connection_to(bridge.web) as one:
+        one.sendall(b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 20_000)
+        assert b" 400 " in one.recv(4096)
+    with connection_to(bridge.http) as one:
+        one.sendall(
+            b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n"
+            b"Content-Length: 99999999999\r\n\r\n"
+        )
+        assert b" 413 " in one.recv(4096)
+    host, _, port = bridge.http.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=30)
+    pieces = (bytes(1_000_000) for _ in range(40))
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        connection.request(
+            "POST", "/v1/traces", pieces, {"Content-Type": "application/x-protobuf"}, encode_chunked=True
+        )
+    with contextlib.suppress(ConnectionResetError):
+        assert connection.getresponse().status == 413
+    connection.close()
+    with pytest.raises(grpc.RpcError) as raised:
+        export(bridge.grpc, b"", metadata=(("x-long", "x" * 40_000),))
+    assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert bridge.get("/readyz")[0] == 200
+
+
+def test_bad_gzip(bridge):
+    """Cut off, several members, rubbish behind it, a bomb in a bomb."""
+    good = batch(77).SerializeToString()
+    packed = gzip.compress(good)
+    encoding = {"Content-Encoding": "gzip"}
+    assert bridge.post(packed[:-9], **encoding)[0] == 400
+    assert bridge.post(gzip.compress(good[:50]) + gzip.compress(good[50:]), **encoding)[0] == 200
+    assert bridge.post(packed + b"rubbish", **encoding)[0] == 400
+    assert bridge.post(gzip.compress(gzip.compress(bytes(10**8))), **encoding)[0] == 400
+    assert bridge.post(b"", **encoding)[0] == 200
+
+
+def test_more_connections_than_a_door_has(bridge):
+    """Further ones are told to come back; when others go, there is room again."""
+    with contextlib.ExitStack() as opened:
+        taken = [opened.enter_context(connection_to(bridge.web)) for _ in range(540)]
+        refused = 0
+        for one in taken[-20:]:
+            with contextlib.suppress(OSError):
+                refused += one.recv(100).startswith(b"HTTP/1.1 503 ")
+        assert refused == 20
+    end = time.monotonic() + 20
+    while True:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if bridge.get("/healthz")[0] == 200:
+                break
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_answers_are_safe(bridge):
+    """Text of senders is never read as a page; unknown pages and methods tell nothing of the program."""
+    export(bridge.grpc, batch(99, agent="<script>alert(1)</script>").SerializeToString())
+    bridge.turns(5)
+    _, body, headers = bridge.get("/api/report?format=html")
+    assert b"<script>alert" not in body
+    assert "default-src 'none'" in headers["content-security-policy"]
+    for path in ("/api/turns", "/api/report?format=md", "/metrics", "/healthz"):
+        _, _, headers = bridge.get(path)
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "html" not in headers["content-type"]
+    for path in ("/nothing", "/api/report?format=exe", "/../etc/passwd", "/api/turns?limit=%00"):
+        status, body, _ = bridge.get(path)
+        assert status in {400, 404}
+        assert b"Traceback" not in body
+        assert b".py" not in body
+
+
+def test_back_pressure(serve):
+    """When too much waits, senders are told to come back, by each door in its way, and readers are told too.
+
+    A real exporter does come back, and all that was acknowledged is there once.
+    """
+    bridge = serve("--max-backlog-mb", "1")
+    large = batch(*range(1, 4001)).SerializeToString()
+    with held_up(bridge):
+        while True:
+            try:
+                export(bridge.grpc, large)
+            except grpc.RpcError as error:
+                raised = error
+                break
+        assert raised.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        details = dict(raised.trailing_metadata())["grpc-status-details-bin"]
+        retry = RetryInfo()
+        assert Status.FromString(details).details[0].Unpack(retry)
+        assert retry.retry_delay.seconds > 0
+        status, body, headers = bridge.post(large)
+        assert (status, int(headers["retry-after"]) > 0) == (429, True)
+        assert Status.FromString(body).code == 8
+        status, body, _ = bridge.get("/readyz")
+        assert status == 503
+        assert b"wait to be understood" in body
+        assert bridge.get("/healthz")[0] == 200
+        page = bridge.get("/metrics")[1].decode()
+        (lag,) = [line.split()[-1] for line in page.splitlines() if line.startswith("agentnet_bridge_lag_seconds{")]
+        assert float(lag) > 0
+        assert 'agentnet_bridge_requests_total{service_name="agentnet-otel",agentnet_bridge_result="refused"} 2' in page
+        exporters = [EXPORTERS["grpc"](bridge), EXPORTERS["http"](bridge)]
+        results = []
+        spans = spans_of_turns("came back")
+        threads = [threading.Thread(target=lambda one=one: results.append(one.export(spans))) for one in exporters]
+        for thread in threads:
+            thread.start()
+        time.sleep(1)
+    for thread in threads:
+        thread.join()
+    assert results == [SpanExportResult.SUCCESS] * 2
+    turns = bridge.turns(4001)
+    assert (len(turns), len(set(ids(turns)))) == (4001, 4001)
+    assert bridge.get("/readyz")[0] == 200
+    for exporter in exporters:
+        exporter.shutdown()
