@@ -6,6 +6,7 @@ What only one command needs is imported by it, so that the others start without 
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -46,6 +47,7 @@ USAGE: Final = 2
 CRITICAL: Final = 10
 REGRESSION: Final = 11
 TOO_FEW_TURNS: Final = 12
+_DAY_NS: Final = 86_400_000_000_000
 
 app = typer.Typer(
     add_completion=False,
@@ -331,6 +333,47 @@ def serve(
             allow_plaintext=allow_plaintext,
         )
     )
+
+
+store_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What `serve` keeps.")
+app.add_typer(store_app, name="store")
+
+
+@store_app.command()
+def purge(
+    store: Annotated[Path, typer.Argument(metavar="DIR", help="The store of `serve`, which must not be running.")],
+    *,
+    session: Annotated[list[str] | None, typer.Option(metavar="ID", help="Of this session. May be repeated.")] = None,
+    trace: Annotated[list[str] | None, typer.Option(metavar="ID", help="This trace. May be repeated.")] = None,
+    older_than_days: Annotated[float | None, typer.Option(min=0.0, help="What arrived longer ago than this.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything, damaged files too.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Erase sessions, traces or times from a store: the turns, and the requests that they were rebuilt from.
+
+    Whole traces go. Requests that wait to be understood are searched too.
+
+    Example: agentnet-otel store purge agentnet-otel-store --session 8f14e45f
+    """
+    from agentnet_otel.sources.purge import Selection, purge  # noqa: PLC0415 - of this command alone
+
+    if not (session or trace or older_than_days is not None or everything):
+        message = "nothing is selected: give --session, --trace, --older-than-days, or --all"
+        raise ConfigurationError(message)
+    selection = Selection(
+        sessions=frozenset(session or ()),
+        trace_ids=frozenset(trace_id.lower() for trace_id in trace or ()),
+        arrived_before_ns=None if older_than_days is None else time.time_ns() - round(older_than_days * _DAY_NS),
+        everything=everything,
+    )
+    purged = purge(store, selection, _tell)
+    if as_json:
+        _write(indented_json({"turns": purged.turns, "traces": purged.traces, "spans": purged.spans}), None)
+    elif not quiet:
+        console.print_lines(
+            [f"erased: {purged.turns:,} turns of {purged.traces:,} traces, {purged.spans:,} spans in requests"]
+        )
 
 
 def _table(path: Path | None) -> ThresholdTable:

@@ -24,8 +24,12 @@ SECTION = re.compile(r"# --- (.+?) -+$")
 def commands_page() -> str:
     """The commands, each with what its help says."""
     lines = ["# Commands", "", GENERATED, "", "What each command is for is told in [the guide](guide.md).", ""]
-    for command in sorted(cli.app.registered_commands, key=name_of):
-        lines += [f"## {name_of(command)}", "", *paragraphs(inspect.getdoc(command.callback) or "")]
+    commands = {name_of(command): command for command in cli.app.registered_commands}
+    for group in cli.app.registered_groups:
+        within = [] if group.typer_instance is None else group.typer_instance.registered_commands
+        commands |= {f"{group.name} {name_of(one)}": one for one in within}
+    for name, command in sorted(commands.items()):
+        lines += [f"## {name}", "", *paragraphs(inspect.getdoc(command.callback) or "")]
         lines += ["| | | default |", "|---|---|---|", *options(command.callback), ""]
     return "\n".join(lines)
 

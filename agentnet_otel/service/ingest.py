@@ -32,6 +32,8 @@ MAX_SPANS: Final = 60_000
 """Spans held at once; beyond it the trace that was quiet longest is told as it is."""
 FLUSH_EVERY_NS: Final = 100_000_000
 """How often, in the time of arrival, it is looked at which turns are complete."""
+CORRECTED_NS: Final = 3_600_000_000_000
+"""For how long after its first span, and within two segments of requests, a turn can be corrected after a restart."""
 PLACE_EVERY_S: Final = 1.0
 """How often it is looked at which requests are still needed."""
 FIGURES_EVERY_S: Final = 10.0
@@ -62,7 +64,8 @@ class Ingest:
         self.arrived_ns = 0
         """When the last request arrived that was understood."""
         self._flushed_ns = 0
-        self._first_place: dict[str, int] = {}
+        self._first_place: dict[str, tuple[int, int]] = {}
+        """Of traces that are held: where their first request is, and when it arrived."""
         self._untold: list[Turn] = []
         self._place_due_s = self._figures_due_s = 0.0
         self._figures_seq = 0
@@ -101,7 +104,7 @@ class Ingest:
             self._untold.extend(self.assembler.flush(self._flushed_ns))
         try:
             for span in self._decoder.decode(record.data, RequestKind(record.kind).form, self._count_bad_span):
-                self._first_place.setdefault(span.trace_id, start)
+                self._first_place.setdefault(span.trace_id, (start, record.arrived_ns))
                 self._untold.extend(self.assembler.feed(span))
         except (InputError, ValueError, RecursionError) as error:
             self._count_bad_request(str(error))
@@ -136,10 +139,13 @@ class Ingest:
     def _needed_place(self) -> int:
         """The place of the oldest request that is needed: by a turn that was not told, or a recent one that was."""
         held, settled = self.assembler.held_traces, self.assembler.is_settled
-        self._first_place = {trace: place for trace, place in self._first_place.items() if trace in held}
-        recent = segment_before(self.place)
-        places = (max(place, recent) if settled(trace) else place for trace, place in self._first_place.items())
-        return min(places, default=self.place)
+        self._first_place = {trace: first for trace, first in self._first_place.items() if trace in held}
+        recent, recent_ns = segment_before(self.place), self._now_ns() - CORRECTED_NS
+        needed = self.place
+        for trace, (place, arrived_ns) in self._first_place.items():
+            if place < needed and (arrived_ns >= recent_ns or not settled(trace)):
+                needed = max(place, recent) if settled(trace) else place
+        return needed
 
     # --- metrics -------------------------------------------------------------------------------------
 

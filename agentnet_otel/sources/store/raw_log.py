@@ -17,6 +17,7 @@ import queue
 import shutil
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -30,13 +31,20 @@ from agentnet_otel.sources.compression import read_at_most
 
 SEGMENT_BYTES: Final = 64 * 1024 * 1024
 """Where a segment ends and the next begins."""
+SEGMENT_S: Final = 3600.0
+"""The same by age: what is not needed any more is deleted by segments."""
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 """Bytes that may wait for the disk; beyond it senders are asked to come back."""
 MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
 
-_HEADER: Final = struct.Struct("<IIBxxxQ")
-"""Length, CRC-32 of what follows the first eight bytes, kind, arrival in epoch nanoseconds."""
+_HEADER: Final = struct.Struct("<IIIQ")
+"""Length, CRC-32 of what follows the first eight bytes, kind and check, arrival in epoch nanoseconds.
+
+The check is the upper 24 bits beside the kind: those of a CRC-32 of length, kind and arrival. So a length that is
+damaged is not taken for that of a record which was never finished. 0: written by a version without it.
+"""
 _UNCHECKED_BYTES: Final = 8
+_KIND_BITS: Final = 0xFF
 _OFFSET_BITS: Final = 40
 _SUFFIX: Final = ".log"
 _QUARANTINE: Final = "quarantine"
@@ -112,15 +120,19 @@ class RawLog:
         tell: Callable[[str], None],
         *,
         segment_bytes: int = SEGMENT_BYTES,
+        segment_s: float = SEGMENT_S,
         told_end: Callable[[int], None] | None = None,
     ) -> None:
         self._folder = folder
         self._tell = tell
         self._segment_bytes = segment_bytes
+        self._segment_s = segment_s
         self.told_end = told_end
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
         self._torn = False
+        self._rotating = False
+        self._begun_s = time.monotonic()
         self.failure: str | None = None
         """Why the last write failed; None after one that did not."""
         self._lock = threading.Lock()
@@ -230,7 +242,7 @@ class RawLog:
         if self._torn:
             os.ftruncate(self._descriptor, self._size)
             self._torn = False
-        if self._size >= self._segment_bytes:
+        if self._size >= self._segment_bytes or (self._rotating and self._size):
             self._begin_segment()
         try:
             rest = memoryview(data)
@@ -250,6 +262,7 @@ class RawLog:
         os.close(self._descriptor)
         self._sizes = {**self._sizes, self._numbers[-1]: self._size}
         self._descriptor, self._size = descriptor, 0
+        self._begun_s, self._rotating = time.monotonic(), False
         self._numbers = [*self._numbers, number]
 
     # --- reading and forgetting ----------------------------------------------------------------------
@@ -258,8 +271,43 @@ class RawLog:
         """The durable records from a position on; from the oldest one where that is gone."""
         return LogReader(self._folder).read(start, self.end)
 
+    def rewrite(self, changed: Callable[[LogRecord], tuple[bytes, int]]) -> int:
+        """Put other requests in the place of those that are there; returns the sum of what ``changed`` counted.
+
+        It is asked for the bytes of each. Places in the log change. Nothing may be appended meanwhile.
+
+        Raises:
+            BackendError: the disk is full; each segment is as it was, or done.
+        """
+        count = 0
+        reader = LogReader(self._folder)
+        try:
+            for number in self._numbers:
+                copy = self._path(number).with_suffix(".rewritten")
+                with copy.open("wb") as file:
+                    for record in reader.read(position(number, 0), position(number, (1 << _OFFSET_BITS) - 1)):
+                        data, counted = changed(record)
+                        count += counted
+                        file.write(_encode(record.kind, record.arrived_ns, data))
+                    file.flush()
+                    os.fsync(file.fileno())
+                copy.replace(self._path(number))
+        except OSError as error:
+            message = f"the store {self._folder}: {error.strerror or error}"
+            raise BackendError(message) from None
+        os.close(self._descriptor)
+        self._descriptor = self._create(self._numbers[-1])
+        self._size = os.fstat(self._descriptor).st_size
+        self.end = position(self._numbers[-1], self._size)
+        return count
+
     def forget_before(self, place: int) -> None:
-        """Delete the segments that end before a position."""
+        """Delete the segments that end before a position. The newest is never deleted, but gives way to a new one."""
+        if self._size and time.monotonic() - self._begun_s > self._segment_s:
+            self._rotating = True
+            with self._lock:
+                if not self._closed:
+                    self._waiting.put(_Waiting(b"", Future()))
         number = place >> _OFFSET_BITS
         gone = [n for n in self._numbers[:-1] if n < number]
         for segment in gone:
@@ -336,8 +384,18 @@ def _encode(kind: int, arrived_ns: int, data: bytes) -> bytes:
     if len(data) > MAX_RECORD_BYTES:
         message = f"a request of {len(data):,} bytes is more than the store takes ({MAX_RECORD_BYTES:,})"
         raise BackendError(message)
-    checked = _HEADER.pack(0, 0, kind, arrived_ns)[_UNCHECKED_BYTES:] + data
+    checked = _HEADER.pack(0, 0, kind | _check(len(data), kind, arrived_ns), arrived_ns)[_UNCHECKED_BYTES:] + data
     return struct.pack("<II", len(data), zlib.crc32(checked)) + checked
+
+
+def _check(length: int, kind: int, arrived_ns: int) -> int:
+    return zlib.crc32(_HEADER.pack(length, 0, kind, arrived_ns)) & ~_KIND_BITS
+
+
+def _has_sound_header(header: bytes) -> bool:
+    length, _, marked_kind, arrived_ns = _HEADER.unpack(header)
+    check: int = marked_kind & ~_KIND_BITS
+    return check == 0 or check == _check(length, marked_kind & _KIND_BITS, arrived_ns)
 
 
 def _read_record(file: BinaryIO) -> tuple[int, int, bytes] | None:
@@ -345,9 +403,10 @@ def _read_record(file: BinaryIO) -> tuple[int, int, bytes] | None:
     header = file.read(_HEADER.size)
     if len(header) < _HEADER.size:
         return None
-    length, checksum, kind, arrived_ns = _HEADER.unpack(header)
-    if length > MAX_RECORD_BYTES:
+    length, checksum, marked_kind, arrived_ns = _HEADER.unpack(header)
+    if length > MAX_RECORD_BYTES or not _has_sound_header(header):
         return None
+    kind = marked_kind & _KIND_BITS
     data = read_at_most(file, length)  # where less is there, no room is made for all
     sound = len(data) == length and zlib.crc32(data, zlib.crc32(header[_UNCHECKED_BYTES:])) == checksum
     return (kind, arrived_ns, data) if sound else None
@@ -376,10 +435,12 @@ def _blank(path: Path, start: int) -> int:
     with path.open("r+b") as file:
         file.seek(start)
         header = file.read(_HEADER.size)
-        length = _HEADER.unpack(header)[0] if len(header) == _HEADER.size else MAX_RECORD_BYTES
+        whole = len(header) == _HEADER.size
+        length = _HEADER.unpack(header)[0] if whole else MAX_RECORD_BYTES
         end = start + _HEADER.size + length
         file.seek(end)
-        if length > MAX_RECORD_BYTES or end > size or (end < size and _read_record(file) is None):
+        trusted = whole and _has_sound_header(header)
+        if end > size or (not trusted and end < size and _read_record(file) is None):
             file.truncate(start)
             return size - start
         file.seek(start)
@@ -397,5 +458,6 @@ def _is_torn(path: Path, whole: int) -> bool:
         rest = read_at_most(file, _HEADER.size + MAX_RECORD_BYTES)
     if len(rest) < _HEADER.size or not rest.strip(b"\0"):
         return True
-    length: int = _HEADER.unpack(rest[: _HEADER.size])[0]
-    return len(rest) < _HEADER.size + length
+    header = rest[: _HEADER.size]
+    length: int = _HEADER.unpack(header)[0]
+    return _has_sound_header(header) and len(rest) < _HEADER.size + length

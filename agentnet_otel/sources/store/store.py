@@ -14,7 +14,7 @@ from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
 
 _LOCK: Final = "lock"
 LOG: Final = "requests"
-_QUARANTINE: Final = "quarantine"
+QUARANTINE: Final = "quarantine"
 _MODE: Final = 0o600
 LOCK_WAIT_S: Final = 2.0
 """How long a process that was killed may take to be gone altogether."""
@@ -97,7 +97,7 @@ class Store:
             turns.close()
 
     def _put_aside(self) -> Path:
-        folder = self._folder / _QUARANTINE
+        folder = self._folder / QUARANTINE
         place = 1
         while (kept := folder / str(place)).exists():
             place += 1

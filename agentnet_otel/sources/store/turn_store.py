@@ -175,6 +175,32 @@ class TurnStore:
             yield from (stored.turn for stored in page)
             cursor = page[-1].seq
 
+    def with_arrival(self) -> Iterator[tuple[Turn, int]]:
+        """All turns, with the epoch nanoseconds when they arrived."""
+        cursor = 0
+        statement = "SELECT seq, body, arrived_ns FROM turns WHERE seq > ? ORDER BY seq LIMIT ?"
+        while page := self._db.execute(statement, (cursor, _PAGE)).fetchall():
+            yield from ((self._read(seq, body), arrived_ns) for seq, body, arrived_ns in page)
+            cursor = page[-1][0]
+
+    def erase(self, trace_ids: Iterable[str], place: int) -> int:
+        """Delete all turns of traces, so that no byte of them stays in the file; returns their number.
+
+        ``place``: from where requests are to be read again.
+
+        Raises:
+            BackendError: it cannot be written.
+        """
+        with self._told_errors():
+            self._db.execute("PRAGMA secure_delete = ON")
+            with self._db:
+                statement = "DELETE FROM turns WHERE trace_id = ?"
+                gone = sum(self._db.execute(statement, (trace_id,)).rowcount for trace_id in trace_ids)
+                self._db.execute("INSERT OR REPLACE INTO progress VALUES (1, ?)", (place,))
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return gone
+
     def count(self) -> int:
         """How many turns there are."""
         return int(self._db.execute("SELECT COUNT(*) FROM turns").fetchone()[0])

@@ -1,0 +1,164 @@
+"""Erasing what a store holds of traces, sessions, or times: turns, and the requests that they were rebuilt from.
+
+A trace is erased whole, with all turns in it. What the metrics counted stays: it names no session and no text.
+"""
+
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from agentnet_otel.core.dialects import read_facts
+from agentnet_otel.errors import AgentNetOtelError, ConfigurationError
+from agentnet_otel.model import SpanRecord, Turn
+from agentnet_otel.sources.decoding import PayloadDecoder
+from agentnet_otel.sources.intake import RequestKind
+from agentnet_otel.sources.store.raw_log import BLANK, LogRecord
+from agentnet_otel.sources.store.store import LOG, QUARANTINE, Store
+from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What is to go. ``arrived_before_ns``: epoch nanoseconds; None: whenever it came."""
+
+    sessions: frozenset[str] = frozenset()
+    trace_ids: frozenset[str] = frozenset()
+    arrived_before_ns: int | None = None
+    everything: bool = False
+
+    def has_turn(self, turn: Turn, arrived_ns: int) -> bool:
+        """Whether a turn is meant."""
+        return self._has(turn.session, turn.trace_id, arrived_ns)
+
+    def has_span(self, span: SpanRecord, arrived_ns: int) -> bool:
+        """Whether a span is meant."""
+        return self._has(read_facts(span).session, span.trace_id, arrived_ns)
+
+    def _has(self, session: str | None, trace_id: str, arrived_ns: int) -> bool:
+        return (
+            self.everything
+            or trace_id in self.trace_ids
+            or (session is not None and session in self.sessions)
+            or (self.arrived_before_ns is not None and arrived_ns < self.arrived_before_ns)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purged:
+    """What went."""
+
+    turns: int
+    traces: int
+    spans: int
+
+
+def purge(folder: Path, selection: Selection, tell: Callable[[str], None]) -> Purged:
+    """Erase what is selected, from the turns and from the requests; the room is given back, and overwritten.
+
+    Raises:
+        ConfigurationError: there is no store.
+        BackendError: it is in use, or cannot be written.
+    """
+    if not (folder / FILE_NAME).is_file():
+        message = f"{folder} is no store of serve: it has no {FILE_NAME}"
+        raise ConfigurationError(message)
+    store = Store(folder, tell)
+    try:
+        turns = TurnStore(folder)
+        try:
+            traces = _traces_in_log(store, selection) | _traces_of_turns(turns, selection)
+            spans = store.log.rewrite(lambda record: _without(record, traces))
+            gone = turns.erase(traces, place=0)
+        finally:
+            turns.close()
+    finally:
+        store.close()
+    _clear_quarantine(folder, selection, tell)
+    return Purged(turns=gone, traces=len(traces), spans=spans)
+
+
+def _traces_of_turns(turns: TurnStore, selection: Selection) -> set[str]:
+    return {turn.trace_id for turn, arrived_ns in turns.with_arrival() if selection.has_turn(turn, arrived_ns)}
+
+
+def _traces_in_log(store: Store, selection: Selection) -> set[str]:
+    decoder = PayloadDecoder()
+    return {
+        span.trace_id
+        for record in store.log.read(0)
+        for span in _spans(decoder, record)
+        if selection.has_span(span, record.arrived_ns)
+    }
+
+
+def _spans(decoder: PayloadDecoder, record: LogRecord) -> Iterable[SpanRecord]:
+    """The spans of a request; what cannot be understood has none that could be selected."""
+    if record.kind == BLANK:
+        return []
+    try:
+        return list(decoder.decode(record.data, RequestKind(record.kind).form, _pass_over))
+    except (AgentNetOtelError, ValueError):
+        return []
+
+
+def _pass_over(text: str) -> None:
+    """A bad span names no session."""
+    del text
+
+
+def _without(record: LogRecord, traces: set[str]) -> tuple[bytes, int]:
+    """A request without the spans of these traces, and how many went."""
+    if record.kind == RequestKind.PROTOBUF:
+        return _protobuf_without(record.data, traces)
+    if record.kind == RequestKind.JSON:
+        return _json_without(record.data, traces)
+    return record.data, 0
+
+
+def _protobuf_without(data: bytes, traces: set[str]) -> tuple[bytes, int]:
+    request = ExportTraceServiceRequest.FromString(data)
+    gone = 0
+    for of_resource in request.resource_spans:
+        for of_scope in of_resource.scope_spans:
+            kept = [span for span in of_scope.spans if span.trace_id.hex() not in traces]
+            gone += len(of_scope.spans) - len(kept)
+            if len(kept) < len(of_scope.spans):
+                del of_scope.spans[:]
+                of_scope.spans.extend(kept)
+    return (request.SerializeToString(), gone) if gone else (data, 0)
+
+
+def _json_without(data: bytes, traces: set[str]) -> tuple[bytes, int]:
+    document = msgspec.json.decode(data)
+    gone = 0
+
+    def strip(value: Any) -> None:
+        nonlocal gone
+        if isinstance(value, list):
+            kept = [item for item in value if not (isinstance(item, dict) and _trace_id(item) in traces)]
+            gone += len(value) - len(kept)
+            value[:] = kept
+        for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            strip(item)
+
+    strip(document)
+    return (msgspec.json.encode(document), gone) if gone else (data, 0)
+
+
+def _trace_id(span: dict[str, Any]) -> str:
+    """The trace id of a span in OTLP JSON, in either spelling."""
+    return str(span.get("traceId", span.get("trace_id", ""))).lower() if "name" in span else ""
+
+
+def _clear_quarantine(folder: Path, selection: Selection, tell: Callable[[str], None]) -> None:
+    """What was damaged cannot be searched: it goes with everything, else it is told."""
+    for aside in (folder / QUARANTINE, folder / LOG / QUARANTINE):
+        if aside.is_dir() and selection.everything:
+            shutil.rmtree(aside)
+        elif aside.is_dir():
+            tell(f"{aside} holds damaged files, which cannot be searched; delete it to be sure")

@@ -1,0 +1,129 @@
+"""Turns on disk: each once, in its newest revision; older schemas are brought up to date, newer ones refused."""
+
+import sqlite3
+
+import msgspec
+import pytest
+
+from agentnet_otel.errors import BackendError
+from agentnet_otel.model import Outcome, Turn
+from agentnet_otel.sources.store.turn_store import FILE_NAME, SCHEMA_VERSION, TurnStore
+
+FIRST_SCHEMA = """
+    CREATE TABLE turns (seq INTEGER PRIMARY KEY AUTOINCREMENT, trace_id TEXT NOT NULL, span_id TEXT NOT NULL,
+        end_ns INTEGER NOT NULL, arrived_ns INTEGER NOT NULL, body BLOB NOT NULL, UNIQUE (trace_id, span_id));
+    CREATE INDEX turns_by_arrival ON turns (arrived_ns);
+    CREATE TABLE progress (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), place INTEGER NOT NULL);
+    PRAGMA user_version = 1;
+"""
+
+
+def turn(number, **fields):
+    """A turn."""
+    given = {"agent": "a", "outcome": Outcome.SUCCESS, "trace_id": f"trace-{number}", "span_id": f"span-{number}"}
+    return Turn(**{"turn_id": f"t{number}", "start_ns": 0, "end_ns": number, **given, **fields})
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty store."""
+    made = TurnStore(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path):
+    """Its turns are as they were, in their order; the metrics begin behind them."""
+    old = [turn(1), turn(2, incomplete=True), turn(3)]
+    db = sqlite3.connect(tmp_path / FILE_NAME)
+    db.executescript(FIRST_SCHEMA)
+    for one in old:
+        row = (one.trace_id, one.span_id, one.end_ns, 5, msgspec.json.encode(one))
+        db.execute("INSERT INTO turns (trace_id, span_id, end_ns, arrived_ns, body) VALUES (?, ?, ?, ?, ?)", row)
+    db.execute("INSERT INTO progress VALUES (1, 42)")
+    db.commit()
+    db.close()
+    store = TurnStore(tmp_path)
+    assert list(store.all()) == old
+    assert store.place() == 42
+    assert store.figures() == (3, b"")
+    assert list(store.new_after(3)) == []
+    whole = turn(2, span_id="its-own")
+    assert store.save([whole, turn(4)], 6, 43) == [turn(4)]
+    assert [one.turn_id for one in store.all()] == ["t1", "t3", "t2", "t4"]
+    store.close()
+    again = TurnStore(tmp_path)
+    assert again.count() == 4
+    again.close()
+
+
+def test_a_newer_version_is_refused_and_left_alone(tmp_path, store):
+    """By writers and readers."""
+    db = sqlite3.connect(tmp_path / FILE_NAME)
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    db.commit()
+    for read_only in (False, True):
+        with pytest.raises(BackendError, match="update it"):
+            TurnStore(tmp_path, read_only=read_only)
+    assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
+    db.close()
+
+
+def test_a_turn_stands_once_in_its_newest_revision(store):
+    """Told again it is no new turn; with more spans it is corrected; with fewer, as after a restart, it stays."""
+    assert store.save([turn(1, spans=3)], 1, 0) == [turn(1, spans=3)]
+    assert store.save([turn(1, spans=3)], 2, 0) == []
+    assert store.save([turn(1, spans=2)], 3, 0) == []
+    assert store.save([turn(1, spans=4)], 4, 0) == []
+    (known,) = store.all()
+    assert (known.spans, known.revision) == (4, 2)
+    assert list(store.new_after(0)) == [known]
+    assert list(store.new_after(1)) == []
+    assert store.last_seq() == 2
+
+
+def test_the_whole_turn_takes_the_place_of_the_incomplete_one(store):
+    """Whose span id could only be guessed: it is one turn, counted once."""
+    store.save([turn(1, incomplete=True, span_id="guessed")], 1, 0)
+    assert store.save([turn(1)], 2, 0) == []
+    assert [(one.span_id, one.incomplete, one.revision) for one in store.all()] == [("span-1", False, 2)]
+
+
+def test_retention_by_age_counts_from_arrival(store):
+    """What the clock of a sender says does not matter."""
+    store.save([turn(1, end_ns=10**18)], 100, 0)
+    store.save([turn(2, end_ns=1)], 200, 0)
+    assert store.forget_before(150) == 1
+    assert [one.turn_id for one in store.all()] == ["t2"]
+    assert store.last_seq() == 2
+
+
+def test_retention_by_size_takes_the_oldest_and_gives_the_room_back(tmp_path, store):
+    """Until the rest fits."""
+    store.save([turn(n, error_type="x" * 1000) for n in range(500)], 1, 0)
+    before = store.used_bytes()
+    gone = store.forget_beyond(before // 2)
+    assert 200 < gone < 350
+    assert store.used_bytes() <= before // 2
+    assert next(store.all()).turn_id == f"t{gone}"
+    assert store.forget_beyond(before) == 0
+    assert store.forget_beyond(0) == 500 - gone
+
+
+def test_erased_turns_leave_no_byte(tmp_path, store):
+    """Not in the database, nor in its log."""
+    store.save([turn(1, session="very-private"), turn(2)], 1, 77)
+    store.sync()
+    assert store.erase({"trace-1"}, place=0) == 1
+    assert [one.turn_id for one in store.all()] == ["t2"]
+    assert store.place() == 0
+    store.close()
+    assert not any(b"very-private" in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_figures_are_kept_with_their_place(store):
+    """And nothing else changes them."""
+    store.save([turn(1)], 1, 0)
+    store.save_figures(1, b"{}")
+    assert store.figures() == (1, b"{}")
+    assert list(store.new_after(store.figures()[0])) == []
