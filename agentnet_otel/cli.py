@@ -16,6 +16,7 @@ from agentnet_otel.core.assembler import Counts
 from agentnet_otel.core.regression import Comparison
 from agentnet_otel.core.statistics import MIN_MEAN_N
 from agentnet_otel.core.thresholds import ThresholdTable, Verdict
+from agentnet_otel.core.trace_window import row_window
 from agentnet_otel.core.verdicts import Judgement, judge, worst
 from agentnet_otel.demo.plan import SPANS_FILE, DemoSource
 from agentnet_otel.errors import AgentNetOtelError, BackendError, ConfigurationError, MissingExtraError, reason_of
@@ -25,7 +26,7 @@ from agentnet_otel.outputs.comparisons import comparison_object, comparison_rema
 from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.json_report import verdict_object
 from agentnet_otel.outputs.reports.wording import plain
-from agentnet_otel.outputs.turn_rows import turn_line
+from agentnet_otel.outputs.turn_rows import row_line
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.access import read_access
 from agentnet_otel.sources.read_report import ReadReport
@@ -132,9 +133,9 @@ def turns(sources: Sources, group_calls: GroupCalls = False, quiet: Quiet = Fals
     Example: agentnet-otel turns demo-out/spans.jsonl | head -3
     """
     with console.progress("reading spans", quiet=quiet) as tick:
-        stream = TurnStream(sources, tick, group_calls=group_calls, prices=installed())
-        for line in stream.in_order(turn_line):
-            sys.stdout.buffer.write(line)
+        stream = TurnStream(sources, row_window(group_calls=group_calls, prices=installed()), tick)
+        for row in stream.in_order():
+            sys.stdout.buffer.write(row_line(row))
     sys.stdout.buffer.flush()
     _tell_reading(stream, quiet=quiet)
     raise typer.Exit(_code(stream))
@@ -388,7 +389,7 @@ def _rebuild(sources: Sequence[str], *, group_calls: bool, quiet: bool) -> Rebui
     return rebuilt
 
 
-def _tell_reading(reading: Rebuilt | TurnStream, *, quiet: bool) -> None:
+def _tell_reading(reading: Rebuilt | TurnStream[Any], *, quiet: bool) -> None:
     nothing = bool(reading.read.unreadable_sources) and not reading.read.spans
     if nothing or not quiet:
         _tell_problems(reading.read)
@@ -402,7 +403,7 @@ def _tell_reading(reading: Rebuilt | TurnStream, *, quiet: bool) -> None:
         raise typer.Exit(FAILURE)
 
 
-def _code(reading: Rebuilt | TurnStream) -> int:
+def _code(reading: Rebuilt | TurnStream[Any]) -> int:
     """A source that was named and is not there is a failure, though the others were read."""
     return FAILURE if reading.read.missing_sources else 0
 

@@ -42,12 +42,19 @@ def token_efficiency(*, tokens: TokenUsage, quality: float, duration_ns: int) ->
 
     It is .5 x effective/total tokens + .3 x quality + .2 x min(tokens per second / 100, 1).
     """
-    total = tokens.total
-    if not tokens.known or total == 0:
+    if not tokens.known:
         return None
-    ratio = effective_tokens(tokens.output or 0, quality) / total
+    return efficiency_of(tokens.output or 0, tokens.total, quality, duration_ns)
+
+
+def efficiency_of(output_tokens: int, total_tokens: int, quality: float, duration_ns: int) -> float | None:
+    """The same of known counts; None where there are no tokens."""
+    if total_tokens == 0:
+        return None
     return efficiency_score(
-        ratio=ratio, quality=quality, tokens_per_second=tokens_per_second(tokens.total, duration_ns / _NANOS)
+        ratio=effective_tokens(output_tokens, quality) / total_tokens,
+        quality=quality,
+        tokens_per_second=tokens_per_second(total_tokens, duration_ns / _NANOS),
     )
 
 

@@ -1,21 +1,17 @@
 """Putting what was told roughly in order of ending exactly into it, as far as a bounded memory reaches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Final, Generic, TypeVar
 
-from agentnet_otel.model import Turn
+from agentnet_otel.core.turn_row import EndingKey
 
 T = TypeVar("T")
-Key = tuple[int, int, str, str]
-"""End, start, trace id, span id."""
 
-WINDOW_TURNS: Final = 20_000
+WINDOW_TURNS: Final = 10_000
 """Turns among which an earlier one can still go first."""
 
-
-def ending_key(turn: Turn) -> Key:
-    """Turns are told in order of this: by their end; ties are settled, so that the same spans give the same order."""
-    return turn.end_ns, turn.start_ns, turn.trace_id, turn.span_id
+_KEY: Final = itemgetter(0)
 
 
 class EndingOrder(Generic[T]):
@@ -24,12 +20,12 @@ class EndingOrder(Generic[T]):
     def __init__(self, window: int = WINDOW_TURNS) -> None:
         self.out_of_order = 0
         self._window = window
-        self._held: list[tuple[Key, T]] = []
-        self._last: Key | None = None
+        self._held: list[tuple[EndingKey, T]] = []
+        self._last: EndingKey | None = None
 
-    def push(self, key: Key, item: T) -> None:
-        """Take an item in."""
-        self._held.append((key, item))
+    def push(self, items: Iterable[tuple[EndingKey, T]]) -> None:
+        """Take items in."""
+        self._held.extend(items)
 
     def ready(self) -> Iterator[T]:
         """The items that need not wait any longer, in order."""
@@ -41,7 +37,7 @@ class EndingOrder(Generic[T]):
         yield from self._release(len(self._held))
 
     def _release(self, number: int) -> Iterator[T]:
-        self._held.sort(key=_key_of)
+        self._held.sort(key=_KEY)
         released, self._held = self._held[:number], self._held[number:]
         if not released:
             return
@@ -50,7 +46,3 @@ class EndingOrder(Generic[T]):
         self._last = max(released[-1][0], self._last or released[-1][0])
         for _, item in released:
             yield item
-
-
-def _key_of(entry: tuple[Key, object]) -> Key:
-    return entry[0]

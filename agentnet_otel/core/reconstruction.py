@@ -271,7 +271,12 @@ def _outcome(parts: TurnParts, own: _Own, calls: Sequence[Member]) -> Outcome:
     failed = root.facts.failed or (root.status is StatusCode.UNSET and root.facts.error_type is not None)
     if not failed and not (root.facts.judged_by_calls and _last_inference_failed(calls)):
         return Outcome.SUCCESS
-    kind = (root.facts.error_type or "").rpartition(".")[2].lower()
+    return outcome_of_failure(root.facts.error_type)
+
+
+def outcome_of_failure(error_type: str | None) -> Outcome:
+    """What a turn that failed came to, by the type of what it failed with."""
+    kind = (error_type or "").rpartition(".")[2].lower()
     if any(word in kind for word in _TIMEOUT_WORDS):
         return Outcome.TIMEOUT
     return Outcome.CANCELLED if kind in _CANCELLED_WORDS else Outcome.ERROR

@@ -13,15 +13,21 @@ What happens to a trace:
       rest is late, or, where the turn's own span came again, a duplicate. `TOLD_TRACES` traces are remembered for this.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
 from agentnet_otel.core.assembler import Assembler, Counts, newest_revisions
 from agentnet_otel.core.cost import PriceBook
+from agentnet_otel.core.plain_span import PlainSpan, member_of_plain
+from agentnet_otel.core.plain_turns import PlainTold, rows_of_trace
 from agentnet_otel.core.turn_parts import Member
+from agentnet_otel.core.turn_row import EndingKey, TurnRow, ending_key, row_of
 from agentnet_otel.model import Turn
+
+T = TypeVar("T")
+HeldSpan = PlainSpan | Member
 
 WINDOW_SPANS: Final = 50_000
 """Spans of other traces that go by before a trace is taken for complete."""
@@ -37,8 +43,9 @@ class _Held(msgspec.Struct, gc=False):
     """The spans of one trace. ``touched``: the tick in which the last one came."""
 
     trace_id: str
-    spans: list[Member]
+    spans: list[HeldSpan]
     touched: int
+    plain: bool = True
     rooted: bool = False
     waits: bool = False
     """Whether it was quiet, and is held on only because its root did not come."""
@@ -46,11 +53,16 @@ class _Held(msgspec.Struct, gc=False):
     told_before: bool = False
 
 
-class TraceWindow:
-    """Holds spans until their trace is complete. Not safe for threads."""
+class TraceWindow(Generic[T]):
+    """Holds spans until their trace is complete. What is told of a turn is what `make` makes of it.
+
+    ``short`` makes the same straight of plain spans, or gives None where it cannot. Not safe for threads.
+    """
 
     def __init__(
         self,
+        make: Callable[[Turn], T],
+        short: Callable[[Sequence[PlainSpan], PriceBook | None], PlainTold[T] | None] | None = None,
         *,
         group_calls: bool = False,
         prices: PriceBook | None = None,
@@ -58,6 +70,8 @@ class TraceWindow:
         held_spans: int = HELD_SPANS,
     ) -> None:
         self.counts = Counts()
+        self.make = make
+        self._short = short
         self._groups_calls = group_calls
         self._prices = prices
         self._window_ticks = max(1, window_spans // _TICK_SPANS)
@@ -77,24 +91,29 @@ class TraceWindow:
         """Spans held now."""
         return self._held
 
-    def feed(self, spans: Sequence[Member]) -> list[Turn]:
+    def feed(self, spans: Sequence[HeldSpan]) -> list[tuple[EndingKey, T]]:
         """Take the spans of one batch; returns the turns of traces that are complete by it."""
-        self.counts.spans += len(spans)
+        traces, last_id = self._traces, ""
+        held: _Held | None = None
         for span in spans:
-            held = self._traces.get(span.trace_id)
-            if held is None:
-                held = self._begin(span.trace_id)
+            trace_id = span.trace_id
+            if held is None or trace_id != last_id:
+                last_id = trace_id
+                held = traces.get(trace_id) or self._begin(trace_id)
+                held.touched = self._tick
             held.spans.append(span)
-            held.touched = self._tick
-            if not held.rooted and (span.parent_span_id is None or span.parent_is_remote is True):
+            if span.__class__ is not PlainSpan:
+                held.plain = False
+            if not span.parent_span_id and not held.rooted:
                 self._found_root(held)
+        self.counts.spans += len(spans)
         self._held += len(spans)
         return self.passed(len(spans))
 
-    def passed(self, spans: int) -> list[Turn]:
+    def passed(self, spans: int) -> list[tuple[EndingKey, T]]:
         """Learn that so many spans went by in the stream; returns the turns that are complete by it."""
         self._position += spans
-        turns: list[Turn] = []
+        turns: list[tuple[EndingKey, T]] = []
         while self._tick < self._position // _TICK_SPANS:
             self._tick += 1
             turns.extend(self._tell_quiet(self._tick - self._window_ticks))
@@ -102,7 +121,7 @@ class TraceWindow:
             turns.extend(self._tell_longest_waiting())
         return turns
 
-    def finish(self) -> list[Turn]:
+    def finish(self) -> list[tuple[EndingKey, T]]:
         """The turns of all that is held: the stream is at its end."""
         turns = [turn for held in list(self._traces.values()) for turn in self._tell(held)]
         self._due.clear()
@@ -123,22 +142,22 @@ class TraceWindow:
             held.waits = False
             self._due.setdefault(self._tick, []).append(held)
 
-    def _tell_quiet(self, tick: int) -> list[Turn]:
+    def _tell_quiet(self, tick: int) -> list[tuple[EndingKey, T]]:
         """Tell what was quiet since a tick; what was not comes up again."""
-        turns: list[Turn] = []
+        turns: list[tuple[EndingKey, T]] = []
         for held in self._due.pop(tick, ()):
             if held.gone:
                 continue
             if held.touched > tick:
                 self._due.setdefault(held.touched, []).append(held)
-            elif held.rooted:
+            elif held.rooted or any(span.parent_is_remote for span in held.spans):
                 turns.extend(self._tell(held))
             else:
                 held.waits = True
                 self._rootless.setdefault(tick, []).append(held)
         return turns
 
-    def _tell_longest_waiting(self) -> list[Turn]:
+    def _tell_longest_waiting(self) -> list[tuple[EndingKey, T]]:
         """Make room: a trace without its root, else the one that is quiet longest."""
         traces = self._rootless or self._due
         tick = min(traces)
@@ -157,19 +176,35 @@ class TraceWindow:
 
     # --- what is told --------------------------------------------------------------------------------
 
-    def _tell(self, held: _Held) -> list[Turn]:
+    def _tell(self, held: _Held) -> list[tuple[EndingKey, T]]:
         del self._traces[held.trace_id]
         held.gone = True
         self._held -= len(held.spans)
+        told = None
+        if held.plain and self._short is not None and not held.told_before:
+            told = self._tell_plain(held.spans)  # type: ignore[arg-type] # all of them are plain
+        if told is None:
+            told = self._tell_any(held)
+        self._told.remember(held.trace_id, [key for key, _ in told])
+        return told
+
+    def _tell_plain(self, spans: Sequence[PlainSpan]) -> list[tuple[EndingKey, T]] | None:
+        found = None if self._short is None else self._short(spans, self._prices)
+        if found is None or (found.outside and self._groups_calls):
+            return None
+        self.counts.outside += found.outside
+        self.counts.clipped += found.clipped
+        return found.turns
+
+    def _tell_any(self, held: _Held) -> list[tuple[EndingKey, T]]:
         assembler = Assembler(max_spans=len(held.spans), group_calls=self._groups_calls, prices=self._prices)
-        for member in held.spans:
-            assembler.take(member)
+        for span in held.spans:
+            assembler.take(member_of_plain(span) if isinstance(span, PlainSpan) else span)
         turns = newest_revisions(assembler.drain())
         if held.told_before:
             turns = self._not_told_before(turns, assembler.counts)
         self._add(assembler.counts)
-        self._told.remember(held.trace_id, turns)
-        return turns
+        return [(ending_key(turn), self.make(turn)) for turn in turns]
 
     def _not_told_before(self, turns: Iterable[Turn], counts: Counts) -> list[Turn]:
         """The turns that are new; of the others the spans are counted."""
@@ -179,7 +214,7 @@ class TraceWindow:
         for turn in turns:
             if turn.incomplete:
                 counts.late += turn.spans
-            elif self._told.knows_turn(turn):
+            elif self._told.knows_turn(turn.trace_id, turn.span_id):
                 counts.duplicates += turn.spans
             else:
                 new.append(turn)
@@ -208,14 +243,19 @@ class _Told:
         mark = hash(trace_id)
         return mark in self._new or mark in self._old
 
-    def knows_turn(self, turn: Turn) -> bool:
-        mark = hash((turn.trace_id, turn.span_id))
+    def knows_turn(self, trace_id: str, span_id: str) -> bool:
+        mark = hash((trace_id, span_id))
         return mark in self._new or mark in self._old
 
-    def remember(self, trace_id: str, turns: Iterable[Turn]) -> None:
+    def remember(self, trace_id: str, turns: Iterable[EndingKey]) -> None:
         self._new.add(hash(trace_id))
-        self._new.update([hash((turn.trace_id, turn.span_id)) for turn in turns])
+        self._new.update([hash(key[2:]) for key in turns])
         self._traces += 1
         if self._traces > self._limit:
             self._traces = 0
             self._old, self._new = self._new, set()
+
+
+def row_window(*, group_calls: bool = False, prices: PriceBook | None = None) -> TraceWindow[TurnRow]:
+    """A window that tells rows, by the short way where there is one."""
+    return TraceWindow(row_of, rows_of_trace, group_calls=group_calls, prices=prices)

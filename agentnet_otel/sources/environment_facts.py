@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agentnet_otel import semconv
+from agentnet_otel.core.plain_span import Origin
 from agentnet_otel.model import AttributeValue, SpanRecord
 
 MAX_VALUES: Final = 5
@@ -35,7 +36,7 @@ class EnvironmentFacts:
         self._last: Mapping[str, AttributeValue] = {}
         self._last_scope = ""
 
-    def note(self, span: SpanRecord) -> None:
+    def note(self, span: SpanRecord | Origin) -> None:
         """Take in what a span tells; one with the resource of the span before it costs two comparisons."""
         if span.resource is not self._last and span.resource != self._last:
             self._last = span.resource

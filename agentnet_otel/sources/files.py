@@ -5,17 +5,21 @@ What cannot be used costs only itself: it is counted and told with file and line
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from agentnet_otel.core.dialects import read_facts
+from agentnet_otel.core.plain_span import Origin, PlainSpan, origin_of
+from agentnet_otel.core.turn_parts import Member, member_of
 from agentnet_otel.errors import AgentNetOtelError, InputError, TruncatedError
 from agentnet_otel.model import SpanRecord
 from agentnet_otel.sources.compression import DAMAGE, decompressed
 from agentnet_otel.sources.decoding import PayloadDecoder
-from agentnet_otel.sources.framing import Payload, payloads
+from agentnet_otel.sources.framing import Form, Payload, payloads
 from agentnet_otel.sources.jaeger_api import PREFIX, parse_jaeger_source, read_jaeger
+from agentnet_otel.sources.plain_json import PlainJsonDecoder
 from agentnet_otel.sources.read_report import ReadReport
 
 STDIN: Final = "-"
@@ -29,30 +33,61 @@ def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Sp
     Raises:
         ConfigurationError: an address of Jaeger is none.
     """
-    for batch in read_batches(sources, report):
-        yield from batch
-
-
-def read_batches(sources: Iterable[str | Path], report: ReadReport) -> Iterator[list[SpanRecord]]:
-    """The same spans, those of a line or message together."""
     decoder = PayloadDecoder()
+    for found in _payloads_of(sources, report):
+        yield from [found] if isinstance(found, SpanRecord) else _records_of(found, decoder, report)
+
+
+def read_batches(
+    sources: Iterable[str | Path], report: ReadReport, note: Callable[[Origin], None]
+) -> Iterator[list[PlainSpan | Member]]:
+    """The same spans, those of a line or message together, cut down to what turns need.
+
+    ``note`` is called with the resources and scopes of spans.
+
+    Raises:
+        ConfigurationError: an address of Jaeger is none.
+    """
+    decoder, plain = PayloadDecoder(), PlainJsonDecoder(note)
+    for found in _payloads_of(sources, report):
+        if isinstance(found, SpanRecord):
+            batch: list[PlainSpan | Member] | None = _members([found], note)
+        else:
+            batch = plain.decode(found.data) if found.form is Form.JSON else None
+            if batch is None:
+                batch = _members(_records_of(found, decoder, report), note)
+            else:
+                report.spans += len(batch)
+        if batch:
+            yield batch
+
+
+def _members(spans: Iterable[SpanRecord], note: Callable[[Origin], None]) -> list[PlainSpan | Member]:
+    members: list[PlainSpan | Member] = []
+    for span in spans:
+        note(origin_of(span))
+        members.append(member_of(span, read_facts(span)))
+    return members
+
+
+def _payloads_of(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Payload | SpanRecord]:
+    """What is to be decoded, and, of servers, spans."""
     for source in map(str, sources):
         report.sources += 1
         if source.startswith(PREFIX):
             yield from _read_server(source, report)
         elif os.path.isdir(source):  # noqa: PTH112 - the method of Path raises for paths that cannot be
             for path in _files_below(source, report):
-                yield from _read_path(path, decoder, report, named=False)
+                yield from _read_path(path, report, named=False)
         else:
-            yield from _read_path(source, decoder, report, named=True)
+            yield from _read_path(source, report, named=True)
 
 
-def _read_server(source: str, report: ReadReport) -> Iterator[list[SpanRecord]]:
+def _read_server(source: str, report: ReadReport) -> Iterator[SpanRecord]:
     query = parse_jaeger_source(source)
     before = report.spans
     try:
-        for span in read_jaeger(query, report):
-            yield [span]
+        yield from read_jaeger(query, report)
     except AgentNetOtelError as error:
         report.unreadable_sources += 1
         report.missing_sources += report.spans == before
@@ -79,15 +114,13 @@ def _files_below(folder: str, report: ReadReport) -> list[str]:
     return sorted(found)
 
 
-def _read_path(path: str, decoder: PayloadDecoder, report: ReadReport, *, named: bool) -> Iterator[list[SpanRecord]]:
+def _read_path(path: str, report: ReadReport, *, named: bool) -> Iterator[Payload]:
     name = "standard input" if path == STDIN else path
     opened = False
     try:
         with _open(path) as raw:
             opened = True
-            for payload in payloads(decompressed(raw), name, report):
-                if spans := _spans_of(payload, decoder, report):
-                    yield spans
+            yield from payloads(decompressed(raw), name, report)
     except AgentNetOtelError as error:
         report.unreadable_sources += 1
         report.missing_sources += named and not opened
@@ -118,7 +151,7 @@ def _open(path: str) -> AbstractContextManager[BinaryIO]:
         raise InputError(message) from None
 
 
-def _spans_of(payload: Payload, decoder: PayloadDecoder, report: ReadReport) -> list[SpanRecord]:
+def _records_of(payload: Payload, decoder: PayloadDecoder, report: ReadReport) -> list[SpanRecord]:
     """The spans of a payload as far as they can be used."""
 
     def tell_bad_span(what: str) -> None:

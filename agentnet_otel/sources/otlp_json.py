@@ -139,6 +139,9 @@ _raw_resource_spans_decoder: Final = msgspec.json.Decoder(_RawResourceSpans)
 _raw_scope_spans_decoder: Final = msgspec.json.Decoder(_RawScopeSpans)
 _resource_decoder: Final = msgspec.json.Decoder(_Resource | None)
 _scope_decoder: Final = msgspec.json.Decoder(_Scope | None)
+_pair_decoder: Final = msgspec.json.Decoder(_KeyValue)
+_pairs_decoder: Final = msgspec.json.Decoder(_Pairs)
+_event_decoder: Final = msgspec.json.Decoder(_Event)
 _span_decoder: Final = msgspec.json.Decoder(_Span)
 _keys_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -181,6 +184,34 @@ class JsonDecoder:
                         tell_bad_span(f"span {number} was left out: {error}")
                     else:
                         yield record
+
+    # --- parts, for a reader that finds them itself ------------------------------------------------------
+
+    def resource(self, data: bytes) -> Mapping[str, AttributeValue]:
+        """The attributes of a resource.
+
+        Raises:
+            InputError: an attribute is bad.
+        """
+        return self._resource(_resource_decoder.decode(data))
+
+    def scope(self, data: bytes) -> tuple[str, str]:
+        """Name and version of a scope."""
+        scope = _scope_decoder.decode(data) or _Scope()
+        return scope.name or "", scope.version or ""
+
+    def attribute(self, data: bytes) -> tuple[str, AttributeValue]:
+        """A key and its value."""
+        pair = _pair_decoder.decode(data)
+        return pair.key, self._value(pair.value)
+
+    def attributes(self, data: bytes) -> dict[str, AttributeValue]:
+        """A list of attributes as a mapping."""
+        return self._mapping(_pairs_decoder.decode(data))
+
+    def events(self, encoded: Iterable[msgspec.Raw]) -> tuple[SpanEvent, ...]:
+        """The events of a span."""
+        return tuple(self._event(_event_decoder.decode(event)) for event in encoded)
 
     # --- the slow way --------------------------------------------------------------------------------
 

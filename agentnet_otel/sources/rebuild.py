@@ -7,16 +7,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from agentnet_otel.core.assembler import Counts, newest_revisions
 from agentnet_otel.core.cost import PriceBook
-from agentnet_otel.core.dialects import read_facts
-from agentnet_otel.core.ending_order import EndingOrder, ending_key
+from agentnet_otel.core.ending_order import EndingOrder
 from agentnet_otel.core.trace_window import TraceWindow
-from agentnet_otel.core.turn_parts import member_of
+from agentnet_otel.core.turn_row import EndingKey, ending_key
 from agentnet_otel.errors import BackendError, InputError
-from agentnet_otel.model import SpanRecord, Turn
+from agentnet_otel.model import Turn
 from agentnet_otel.sources.environment_facts import EnvironmentFacts
 from agentnet_otel.sources.files import read_batches
 from agentnet_otel.sources.read_report import ReadReport
@@ -42,27 +41,24 @@ class Rebuilt:
     out_of_order: int = 0
 
 
-class TurnStream:
-    """The turns of some sources, one after the other. What is told of the reading is whole when the last one came.
+class TurnStream(Generic[T]):
+    """The turns of some sources, one after the other: what the window makes of each.
 
-    A folder of `serve` holds turns already; other sources hold spans. With ``group_calls`` the calls of a trace that
-    lie in no turn are told as one. ``prices`` are for calls whose cost no span tells. ``tick`` is called with numbers
-    of spans read.
+    What is told of the reading is whole when the last one came. A folder of `serve` holds turns already, of which
+    ``make`` makes the same; other sources hold spans. ``tick`` is called with numbers of spans read.
     """
 
     def __init__(
         self,
         sources: Iterable[str | Path],
+        window: TraceWindow[T],
         tick: Callable[[int], None] | None = None,
-        *,
-        group_calls: bool = False,
-        prices: PriceBook | None = None,
     ) -> None:
         self.read = ReadReport()
         self.out_of_order = 0
         self._sources = list(sources)
         self._tick = tick
-        self._window = TraceWindow(group_calls=group_calls, prices=prices)
+        self._window = window
         self._environment = EnvironmentFacts()
 
     @property
@@ -75,35 +71,31 @@ class TurnStream:
         """Where the turns were measured, as far as their spans tell; {} where they do not."""
         return self._environment.by_name()
 
-    def in_order(self, make: Callable[[Turn], T]) -> Iterator[T]:
-        """What ``make`` makes of each turn, in order of ending; so much and no more is held of it."""
+    def in_order(self) -> Iterator[T]:
+        """Each turn, in order of ending."""
         order = EndingOrder[T]()
-        for turns in self._turns():
-            for turn in turns:
-                order.push(ending_key(turn), make(turn))
+        for told in self._told():
+            order.push(told)
             yield from order.ready()
         yield from order.rest()
         self.out_of_order = order.out_of_order
 
-    def _turns(self) -> Iterator[Sequence[Turn]]:
+    def _told(self) -> Iterator[Sequence[tuple[EndingKey, T]]]:
         """All turns, as they become complete."""
         stores = [Path(source) for source in self._sources if is_store(source)]
         self.read.sources += len(stores)
         stored = (turn for folder in stores for turn in _stored_turns(folder, self.read))
-        yield from ([turn] for turn in stored) if len(stores) == 1 else [newest_revisions(stored)]
+        for turn in stored if len(stores) == 1 else newest_revisions(stored):
+            yield [(ending_key(turn), self._window.make(turn))]
         unticked = 0
-        for batch in read_batches([source for source in self._sources if not is_store(source)], self.read):
-            yield self._window.feed([member_of(span, read_facts(span)) for span in self._noted(batch)])
+        files = [source for source in self._sources if not is_store(source)]
+        for batch in read_batches(files, self.read, self._environment.note):
+            yield self._window.feed(batch)
             unticked += len(batch)
             if self._tick is not None and unticked >= _TICK_SPANS:
                 self._tick(unticked)
                 unticked = 0
         yield self._window.finish()
-
-    def _noted(self, batch: list[SpanRecord]) -> list[SpanRecord]:
-        for span in batch:
-            self._environment.note(span)
-        return batch
 
 
 def rebuild(
@@ -113,9 +105,12 @@ def rebuild(
     group_calls: bool = False,
     prices: PriceBook | None = None,
 ) -> Rebuilt:
-    """All turns of a `TurnStream`."""
-    stream = TurnStream(sources, tick, group_calls=group_calls, prices=prices)
-    turns = list(stream.in_order(_itself))
+    """All turns of the sources. With ``group_calls`` the calls of a trace that lie in no turn are told as one.
+
+    ``prices`` are for calls whose cost no span tells. All turns are held; a `TurnStream` of rows needs less.
+    """
+    stream = TurnStream(sources, TraceWindow(_itself, group_calls=group_calls, prices=prices), tick)
+    turns = list(stream.in_order())
     return Rebuilt(
         turns=turns,
         counts=stream.counts,

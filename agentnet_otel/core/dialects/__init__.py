@@ -23,6 +23,7 @@ from agentnet_otel.core.dialects.openinference import OPENINFERENCE
 from agentnet_otel.core.dialects.openlit import OPENLIT
 from agentnet_otel.core.dialects.openllmetry import OPENLLMETRY, is_vector_store
 from agentnet_otel.core.dialects.own import OWN
+from agentnet_otel.core.dialects.plain import ODD, PlainKeys, genai_keys, own_keys
 from agentnet_otel.core.dialects.vercel import VERCEL
 from agentnet_otel.model import SpanRecord
 
@@ -30,13 +31,16 @@ __all__ = [
     "DIALECTS",
     "MARKS",
     "MAYBE_TURNS",
+    "ODD",
     "SCOPES",
     "Dialect",
+    "PlainKeys",
     "Role",
     "SpanFacts",
     "TokenKeys",
     "dialect_of",
     "is_turn_from_start",
+    "plain_keys_of",
     "read_facts",
 ]
 
@@ -55,6 +59,8 @@ MARKS: Final = (
 )
 """Keys that only one library writes, and on all of its spans that matter here; the most specific ones first."""
 _MARK_KEYS: Final = frozenset(mark for mark, _ in MARKS)
+_OWN_KEYS: Final = own_keys()
+_GENAI_KEYS: Final = genai_keys(tuple(_MARK_KEYS))
 SCOPES: Final = (
     (semconv.OPENLIT_SCOPE_PREFIX, OPENLIT),
     ("opentelemetry.instrumentation.langchain", OPENLLMETRY),
@@ -107,6 +113,14 @@ def dialect_of(span: SpanRecord) -> Dialect | None:
     if semconv.OPERATION_NAME in attributes:
         return GENAI
     return OPENLLMETRY if semconv.DB_SYSTEM in attributes and is_vector_store(span) else None
+
+
+def plain_keys_of(scope_name: str) -> PlainKeys | None:
+    """The keys that count in the plain spans of a scope; None where its spans are all read in the general way."""
+    if scope_name == semconv.SCOPE_NAME:
+        return _OWN_KEYS
+    of_framework = agentnet.is_scope(scope_name) or _dialect_of_scope(scope_name) is not None
+    return None if of_framework else _GENAI_KEYS
 
 
 @lru_cache(maxsize=256)

@@ -19,10 +19,15 @@ SPANS: Final = frozenset({semconv.AGENTNET_TURN_SPAN, *_COMPONENTS})
 def recognises(span: SpanRecord) -> bool:
     """Whether a span that has one of the names `SPANS` is AgentNet's: by its scope or the keys on all of its spans."""
     return (
-        span.scope_name.partition(".")[0] == "agentnet"
+        is_scope(span.scope_name)
         or semconv.AGENTNET_CORRELATION_ID in span.attributes
         or semconv.AGENTNET_SESSION_ID in span.attributes
     )
+
+
+def is_scope(scope_name: str) -> bool:
+    """Whether it is one of AgentNet's own scopes."""
+    return scope_name.partition(".")[0] == "agentnet"
 
 
 AGENTNET: Final = Dialect(

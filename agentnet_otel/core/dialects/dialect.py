@@ -4,7 +4,7 @@ Millions of spans go through `read`. So a row is turned once into an index from 
 there, and the attributes of a span are gone through once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
@@ -19,6 +19,7 @@ from agentnet_otel.model import (
     LatencyComponent,
     Outcome,
     PolicyViolation,
+    SpanEvent,
     SpanRecord,
     TokenCategory,
     TokenUsage,
@@ -121,9 +122,9 @@ def read(dialect: Dialect, span: SpanRecord) -> SpanFacts:
     else:
         said.pop("tool_outcome", None)
     if failed and "error_type" not in said:
-        said["error_type"] = _raised(span)
+        said["error_type"] = raised_in(span.events)
     if span.events:
-        said["violations"] = _violations(span)
+        said["violations"] = violations_in(span.events)
     facts = SpanFacts(role=role, component=component, ours=dialect.ours, failed=failed, **said)
     return facts if dialect.refine is None else dialect.refine(span, kind, facts)
 
@@ -172,13 +173,14 @@ def text_of(span: SpanRecord, key: str) -> str:
     return value if isinstance(value, str) else values.text(value) or ""
 
 
-def _raised(span: SpanRecord) -> str | None:
+def raised_in(events: Sequence[SpanEvent]) -> str | None:
     """The type of the exception that a failed span recorded last."""
-    types = (e.attributes.get(semconv.EXCEPTION_TYPE) for e in span.events if e.name == semconv.EXCEPTION_EVENT)
+    types = (e.attributes.get(semconv.EXCEPTION_TYPE) for e in events if e.name == semconv.EXCEPTION_EVENT)
     return next((text for found in reversed(list(types)) if (text := values.text(found)) is not None), None)
 
 
-def _violations(span: SpanRecord) -> tuple[tuple[int, PolicyViolation], ...]:
+def violations_in(events: Sequence[SpanEvent]) -> tuple[tuple[int, PolicyViolation], ...]:
+    """The violated rules that a span recorded, with the time of each."""
     return tuple(
         (
             event.time_ns,
@@ -187,7 +189,7 @@ def _violations(span: SpanRecord) -> tuple[tuple[int, PolicyViolation], ...]:
                 severity=values.text(event.attributes.get(semconv.POLICY_SEVERITY)),
             ),
         )
-        for event in span.events
+        for event in events
         if event.name == semconv.POLICY_VIOLATION_EVENT
     )
 

@@ -1,0 +1,191 @@
+"""OTLP JSON to plain spans: the quick way of nearly all files, beside `otlp_json`, which reads everything.
+
+Decoding costs least where nothing is decoded. A request is gone through once, into one struct a span, whose attributes
+are left as they are written. They are then cut apart at what stands between two of them, and each piece is looked up:
+of all attributes of a stream only ids, times and counts are new from span to span. Cutting is exact: the bytes
+``}},{"key":"`` cannot stand in a text of valid JSON, whose quotes would be escaped; and a piece that was cut out of a
+nested value is no JSON by itself, so it is not taken for an attribute.
+
+A request in which anything is wrong, or only unusual, is read by `otlp_json` as a whole: it tells what, and where.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from itertools import starmap
+from typing import Final
+
+import msgspec
+
+from agentnet_otel import semconv
+from agentnet_otel.core import values
+from agentnet_otel.core.dialects import ODD, PlainKeys, plain_keys_of, read_facts
+from agentnet_otel.core.plain_span import NOT_READ, Origin, PlainSpan, record_of_plain
+from agentnet_otel.core.turn_parts import Member, member_of
+from agentnet_otel.errors import AgentNetOtelError
+from agentnet_otel.model import AttributeValue
+from agentnet_otel.sources.otlp_json import JsonDecoder
+
+MAX_PIECES: Final = 20_000
+"""Attributes of which what they say is remembered; when there are more, the memory starts anew."""
+MAX_ORIGINS: Final = 1000
+
+_TRACE_ID_DIGITS: Final = 32
+_SPAN_ID_DIGITS: Final = 16
+_MAX_UINT64: Final = 2**64 - 1
+_HEX: Final = "0123456789abcdef"
+_QUOTES: Final = 7
+"""Quotes in an attribute with a text, from behind the one that opens its key to the last one."""
+_STYLES: Final = ((b'[{"key":"', b'}},{"key":"'), (b'[{"key": "', b'}}, {"key": "'))
+"""How attributes begin and what stands between them: without spaces, and as Python's json writes them."""
+_END: Final = b"}}]"
+_NOTHING_SAID: Final[dict[str, AttributeValue]] = {}
+
+
+class _ScopeSpans(msgspec.Struct, rename="camel", gc=False):
+    scope: msgspec.Raw = msgspec.Raw(b"null")
+    spans: list[PlainSpan] = []
+
+
+class _ResourceSpans(msgspec.Struct, rename="camel", gc=False):
+    resource: msgspec.Raw = msgspec.Raw(b"null")
+    scope_spans: list[_ScopeSpans] = []
+
+
+class _Request(msgspec.Struct, rename="camel", gc=False):
+    resource_spans: list[_ResourceSpans]
+
+
+_request_decoder: Final = msgspec.json.Decoder(_Request, strict=False)
+
+
+class _Pieces(dict[bytes, tuple[str, AttributeValue]]):
+    """What pieces of attributes say, by their bytes."""
+
+    def __init__(self, keys: PlainKeys, json: JsonDecoder) -> None:
+        super().__init__()
+        self.keys_read = keys
+        self._json = json
+
+    def __missing__(self, piece: bytes) -> tuple[str, AttributeValue]:
+        """Read a piece; one that is no attribute is odd."""
+        if len(self) >= MAX_PIECES:
+            self.clear()
+        self[piece] = found = self.keys_read.plain(*self._read(piece))
+        return found
+
+    def _read(self, piece: bytes) -> tuple[str, AttributeValue]:
+        if b"\\" not in piece and piece.count(b'"') == _QUOTES and piece.endswith(b'"'):
+            key, middle, text = piece.partition(b'","value":{"stringValue":"')
+            if middle:
+                return key.decode(), text[:-1].decode()
+        return self._json.attribute(b'{"key":"' + piece + b"}}")
+
+
+class PlainJsonDecoder:
+    """Decodes requests; one a reader, for it remembers attributes. ``note`` is called with the origins of spans."""
+
+    def __init__(self, note: Callable[[Origin], None]) -> None:
+        self._note = note
+        self._json = JsonDecoder()
+        self._origins: dict[tuple[bytes, bytes], tuple[Origin, _Pieces | None]] = {}
+        self._pieces: dict[PlainKeys, _Pieces] = {}
+
+    def decode(self, data: bytes) -> list[PlainSpan | Member] | None:
+        """The spans of one request; None where it has to be read in the general way."""
+        try:
+            request = _request_decoder.decode(data)
+            spans: list[PlainSpan | Member] = []
+            for resource_spans in request.resource_spans:
+                for scope_spans in resource_spans.scope_spans:
+                    if not _are_well_formed(scope_spans.spans):
+                        return None
+                    origin, pieces = self._origin(resource_spans.resource, scope_spans.scope)
+                    self._note(origin)
+                    self._read(scope_spans.spans, origin, pieces, spans)
+        except (msgspec.MsgspecError, AgentNetOtelError, ValueError, RecursionError, OverflowError):
+            return None
+        return spans
+
+    def _origin(self, resource: msgspec.Raw, scope: msgspec.Raw) -> tuple[Origin, _Pieces | None]:
+        """What the spans of a scope share, and what is known of their attributes if they may be plain."""
+        written = (bytes(resource), bytes(scope))
+        known = self._origins.get(written)
+        if known is not None:
+            return known
+        if len(self._origins) >= MAX_ORIGINS:
+            self._origins.clear()
+        attributes = self._json.resource(written[0])
+        name, version = self._json.scope(written[1])
+        keys = plain_keys_of(name)
+        origin = Origin(
+            resource=attributes,
+            service_name=values.text(attributes.get(semconv.SERVICE_NAME)) or "",
+            scope_name=name,
+            scope_version=version,
+            ours=name == semconv.SCOPE_NAME,
+        )
+        pieces = None if keys is None else self._pieces.setdefault(keys, _Pieces(keys, self._json))
+        self._origins[written] = origin, pieces
+        return origin, pieces
+
+    def _read(
+        self, spans: Sequence[PlainSpan], origin: Origin, pieces: _Pieces | None, into: list[PlainSpan | Member]
+    ) -> None:
+        """Read the attributes of spans of one origin; what is unusual becomes a member at once."""
+        for span in spans:
+            span.origin = origin
+            if span.encoded_events:
+                span.events = self._json.events(span.encoded_events)
+                span.encoded_events = ()
+            encoded = bytes(span.encoded)
+            span.encoded = NOT_READ  # it holds the whole request
+            if pieces is None:
+                into.append(self._member(span, encoded))
+                continue
+            attributes = self._attributes(encoded, pieces)
+            if ODD in attributes:
+                into.append(self._member(span, encoded))
+                continue
+            span.attributes = attributes if origin.ours or semconv.OPERATION_NAME in attributes else _NOTHING_SAID
+            into.append(span)
+
+    def _attributes(self, encoded: bytes, pieces: _Pieces) -> dict[str, AttributeValue]:
+        for start, between in _STYLES:
+            if encoded.startswith(start) and encoded.endswith(_END):
+                try:
+                    return dict(map(pieces.__getitem__, encoded[len(start) : -len(_END)].split(between)))
+                except (msgspec.MsgspecError, ValueError):
+                    break  # as where a value holds attributes of its own
+        return dict(starmap(pieces.keys_read.plain, self._json.attributes(encoded).items()))
+
+    def _member(self, span: PlainSpan, encoded: bytes) -> Member:
+        record = record_of_plain(span, self._json.attributes(encoded))
+        return member_of(record, read_facts(record))
+
+
+def _are_well_formed(spans: Sequence[PlainSpan]) -> bool:
+    """Whether ids and numbers are as the specification asks, with ids in lower case; all spans are looked at together.
+
+    A span without its start is left to the general way: its end decides what is wrong with it.
+    """
+    if not spans:
+        return True
+    starts, ends = [span.start_ns for span in spans], [span.end_ns for span in spans]
+    return (
+        _are_ids({span.trace_id for span in spans}, _TRACE_ID_DIGITS)
+        and _are_ids([span.span_id for span in spans], _SPAN_ID_DIGITS)
+        and _are_ids({span.parent_span_id for span in spans} - {""}, _SPAN_ID_DIGITS)
+        and min(starts) > 0
+        and min(ends) >= 0
+        and max(starts) <= _MAX_UINT64
+        and max(ends) <= _MAX_UINT64
+        and min([span.flags for span in spans]) >= 0
+    )
+
+
+def _are_ids(texts: Collection[str], digits: int) -> bool:
+    joined = "".join(texts)
+    return len(joined) == digits * len(texts) and not joined.strip(_HEX) and _are_long(texts, digits)
+
+
+def _are_long(texts: Collection[str], digits: int) -> bool:
+    return not texts or (set(map(len, texts)) == {digits} and "0" * digits not in texts)

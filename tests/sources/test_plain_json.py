@@ -1,0 +1,222 @@
+"""The quick way of OTLP JSON gives what the general way gives, on whatever is written."""
+
+import json
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from agentnet_otel import semconv
+from agentnet_otel.core.assembler import Assembler, newest_revisions
+from agentnet_otel.core.dialects import read_facts
+from agentnet_otel.core.plain_span import PlainSpan, facts_of_plain
+from agentnet_otel.core.trace_window import row_window
+from agentnet_otel.core.turn_row import row_of
+from agentnet_otel.model import SpanRecord
+from agentnet_otel.sources.files import read_spans
+from agentnet_otel.sources.otlp_json import JsonDecoder
+from agentnet_otel.sources.plain_json import PlainJsonDecoder
+from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.rebuild import TurnStream
+from tests.core.random_traces import OTHERS, OURS, as_written, nodes, spans_of
+from tests.recordings.scoring import RECORDINGS
+
+COMPACT, SPACED, INDENTED = (",", ":"), (", ", ": "), (" , ", " : ")
+IDS = {"traceId": "ab" * 16, "spanId": "cd" * 8, "startTimeUnixNano": "5", "endTimeUnixNano": "9"}
+
+
+def request(spans, scope="somebody"):
+    """A request of spans as objects of OTLP JSON."""
+    return {"resourceSpans": [{"scopeSpans": [{"scope": {"name": scope}, "spans": list(spans)}]}]}
+
+
+def attribute(key, value):
+    """An attribute as an object of OTLP JSON."""
+    kind = {str: "stringValue", bool: "boolValue", int: "intValue", float: "doubleValue"}[type(value)]
+    return {"key": key, "value": {kind: str(value) if kind == "intValue" else value}}
+
+
+def as_object(span):
+    """A span as an object of OTLP JSON."""
+    flags = {None: 0, False: 0x100, True: 0x300}[span.parent_is_remote]
+    return {
+        "traceId": span.trace_id,
+        "spanId": span.span_id,
+        **({} if span.parent_span_id is None else {"parentSpanId": span.parent_span_id}),
+        "flags": flags,
+        "name": span.name,
+        "kind": int(span.kind),
+        "startTimeUnixNano": str(span.start_ns),
+        "endTimeUnixNano": str(span.end_ns),
+        "attributes": [attribute(key, value) for key, value in span.attributes.items()],
+        "events": [{"name": e.name, "timeUnixNano": str(e.time_ns)} for e in span.events],
+        "status": {"code": int(span.status)},
+    }
+
+
+def by_scope(spans):
+    """One request, a scope for each span, for they may have several."""
+    scopes = [{"scope": {"name": s.scope_name}, "spans": [as_object(s)]} for s in spans]
+    resources = [
+        {"resource": {"attributes": [attribute(semconv.SERVICE_NAME, s.service_name)]}, "scopeSpans": [scope]}
+        for s, scope in zip(spans, scopes, strict=True)
+    ]
+    return {"resourceSpans": resources}
+
+
+def general(records):
+    """Rows by the general way, and what was counted."""
+    assembler = Assembler()
+    told = [turn for span in records for turn in assembler.feed(span)]
+    told += assembler.drain()
+    return [row_of(turn) for turn in newest_revisions(told)], assembler.counts
+
+
+def quick(data):
+    """Rows by the quick way, what was counted, and how many spans were plain."""
+    spans = PlainJsonDecoder(lambda _: None).decode(data)
+    assert spans is not None
+    window = row_window()
+    told = sorted([*window.feed(spans), *window.finish()], key=lambda pair: pair[0])
+    return [row for _, row in told], window.counts, sum(type(span) is PlainSpan for span in spans)
+
+
+def fail(what):
+    """No span is bad here."""
+    raise AssertionError(what)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    nodes(roles=OURS + OTHERS, circles=False).map(as_written) | nodes(), st.sampled_from([COMPACT, SPACED, INDENTED])
+)
+def test_both_ways_give_the_same_rows(found, separators):
+    """Rows and counts are equal for traces of every shape, and spans without odd values are plain."""
+    records = spans_of(found)
+    data = json.dumps(by_scope(records), separators=separators).encode()
+    decoded = list(JsonDecoder().decode(data, fail))
+    rows, counts, plain = quick(data)
+    expected, expected_counts = general(decoded)
+    assert rows == expected
+    assert counts == expected_counts
+    assert plain > 0 or separators is INDENTED or all(int in map(type, r.attributes.values()) for r in records)
+
+
+VALUES = st.one_of(
+    st.text(max_size=5),
+    st.sampled_from(['"', "\\", '}},{"key":"', "é", "success", "reasoning", "assumed", "12"]),
+    st.integers(-3, 3),
+    st.floats(allow_nan=False, allow_infinity=False, min_value=-1, max_value=2),
+    st.booleans(),
+)
+KEYS = st.sampled_from(
+    [
+        *(value for name, value in vars(semconv).items() if name.isupper() and isinstance(value, str)),
+        *(semconv.TURN_TOKENS_PREFIX + name for name in ("reasoning", "system")),
+        "other",
+        "",
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(KEYS, VALUES, max_size=6),
+    st.sampled_from([semconv.SCOPE_NAME, "somebody", "agentnet.core", "mlflow.x"]),
+    st.sampled_from([COMPACT, SPACED, INDENTED]),
+)
+@example({semconv.OPERATION_NAME: "", semconv.CONVERSATION_ID: "s"}, "somebody", COMPACT)
+def test_what_is_kept_of_a_span_says_what_the_span_says(said, scope, separators):
+    """Whatever an attribute is, the facts of the cut-down span are those of the whole one."""
+    span = {**IDS, "name": "x", "attributes": [attribute(key, value) for key, value in said.items()]}
+    data = json.dumps(request([span], scope), separators=separators).encode()
+    (whole,) = JsonDecoder().decode(data, fail)
+    spans = PlainJsonDecoder(lambda _: None).decode(data)
+    assert spans is not None
+    (kept,) = spans
+    assert (facts_of_plain(kept) if isinstance(kept, PlainSpan) else kept.facts) == read_facts(whole)
+
+
+@pytest.mark.parametrize("recording", sorted(path.parent.name for path in RECORDINGS.glob("*/spans.jsonl")))
+def test_recordings_give_the_same_rows(recording):
+    """Of every library, whichever of its spans are plain."""
+    path = RECORDINGS / recording / "spans.jsonl"
+    stream = TurnStream([path], row_window())
+    rows = list(stream.in_order())
+    expected, counts = general(read_spans([path], ReadReport()))
+    assert rows == expected
+    assert stream.counts == counts
+    assert rows
+
+
+def test_values_that_hold_attributes_are_no_attributes_of_the_span():
+    """A list of keys and values inside a value is not cut into attributes; nor is text that looks like one."""
+    inner = {"kvlistValue": {"values": [attribute(semconv.AGENT_NAME, "inner"), attribute(semconv.TURN_ID, "x")]}}
+    said = [
+        attribute(semconv.OPERATION_NAME, "invoke_agent"),
+        {"key": "extra", "value": inner},
+        attribute("text", '}},{"key":"gen_ai.agent.name","value":{"stringValue":"in text"'),
+        attribute(semconv.AGENT_NAME, "outer"),
+    ]
+    data = json.dumps(request([{**IDS, "name": "x", "attributes": said}]), separators=COMPACT).encode()
+    rows, _, plain = quick(data)
+    assert [row.agent for row in rows] == ["outer"]
+    assert plain == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spanId": "CD" * 8},
+        {"spanId": "0" * 16},
+        {"spanId": "cd"},
+        {"spanId": "xy" * 8},
+        {"traceId": "ab"},
+        {"parentSpanId": "0" * 16},
+        {"startTimeUnixNano": 0},
+        {"startTimeUnixNano": -1},
+        {"endTimeUnixNano": str(2**64)},
+        {"flags": -1},
+        {"kind": "SPAN_KIND_CLIENT"},
+        {"attributes": [{"key": 7}]},
+        {"attributes": [{"key": "x", "value": {"stringValue": 5}}]},
+        {"events": [{"name": 5}]},
+        {"status": {"code": "STATUS_CODE_ERROR"}},
+        {"name": None},
+    ],
+)
+def test_what_is_wrong_or_unusual_is_left_to_the_general_way(change):
+    """It tells what is wrong, and reads what is only written in another way."""
+    data = json.dumps(request([{**IDS, "name": "x", **change}]), separators=COMPACT).encode()
+    spans = PlainJsonDecoder(lambda _: None).decode(data)
+    bad = []
+    records = list(JsonDecoder().decode(data, bad.append))
+    if spans is None:
+        return
+    assert not bad
+    assert [span.span_id for span in spans] == [record.span_id for record in records]
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b'{"resourceSpans":[{"scopeSpans":7}]}', b'{"spans":[]}'])
+def test_what_is_no_request_of_spans_is_left_to_the_general_way(data):
+    """It tells what it is."""
+    assert PlainJsonDecoder(lambda _: None).decode(data) is None
+
+
+def test_lines_and_bytes_of_odd_encodings_are_left_to_the_general_way(tmp_path):
+    """A span with half a surrogate pair and one with bad UTF-8 give what they gave."""
+    good = json.dumps(request([{**IDS, "name": "x", "attributes": [attribute(semconv.AGENT_NAME, "HERE")]}]))
+    path = tmp_path / "spans.jsonl"
+    path.write_bytes(b"\n".join([good.replace("HERE", "\\ud800").encode(), good.encode().replace(b"HERE", b"\xff")]))
+    stream, report = TurnStream([path], row_window()), ReadReport()
+    list(stream.in_order())
+    assert stream.read.spans == len(list(read_spans([path], report))) == 2
+    assert stream.read.problems == report.problems
+
+
+def test_a_record_has_what_a_plain_span_has():
+    """Nothing that the general way asks for gets lost: all fields but those that only content fills."""
+    record = SpanRecord(trace_id="ab" * 16, span_id="cd" * 8, name="x", start_ns=5, end_ns=9, trace_state="ot=th:8")
+    data = json.dumps(request([{**as_object(record), "traceState": "ot=th:8"}])).encode()
+    rows, counts, _ = quick(data)
+    assert (rows, counts.spans) == ([], 1)
