@@ -60,14 +60,14 @@ check: $(VENV)/dev.stamp ## Format, lint (each test says what holds: D103), type
 	@echo "==> lint"; $(BIN)/ruff check .
 	@echo "==> types"; $(BIN)/mypy && $(BIN)/mypy tests/typing
 	@echo "==> import contracts"; $(BIN)/lint-imports
-	@echo "==> pages made from the code"; $(BIN)/python tools/make_docs.py --check
+	@echo "==> pages made from the code"; $(BIN)/python tools/make_docs.py --check && $(BIN)/python tools/make_prometheus_rule.py --check
 	@echo "==> locks"; $(BIN)/python tools/lock.py --check
 
 format: $(VENV)/dev.stamp ## Format the code and fix what can be fixed
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 docs: $(VENV)/dev.stamp ## Write the pages that are made from the code
-	@$(BIN)/python tools/make_docs.py
+	@$(BIN)/python tools/make_docs.py && $(BIN)/python tools/make_prometheus_rule.py
 
 e2e: $(VENV)/dev.stamp ## Run the tests against real servers, which Go builds once
 	@$(BIN)/python tools/build_servers.py > /dev/null || [ "$$CI" != true ] # without them the tests say why they cannot run

@@ -8,6 +8,7 @@ built again. Prints a line for each program: its name, a space, its path.
 import argparse
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -29,9 +30,13 @@ class BuildError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """One module. ``programs``: package to build by name; ``generator``: a module whose program writes the sources."""
+    """One module. ``programs``: package to build by name; ``generator``: a module whose program writes the sources.
 
-    programs: Mapping[str, str]
+    ``folders``: path in a module that is only read, by name.
+    """
+
+    programs: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     generator: str | None = None
     generate: tuple[str, ...] = field(default=())
@@ -58,8 +63,17 @@ SERVERS = {
         generate=("--config", "manifest.yaml", "--skip-get-modules", "--skip-compilation"),
     ),
     "jaeger": Server(programs={"jaeger": "github.com/jaegertracing/jaeger/cmd/all-in-one"}),
+    "kustomize": Server(programs={"kustomize": "sigs.k8s.io/kustomize/kustomize/v5"}),
+    "operator": Server(
+        folders={"crds": ("github.com/prometheus-operator/prometheus-operator", "example/prometheus-operator-crd")}
+    ),
 }
-PROGRAMS = {program: module for module, server in SERVERS.items() for program in server.programs if module != "builder"}
+PROGRAMS = {
+    name: module
+    for module, server in SERVERS.items()
+    for name in (*server.programs, *server.folders)
+    if module != "builder"
+}
 
 
 def cache() -> Path:
@@ -70,7 +84,9 @@ def cache() -> Path:
 def folder_of(module: str) -> Path:
     """Where the programs of a module are, or will be; another one whenever what they are made from changes."""
     server, digest = SERVERS[module], hashlib.sha256()
-    digest.update(repr((sorted(server.programs.items()), server.flags, server.generate)).encode())
+    digest.update(
+        repr((sorted(server.programs.items()), server.flags, server.generate, *sorted(server.folders.items()))).encode()
+    )
     for name in (module, server.generator):
         for path in sorted((MODULES / name).iterdir()) if name else ():
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -89,7 +105,8 @@ def built(module: str) -> Path:
     go = usable_go()
     with alone(module):
         if not folder.is_dir():
-            tell(f"building {', '.join(SERVERS[module].programs)} (once; takes minutes)")
+            names = ", ".join((*SERVERS[module].programs, *SERVERS[module].folders))
+            tell(f"building {names} (once; takes minutes)")
             with tempfile.TemporaryDirectory(dir=cache(), prefix=f".{module}-") as scratch:
                 build(go, module, Path(scratch)).rename(folder)
     return folder
@@ -124,11 +141,14 @@ def build(go: str, module: str, scratch: Path) -> Path:
         run([built(server.generator) / server.generator, *server.generate], source)
     for program, package in server.programs.items():
         run([go, "build", *server.flags, "-ldflags=-s -w", "-o", programs / program, package], source)
+    for name, (path, below) in server.folders.items():
+        told = json.loads(run([go, "mod", "download", "-json", path], source))
+        shutil.copytree(Path(told["Dir"], below), programs / name)
     return programs
 
 
-def run(command: list[str | Path], folder: Path) -> None:
-    """Run a command quietly.
+def run(command: list[str | Path], folder: Path) -> str:
+    """What a command says.
 
     Raises:
         BuildError: it failed; with what it said last.
@@ -138,6 +158,7 @@ def run(command: list[str | Path], folder: Path) -> None:
         last = "\n".join(done.stdout.splitlines()[-20:])
         message = f"`{' '.join(map(str, command))}` failed ({done.returncode}):\n{last}"
         raise BuildError(message)
+    return done.stdout
 
 
 @contextmanager

@@ -29,6 +29,7 @@ LOCKS = {
         *("--extra=cli", "--extra=prices", "--extra=service", "--extra=zstd", "--group=build"),
         "--constraint=requirements-dev.lock",
     ],
+    "tests/e2e/kubernetes/requirements.lock": ["--group=pyproject.toml:kubernetes"],
     "requirements-agentnet.lock": ["--group=pyproject.toml:agentnet", "--constraint=requirements-dev.lock"],
 }
 

@@ -103,7 +103,9 @@ def test_secrets_are_made_once_and_kept_from_others(deploy, tmp_path):
 
 def test_no_secret_stands_in_a_file(deploy):
     """Nothing that looks like a password or a token is written down in a configuration."""
-    given = re.compile(r"(?i)(?:password|token|secret)s?['\"]?\s*[:=]\s*['\"]?(?!\$|/|\[|\{|true|false|\./)[\w-]{6,}")
+    given = re.compile(
+        r"(?i)(?:password|token|secret)s?['\"]?[ \t]*[:=][ \t]*['\"]?(?!\$|/|\[|\{|true|false|\./)[\w-]{6,}"
+    )
     for path in deploy.rglob("*.y*ml"):
         if not {"data", "secrets"} & set(path.relative_to(deploy).parts):
             found = [match[0] for match in given.finditer(path.read_text())]
@@ -153,3 +155,10 @@ def test_the_receiver_of_notifications(deploy, tmp_path):
             process.terminate()
     lines = (tmp_path / "printed").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [alert, alert]
+
+
+def test_the_operator_gets_the_rules_that_prometheus_has(repository):
+    """The PrometheusRule is what the files of rules make: `make docs` writes it."""
+    tool = repository / "tools" / "make_prometheus_rule.py"
+    done = subprocess.run([sys.executable, tool, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
