@@ -22,9 +22,9 @@ from agentnet_otel.demo.plan import SPANS_FILE, DemoSource
 from agentnet_otel.errors import AgentNetOtelError, BackendError, ConfigurationError, MissingExtraError, reason_of
 from agentnet_otel.model import MetricsMode
 from agentnet_otel.outputs import console
-from agentnet_otel.outputs.comparisons import comparison_object, comparison_remarks, regression_lines
 from agentnet_otel.outputs.json_text import indented_json
-from agentnet_otel.outputs.reports.json_report import verdict_object
+from agentnet_otel.outputs.reports.comparisons import comparison_object, comparison_remarks, regression_lines
+from agentnet_otel.outputs.reports.json_report import runs_object, verdict_object
 from agentnet_otel.outputs.reports.wording import plain
 from agentnet_otel.outputs.turn_rows import row_line
 from agentnet_otel.prices import installed
@@ -35,6 +35,7 @@ from agentnet_otel.sources.threshold_file import read_thresholds
 
 if TYPE_CHECKING:
     from agentnet_otel.demo.run import DemoResult
+    from agentnet_otel.outputs.reports.runs import Run
     from agentnet_otel.performance.baseline import Baseline
 
 try:
@@ -157,6 +158,8 @@ def report(
 ) -> None:
     """Write a report on the turns: verdicts, latency, components, tokens, cost, slowest turns.
 
+    Several sources are also told side by side, a run each; of two it is told what changed.
+
     Example: agentnet-otel report demo-out/spans.jsonl --format md -o report.md
     """
     from agentnet_otel.outputs.reports.formats import known_format, render  # noqa: PLC0415 - of this command alone
@@ -172,6 +175,8 @@ def report(
         thresholds=table,
         trace_url=template,
         environment=rebuilt.environment,
+        runs=_runs(sources, rebuilt),
+        documented=form == "json",
     )
     _write(render(content, form), output)
     raise typer.Exit(_code(rebuilt))
@@ -215,6 +220,35 @@ def check(
     if save_baseline is not None:
         _save_baseline(now, save_baseline, rebuilt)
     raise typer.Exit(code)
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="What was before: a source, as of `report`.")],
+    now: Annotated[str, typer.Argument(metavar="B", help="What is now.")],
+    thresholds: Thresholds = None,
+    group_calls: GroupCalls = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Tell two runs side by side: percentiles, components, tokens, cost, and what changed most.
+
+    It judges nothing by its exit code; `check --baseline` does.
+
+    Example: agentnet-otel diff before.jsonl after.jsonl
+    """
+    from agentnet_otel.outputs.reports.run_blocks import diff_document  # noqa: PLC0415 - of this command alone
+    from agentnet_otel.outputs.reports.runs import Run, runs_of, with_names  # noqa: PLC0415 - of this command alone
+
+    table = _table(thresholds)
+    both = [_rebuild([source], group_calls=group_calls, quiet=quiet) for source in (before, now)]
+    runs = [Run(name=name, turns=read.turns) for name, read in zip((before, now), both, strict=True)]
+    found = runs_of(with_names(runs), table)
+    if as_json:
+        _write(indented_json(runs_object(found)), None)
+    else:
+        console.print_document(diff_document(found))
+    raise typer.Exit(max(map(_code, both)))
 
 
 @app.command()
@@ -401,6 +435,15 @@ def _tell_reading(reading: Rebuilt | TurnStream[Any], *, quiet: bool) -> None:
         _tell(reading.read.summary)
     if nothing:
         raise typer.Exit(FAILURE)
+
+
+def _runs(sources: Sequence[str], rebuilt: Rebuilt) -> "list[Run]":
+    """The turns of each source, where there are several."""
+    from agentnet_otel.outputs.reports.runs import Run, with_names  # noqa: PLC0415 - of one command alone
+
+    if len(sources) == 1:
+        return []
+    return with_names([Run(name=name, turns=rebuilt.of_source(place)) for place, name in enumerate(sources)])
 
 
 def _code(reading: Rebuilt | TurnStream[Any]) -> int:

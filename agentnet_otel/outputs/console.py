@@ -12,7 +12,9 @@ from agentnet_otel.core.regression import Change, Comparison
 from agentnet_otel.core.thresholds import Verdict
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.errors import MissingExtraError
-from agentnet_otel.outputs.comparisons import LABELS, p_text, ratio_text, side_text
+from agentnet_otel.outputs.reports import blocks
+from agentnet_otel.outputs.reports.blocks import Block, Document
+from agentnet_otel.outputs.reports.comparisons import LABELS, p_text, ratio_text, side_text
 from agentnet_otel.outputs.reports.wording import (
     interval_text,
     label_text,
@@ -105,6 +107,53 @@ def print_comparison(comparison: Comparison, stream: TextIO | None = None) -> No
         lines += [Text(f"{label}: {before} -> {now}  ").append(change), Text(f"  ratio {ratio}, p {p_value}")]
     for part in [table] if _fits(console, table) else lines:
         console.print(part)
+
+
+def print_document(document: Document, stream: TextIO | None = None) -> None:
+    """A document as text: tables where they fit, else a line a figure."""
+    console = _console(stream or sys.stdout)
+    console.print(Text(document.title, style="bold"))
+    for block in document.lead:
+        _print_block(console, block)
+    for section in document.sections:
+        console.print(Text(f"\n{section.title}", style="bold"))
+        for block in section.blocks:
+            _print_block(console, block)
+
+
+def _print_block(console: Console, block: Block) -> None:
+    match block:
+        case blocks.Table():
+            _print_rows(console, block)
+        case blocks.Chart():
+            console.print(Text(block.title))
+            _print_rows(console, block.table)
+        case blocks.Listing():
+            for number, item in enumerate(block.items, 1):
+                mark = f"{number}." if block.numbered else "-"
+                console.print(Text(f"{mark} {_words(item)}"), soft_wrap=True)
+        case blocks.Paragraph():
+            console.print(Text(_words(block.spans)), soft_wrap=True)
+
+
+def _print_rows(console: Console, rows: blocks.Table) -> None:
+    if not rows.rows:
+        console.print(Text("None."))
+        return
+    table = Table(*rows.head)
+    for row in rows.rows:
+        table.add_row(*(Text(_words(cell.spans)) for cell in row))
+    if _fits(console, table):
+        console.print(table)
+        return
+    for first, *others in rows.rows:
+        console.print(Text(_words(first.spans), style="bold"))
+        for head, cell in zip(rows.head[1:], others, strict=True):
+            console.print(Text(f"  {head}: {_words(cell.spans)}"), soft_wrap=True)
+
+
+def _words(spans: Sequence[blocks.Span]) -> str:
+    return plain("".join(span.text for span in spans))
 
 
 def print_lines(lines: Sequence[str], stream: TextIO | None = None) -> None:

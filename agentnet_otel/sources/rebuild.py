@@ -12,7 +12,9 @@ from typing import Final, Generic, TypeVar
 from agentnet_otel.core.assembler import Counts, newest_revisions
 from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.ending_order import EndingOrder
+from agentnet_otel.core.plain_span import PlainSpan
 from agentnet_otel.core.trace_window import TraceWindow
+from agentnet_otel.core.turn_parts import Member
 from agentnet_otel.core.turn_row import EndingKey, ending_key
 from agentnet_otel.errors import BackendError, InputError
 from agentnet_otel.model import Turn
@@ -39,6 +41,12 @@ class Rebuilt:
     read: ReadReport
     environment: Mapping[str, str] = field(default_factory=dict)
     out_of_order: int = 0
+    origins: Mapping[str, int] = field(default_factory=dict)
+    """Of several sources: which one a trace was first met in, by its place."""
+
+    def of_source(self, place: int) -> list[Turn]:
+        """The turns whose trace was first met in a source; of a single source all."""
+        return [turn for turn in self.turns if self.origins.get(turn.trace_id, 0) == place]
 
 
 class TurnStream(Generic[T]):
@@ -60,6 +68,12 @@ class TurnStream(Generic[T]):
         self._tick = tick
         self._window = window
         self._environment = EnvironmentFacts()
+        self._origins: dict[str, int] | None = {} if len(self._sources) > 1 else None
+
+    @property
+    def origins(self) -> Mapping[str, int]:
+        """Of several sources: which one a trace was first met in, by its place; {} of a single one."""
+        return self._origins or {}
 
     @property
     def counts(self) -> Counts:
@@ -84,18 +98,35 @@ class TurnStream(Generic[T]):
         """All turns, as they become complete."""
         stores = [Path(source) for source in self._sources if is_store(source)]
         self.read.sources += len(stores)
-        stored = (turn for folder in stores for turn in _stored_turns(folder, self.read))
+        stored = (turn for folder in stores for turn in self._of_store(folder))
         for turn in stored if len(stores) == 1 else newest_revisions(stored):
             yield [(ending_key(turn), self._window.make(turn))]
         unticked = 0
-        files = [source for source in self._sources if not is_store(source)]
-        for batch in read_batches(files, self.read, self._environment.note):
+        for batch in self._batches():
             yield self._window.feed(batch)
             unticked += len(batch)
             if self._tick is not None and unticked >= _TICK_SPANS:
                 self._tick(unticked)
                 unticked = 0
         yield self._window.finish()
+
+    def _of_store(self, folder: Path) -> Iterator[Turn]:
+        place = next(place for place, source in enumerate(self._sources) if Path(source) == folder)
+        for turn in _stored_turns(folder, self.read):
+            if self._origins is not None:
+                self._origins.setdefault(turn.trace_id, place)
+            yield turn
+
+    def _batches(self) -> Iterator[list[PlainSpan | Member]]:
+        """Spans of all sources but folders of `serve`; of several it is noted which trace is of which."""
+        for place, source in enumerate(self._sources):
+            if is_store(source):
+                continue
+            for batch in read_batches([source], self.read, self._environment.note):
+                if self._origins is not None:
+                    for span in batch:
+                        self._origins.setdefault(span.trace_id, place)
+                yield batch
 
 
 def rebuild(
@@ -117,6 +148,7 @@ def rebuild(
         read=stream.read,
         environment=stream.environment,
         out_of_order=stream.out_of_order,
+        origins=stream.origins,
     )
 
 

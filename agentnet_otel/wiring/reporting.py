@@ -14,7 +14,12 @@ from agentnet_otel.core.assembler import Counts
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.model import Turn
+from agentnet_otel.outputs.reports.analysis import Analysis
 from agentnet_otel.outputs.reports.content import DataQuality, ReportContent, report_on
+from agentnet_otel.outputs.reports.runs import Run
+from agentnet_otel.performance.analysing import analysis_of
+from agentnet_otel.performance.latency import LatencyTracker
+from agentnet_otel.performance.tokens import TokenUtilizationTracker
 from agentnet_otel.sources.read_report import ReadReport
 
 _TRACE_ID: Final = "{trace_id}"
@@ -30,10 +35,13 @@ def make_report(
     trace_url: str | None = None,
     dropped_turns: int = 0,
     environment: Mapping[str, str] | None = None,
+    runs: Sequence[Run] = (),
+    documented: bool = False,
 ) -> ReportContent:
     """The report on turns, with what ``counts`` and ``read`` tell of the data.
 
-    ``environment``: where the turns were measured, as far as that is known.
+    ``environment``: where the turns were measured, as far as that is known. ``runs``: where the turns are of several,
+    those of each. ``documented``: with the analyses of the documented trackers, which only the JSON report tells.
 
     Raises:
         ConfigurationError: ``trace_url`` has no place for the trace id.
@@ -45,8 +53,17 @@ def make_report(
         version=__version__,
         trace_url=checked_trace_url(trace_url),
         environment=environment,
+        runs=runs,
+        documented=_documented(turns) if documented and turns else None,
         quality=_quality(turns, counts, read or ReadReport(), dropped_turns, known_environment=bool(environment)),
     )
+
+
+def _documented(turns: Sequence[Turn]) -> Analysis:
+    """What the documented trackers say of turns."""
+    latency = LatencyTracker.from_turns(turns, max_history=len(turns))
+    tokens = TokenUtilizationTracker.from_turns([turn for turn in turns if turn.tokens.known], max_history=len(turns))
+    return analysis_of([], latency, tokens)
 
 
 def checked_trace_url(template: str | None) -> str | None:

@@ -4,7 +4,12 @@ import random
 
 from agentnet_otel.core.observations import Observation
 from agentnet_otel.core.regression import compare
-from agentnet_otel.outputs.comparisons import comparison_object, comparison_remarks, evidence_text, regression_lines
+from agentnet_otel.outputs.reports.comparisons import (
+    comparison_object,
+    comparison_remarks,
+    evidence_text,
+    regression_lines,
+)
 
 
 def observations(sessions, slow=1.0, seed=1):

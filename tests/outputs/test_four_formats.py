@@ -208,7 +208,7 @@ def test_the_four_formats_carry_the_same_figures(turns):
             for cell, html_cell, markdown_cell in zip(row, html_row, markdown_row, strict=True):
                 if cell.bar is None:
                     assert html_cell == text_of(cell.spans)
-                    assert " ".join(markdown_cell.split()) == " ".join(text_of(cell.spans).split())
+                    assert "".join(markdown_cell.split()) == "".join(text_of(cell.spans).split())
             for head, cell in zip(table.head[1:], row[1:], strict=True):
                 for figure in cell.figures:
                     if isinstance(figure.value, int | float):

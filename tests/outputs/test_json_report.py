@@ -60,6 +60,9 @@ KEYS = {
     ],
     "findings": [{"text", "n", "verdict", "turns"}],
     "remarks": {"verdicts", "latency", "tokens"},
+    "runs": None,
+    "comparison": None,
+    "differences": None,
     "latency": {
         "count",
         "mean_ms",

@@ -133,7 +133,7 @@ def waterfalls_chart(slowest: Sequence[SlowTurn]) -> Chart:
     names = tuple(
         sorted(
             {name for row in slowest for name, ms in row.components_ms.items() if ms > 0},
-            key=lambda name: -sum(row.components_ms.get(name, 0.0) for row in slowest),
+            key=lambda name: (-sum(row.components_ms.get(name, 0.0) for row in slowest), name),
         )
     )
     return Chart(

@@ -24,6 +24,7 @@ from agentnet_otel.outputs.reports.findings import (
 )
 from agentnet_otel.outputs.reports.opportunities import Opportunity, opportunities_of
 from agentnet_otel.outputs.reports.over_time import TimeRow, time_rows
+from agentnet_otel.outputs.reports.runs import Run, Runs, runs_of
 from agentnet_otel.outputs.reports.tables import (
     AgentRow,
     ComponentRow,
@@ -78,7 +79,8 @@ class DataQuality:
 class ReportContent:
     """One report.
 
-    ``analysis``: what the documented report says of benchmarks and trackers, where it was made of such.
+    ``analysis``: what the documented report says of benchmarks and trackers, where it was made of such; ``documented``:
+    what it would say of trackers that hold these turns. ``runs``: where the turns are of several.
     ``recommendations`` is None where they are not wanted.
     """
 
@@ -105,6 +107,8 @@ class ReportContent:
     opportunities: tuple[Opportunity, ...]
     recommendations: tuple[Recommendation, ...] | None
     analysis: Analysis | None = None
+    documented: Analysis | None = None
+    runs: Runs | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     quality: DataQuality = field(default_factory=DataQuality)
 
@@ -126,6 +130,8 @@ def report_on(
     analysis: Analysis | None = None,
     verdicts: tuple[Judgement, ...] | None = None,
     recommend: bool = True,
+    documented: Analysis | None = None,
+    runs: Sequence[Run] = (),
 ) -> ReportContent:
     """The report on ``turns``, and on what was analysed beside them.
 
@@ -140,6 +146,8 @@ def report_on(
         analysis: of benchmarks and trackers.
         verdicts: the verdict table, where it rests on more than the turns.
         recommend: whether recommendations are wanted.
+        documented: the documented analyses of these turns, for the JSON report.
+        runs: where the turns are of several, those of each.
     """
     verdicts = judge(turns, thresholds) if verdicts is None else verdicts
     components = component_rows(turns)
@@ -178,6 +186,8 @@ def report_on(
         if recommend
         else None,
         analysis=analysis,
+        documented=documented,
+        runs=runs_of(runs, thresholds) if len(runs) > 1 else None,
         environment=environment or {},
         quality=quality or DataQuality(),
     )

@@ -40,6 +40,7 @@ from agentnet_otel.outputs.reports.content import DataQuality, ReportContent
 from agentnet_otel.outputs.reports.evidence import Finding, NamedTurn
 from agentnet_otel.outputs.reports.findings import Recommendation
 from agentnet_otel.outputs.reports.opportunities import Opportunity
+from agentnet_otel.outputs.reports.run_blocks import run_blocks
 from agentnet_otel.outputs.reports.tables import LatencySummary, TokenSummary
 
 TITLE: Final = "AgentNet Performance Report"
@@ -86,6 +87,8 @@ def _sections(report: ReportContent) -> Iterator[Section]:
     else:
         yield _section(3, "Key Findings", key_findings)
         yield _section(3, "What to Do First", [_first(report.recommendations), *_outcomes(report)])
+    if report.runs is not None:
+        yield _section(2, "Runs Side by Side", run_blocks(report.runs))
     if analysis is not None and analysis.benchmarks is not None:
         yield _section(2, "Benchmark Analysis", benchmark_blocks(analysis.benchmarks))
     yield _section(2, "Performance Metrics", [])

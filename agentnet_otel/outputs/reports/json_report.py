@@ -16,8 +16,10 @@ from agentnet_otel.outputs.reports.analysis import (
     Trends,
 )
 from agentnet_otel.outputs.reports.caveats import on_latency, on_tokens, on_verdicts
+from agentnet_otel.outputs.reports.comparisons import comparison_object
 from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.outputs.reports.evidence import Finding
+from agentnet_otel.outputs.reports.runs import Runs
 from agentnet_otel.outputs.reports.wording import label_text
 
 SCHEMA_VERSION: Final = 1
@@ -31,7 +33,7 @@ def render_json(report: ReportContent) -> str:
 
 
 def _document(report: ReportContent) -> dict[str, Any]:
-    analysis = report.analysis or Analysis()
+    analysis = report.analysis or report.documented or Analysis()
     return {
         "schema_version": SCHEMA_VERSION,
         "metadata": {
@@ -61,6 +63,9 @@ def _document(report: ReportContent) -> dict[str, Any]:
             "latency": tuple(on_latency(report)),
             "tokens": tuple(on_tokens(report)),
         },
+        "runs": () if report.runs is None else report.runs.rows,
+        "comparison": None if report.runs is None else runs_object(report.runs)["comparison"],
+        "differences": () if report.runs is None else report.runs.differences,
         "latency": report.latency,
         "latency_over_time": report.over_time,
         "time_to_first_token": report.first_token,
@@ -205,6 +210,15 @@ def _recent(found: RecentTrend | None, of: str) -> dict[str, Any]:
     if found is None:
         return {}
     return {"trend": found.trend, of: found.overall, f"recent_{of}": found.recent, "change_pct": found.change_pct}
+
+
+def runs_object(runs: Runs) -> dict[str, Any]:
+    """Runs side by side; for two what became of each metric, and what changed most."""
+    return {
+        "runs": runs.rows,
+        "comparison": None if runs.comparison is None else comparison_object(runs.comparison),
+        "differences": runs.differences,
+    }
 
 
 def verdict_object(row: Judgement) -> dict[str, Any]:

@@ -208,19 +208,26 @@ def latency_summary(turns: Sequence[Turn]) -> LatencySummary | None:
         min_ms=ordered[0],
         max_ms=ordered[-1],
         stdev_ms=stdev(ordered) if len(ordered) > 1 else 0.0,
-        quantiles=tuple(
-            QuantileRow(
-                q=q,
-                value_ms=quantile(ordered, q),
-                interval=quantile_interval(ordered, q),
-                needed=min_n_for_quantile(q),
-            )
-            for q in QUANTILES
-        ),
+        quantiles=quantile_rows(ordered),
         outliers=outliers(ordered),
         buckets=_buckets(ordered, (0.0, *BUCKET_EDGES_MS)),
         histogram=_histogram(ordered),
         peak_concurrency=_peak_concurrency(turns),
+    )
+
+
+def quantile_rows(ordered: Sequence[float]) -> tuple[QuantileRow, ...]:
+    """The quantiles of sorted latencies; none without any."""
+    if not ordered:
+        return ()
+    return tuple(
+        QuantileRow(
+            q=q,
+            value_ms=quantile(ordered, q),
+            interval=quantile_interval(ordered, q),
+            needed=min_n_for_quantile(q),
+        )
+        for q in QUANTILES
     )
 
 
@@ -428,14 +435,16 @@ def _agent_row(agent: str, turns: Sequence[Turn]) -> AgentRow:
         tokens=usage.total if usage.known else None,
         cost_usd=sum(costs) if costs else None,
         efficiency=fmean(efficiencies) if efficiencies else None,
-        component_ms=_mean_component_ms(turns),
+        component_ms=component_means_ms(turns),
         mean_sufficient=len(turns) >= MIN_MEAN_N,
         p95_sufficient=len(turns) >= P95_NEEDS,
     )
 
 
-def _mean_component_ms(turns: Sequence[Turn]) -> dict[str, float]:
-    """Self time in each component, in the order of the enumeration, and what is in none; at least one turn."""
+def component_means_ms(turns: Sequence[Turn]) -> dict[str, float]:
+    """Self time of a turn in each component, in the order of the enumeration, and what is in none."""
+    if not turns:
+        return {}
     spent_ns = dict.fromkeys(LatencyComponent, 0)
     seen = set()
     rest_ns = 0
