@@ -268,6 +268,39 @@ def doctor(as_json: Json = False, quiet: Quiet = False) -> None:
         console.print_prose(diagnosis.advice if quiet else diagnosis_lines(diagnosis))
 
 
+@app.command()
+def rules(
+    thresholds: Thresholds = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Instead of standard output; a directory gets two files."),
+    ] = None,
+    native: Annotated[bool, typer.Option("--native", help="For native histograms.")] = False,
+    openslo: Annotated[bool, typer.Option("--openslo", help="The objectives as OpenSLO instead.")] = False,
+    runbooks: Annotated[str | None, typer.Option(metavar="URL", help="Where the runbooks are.")] = None,
+    grafana: Annotated[str | None, typer.Option(metavar="URL", help="Where the dashboards are.")] = None,
+    jaeger: Annotated[str | None, typer.Option(metavar="URL", help="Where the traces are.")] = None,
+) -> None:
+    """Write recording and alerting rules for Prometheus, from the limits.
+
+    Example: agentnet-otel rules --thresholds limits.yaml -o agentnet.rules.yml
+    """
+    from agentnet_otel.outputs.rules import catalogue  # noqa: PLC0415 - of this command alone
+    from agentnet_otel.outputs.rules.annotations import links_of  # noqa: PLC0415 - of this command alone
+    from agentnet_otel.outputs.rules.openslo import openslo as objectives  # noqa: PLC0415 - of this command alone
+
+    table = _table(thresholds)
+    if openslo:
+        _write(objectives(table), output)
+        return
+    options = catalogue.RuleOptions(table=table, links=links_of(runbooks, grafana, jaeger), native=native)
+    if output is None or not output.is_dir():
+        _write(catalogue.all_rules(options), output)
+        return
+    for name, text in catalogue.rule_files(options).items():
+        _write(text, output / name)
+
+
 def _demo_object(result: "DemoResult") -> dict[str, Any]:
     report = result.report
     return {

@@ -91,15 +91,17 @@ DOCUMENTED: Final[Mapping[Metric, Threshold]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThresholdTable:
-    """The limits in use: a default for every agent, and what differs for single agents."""
+    """The limits in use: a default for all turns, and what differs for single agents and for single models."""
 
     default: Mapping[Metric, Threshold] = field(default_factory=lambda: DOCUMENTED)
     agents: Mapping[str, Mapping[Metric, Threshold]] = field(default_factory=dict)
+    models: Mapping[str, Mapping[Metric, Threshold]] = field(default_factory=dict)
 
-    def of(self, metric: Metric, agent: str | None = None) -> Threshold:
-        """The limits of a metric, for an agent where it has its own."""
+    def of(self, metric: Metric, agent: str | None = None, model: str | None = None) -> Threshold:
+        """The limits of a metric: the agent's own, else the model's own, else those of all."""
         own = self.agents.get(agent, {}) if agent is not None else {}
-        return own.get(metric) or self.default[metric]
+        theirs = self.models.get(model, {}) if model is not None else {}
+        return own.get(metric) or theirs.get(metric) or self.default[metric]
 
 
 def with_limits(base: Threshold, recommended: float | None, critical: float | None) -> Threshold:

@@ -14,6 +14,7 @@ from agentnet_otel.instrumentation import faults
 from agentnet_otel.instrumentation.labels import LabelCap, LabelSets
 from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.instrumentation.providers import SCOPE_ATTRIBUTES, storages_of
+from agentnet_otel.instrumentation.watched_exporter import totals as exports
 from agentnet_otel.model import (
     LatencyComponent,
     Outcome,
@@ -133,8 +134,16 @@ class TurnMetrics:
             (semconv.METRIC_SELF_MISUSE, semconv.UNIT_CALL, lambda: faults.log.misuses),
             (semconv.METRIC_SELF_ABANDONED, semconv.UNIT_SPAN, lambda: lifecycle.abandoned),
             (semconv.METRIC_SELF_LABELS_FOLDED, semconv.UNIT_VALUE, lambda: self._cap.folded),
+            (semconv.METRIC_SELF_SPANS_DROPPED, semconv.UNIT_SPAN, exports.dropped),
+            (semconv.METRIC_SELF_EXPORT_FAILURES, semconv.UNIT_BATCH, exports.failures),
         ):
             meter.create_observable_counter(name, [_observer(read)], unit)
+        meter.create_observable_gauge(
+            semconv.METRIC_SELF_EXPORT_QUEUE,
+            [_observer(exports.waiting)],
+            semconv.UNIT_SPAN,
+            "Spans that wait for export.",
+        )
 
     def turn_started(self, agent: str, context: Context | None) -> None:
         """One more turn is open."""

@@ -21,7 +21,6 @@ from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetr
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import (
-    BatchSpanProcessor,
     ConsoleSpanExporter,
     SimpleSpanProcessor,
     SpanExporter,
@@ -32,7 +31,7 @@ from agentnet_otel.instrumentation import faults
 from agentnet_otel.instrumentation.environment import resource_attributes
 from agentnet_otel.instrumentation.file_exporter import FileSpanExporter
 from agentnet_otel.instrumentation.providers import is_configured
-from agentnet_otel.instrumentation.watched_exporter import WatchedExporter
+from agentnet_otel.instrumentation.watched_exporter import WatchedBatch, WatchedExporter
 
 FILE_PREFIX: Final = "file:"
 FILE_QUEUE_SIZE: Final = 65_536
@@ -236,7 +235,7 @@ def processor_of(exporter: str) -> SpanProcessor:
     try:
         if path:
             size = None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") else FILE_QUEUE_SIZE
-            return BatchSpanProcessor(WatchedExporter(FileSpanExporter(path)), max_queue_size=size)
+            return WatchedBatch(WatchedExporter(FileSpanExporter(path)), max_queue_size=size)
         return _processor(exporter, ConsoleSpanExporter() if exporter == CONSOLE else TRACES.load(exporter)())
     except ValueError as error:  # of the SDK, for its variables
         message = f"exporter={exporter!r} cannot be made: {error} Look at the OTEL_* variables"
@@ -274,7 +273,7 @@ def _resource() -> Resource:
 
 def _processor(name: str, exporter: SpanExporter) -> SpanProcessor:
     watched = WatchedExporter(exporter)
-    return SimpleSpanProcessor(watched) if name == CONSOLE else BatchSpanProcessor(watched)
+    return SimpleSpanProcessor(watched) if name == CONSOLE else WatchedBatch(watched)
 
 
 def _reader(exporter: Any) -> MetricReader:

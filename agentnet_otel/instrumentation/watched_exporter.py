@@ -1,9 +1,21 @@
-"""An exporter that remembers whether it failed: batching processors do not tell, and a flush has to."""
+"""Exporters and queues that are looked at: what waits, what was lost, and whether a batch failed.
 
+Batching processors do not tell, a flush has to, and so has whoever relies on the traces.
+"""
+
+import os
+import threading
+import weakref
 from collections.abc import Sequence
+from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from agentnet_otel.instrumentation.lifecycle import lifecycle
+
+DEFAULT_QUEUE_SIZE: Final = 2048
+"""The SDK's own, where ``OTEL_BSP_MAX_QUEUE_SIZE`` says nothing."""
 
 
 class WatchedExporter(SpanExporter):
@@ -12,26 +24,109 @@ class WatchedExporter(SpanExporter):
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
         self.failures = 0
+        self.dropped = 0
+        """Spans of these batches, and those for which no room was in the queue."""
+        self.waiting = 0
+        """Spans that ended and were not handed to the exporter yet."""
+        self._lock = threading.RLock()
+        lifecycle.renew_lock_after_fork(self)
+        _exporters.add(self)
+
+    def queued(self, max_queue_size: int) -> None:
+        """A span comes into a queue of that size; where it is full, the oldest one goes."""
+        with self._lock:
+            if self.waiting < max_queue_size:
+                self.waiting += 1
+            else:
+                self.dropped += 1
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Pass on, and look at what comes back."""
+        with self._lock:
+            self.waiting = max(0, self.waiting - len(spans))
         result = SpanExportResult.FAILURE
         try:
             result = self._exporter.export(spans)
         finally:
-            self.failures += result is not SpanExportResult.SUCCESS
+            if result is not SpanExportResult.SUCCESS:
+                self.failures += 1
+                self.dropped += len(spans)
         return result
 
     def shutdown(self) -> None:
-        """Pass on."""
+        """Pass on; nothing waits any more."""
         self._exporter.shutdown()
+        self.waiting = 0
+        totals.let_go(self)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Pass on; most exporters have nothing that waits, and say nothing."""
         return self._exporter.force_flush(timeout_millis) is not False
+
+    def reset_lock(self) -> None:
+        """Begin anew, in a forked child, whose queue is empty."""
+        self._lock = threading.RLock()
+        self.failures = self.dropped = self.waiting = 0
+
+
+_exporters: Final[weakref.WeakSet[WatchedExporter]] = weakref.WeakSet()
+
+
+class WatchedBatch(BatchSpanProcessor):
+    """Tells its exporter what comes into the queue."""
+
+    def __init__(self, exporter: WatchedExporter, max_queue_size: int | None = None) -> None:
+        super().__init__(exporter, max_queue_size=max_queue_size)
+        self._watched = exporter
+        self._max_queue_size = max_queue_size or _queue_size_of_environment()
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Count what will be queued, and queue it."""
+        if span.context is not None and span.context.trace_flags.sampled:
+            self._watched.queued(self._max_queue_size)
+        super().on_end(span)
+
+
+class ExportTotals:
+    """What all exporters of this process have come to; it never goes back when one of them is gone."""
+
+    def __init__(self) -> None:
+        self._gone_failures = self._gone_dropped = 0
+
+    def failures(self) -> int:
+        """Batches that were not taken."""
+        return self._gone_failures + sum(exporter.failures for exporter in list(_exporters))
+
+    def dropped(self) -> int:
+        """Spans that were lost."""
+        return self._gone_dropped + sum(exporter.dropped for exporter in list(_exporters))
+
+    def waiting(self) -> int:
+        """Spans in queues."""
+        return sum(exporter.waiting for exporter in list(_exporters))
+
+    def let_go(self, exporter: WatchedExporter) -> None:
+        """Keep the counts of an exporter that was shut down."""
+        if exporter in _exporters:
+            _exporters.discard(exporter)
+            self._gone_failures += exporter.failures
+            self._gone_dropped += exporter.dropped
+
+    def reset_lock(self) -> None:
+        """Begin anew, in a forked child."""
+        self._gone_failures = self._gone_dropped = 0
+
+
+totals: Final = ExportTotals()
+lifecycle.renew_lock_after_fork(totals)
 
 
 def failed_batches(processor: object) -> int:
     """Batches that a processor's exporter did not take; 0 for one that is not watched."""
     exporter = getattr(processor, "span_exporter", None)
     return exporter.failures if isinstance(exporter, WatchedExporter) else 0
+
+
+def _queue_size_of_environment() -> int:
+    text = os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE", "")
+    return int(text) if text.isdecimal() and int(text) else DEFAULT_QUEUE_SIZE

@@ -5,8 +5,11 @@
     agents:
       planner:
         turn_latency: {critical: 9000}
+    models:
+      m-large:
+        cost_per_turn: {recommended: 0.02}
 
-What is left out keeps the documented limit; an agent's own go before those for all.
+What is left out keeps the documented limit; an agent's own go before a model's, and these before those for all.
 """
 
 import importlib
@@ -21,6 +24,7 @@ MAX_FILE_BYTES: Final = 256 * 1024
 """A file of limits is short; what is longer is something else, and would take long to find out about."""
 
 _AGENTS: Final = "agents"
+_MODELS: Final = "models"
 _LIMITS: Final = ("recommended", "critical")
 
 
@@ -36,18 +40,28 @@ def read_thresholds(path: str | Path) -> ThresholdTable:
     if document is None:
         return ThresholdTable()
     _require_mapping(document, name, "the file")
-    default = {
-        **DOCUMENTED,
-        **_limits_of({k: v for k, v in document.items() if k != _AGENTS}, document, name, DOCUMENTED),
-    }
-    agents: dict[str, Mapping[Metric, Threshold]] = {}
-    own = document.get(_AGENTS)
-    if own is not None:
-        _require_mapping(own, name, _AGENTS)
-        for agent, limits in own.items():
-            _require_mapping(limits, _place(own, agent, name), f"agent {agent!r}")
-            agents[str(agent)] = _limits_of(limits, limits, name, default)
-    return ThresholdTable(default=default, agents=agents)
+    for_all = {key: given for key, given in document.items() if key not in {_AGENTS, _MODELS}}
+    default = {**DOCUMENTED, **_limits_of(for_all, document, name, DOCUMENTED)}
+    return ThresholdTable(
+        default=default,
+        agents=_own_limits(document, _AGENTS, "agent", name, default),
+        models=_own_limits(document, _MODELS, "model", name, default),
+    )
+
+
+def _own_limits(
+    document: Mapping[Any, Any], section: str, whose: str, name: str, default: Mapping[Metric, Threshold]
+) -> dict[str, Mapping[Metric, Threshold]]:
+    """Limits by agent, or by model."""
+    own = document.get(section)
+    if own is None:
+        return {}
+    _require_mapping(own, _place(document, section, name), section)
+    found: dict[str, Mapping[Metric, Threshold]] = {}
+    for who, limits in own.items():
+        _require_mapping(limits, _place(own, who, name), f"{whose} {who!r}")
+        found[str(who)] = _limits_of(limits, limits, name, default)
+    return found
 
 
 def _load(path: Path) -> Any:

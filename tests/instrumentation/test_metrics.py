@@ -116,10 +116,21 @@ def test_each_instrument_has_its_unit_keys_and_values(telemetry, name):
 def test_all_instruments_are_told(telemetry):
     """A turn writes these instruments and the counters of ourselves, nothing else."""
     one_turn(clocked(telemetry))
-    own = {f"agentnet.otel.{name}" for name in ("hook.faults", "misuse", "labels.folded", "spans.abandoned")}
+    own = {
+        f"agentnet.otel.{name}"
+        for name in (
+            "hook.faults",
+            "misuse",
+            "labels.folded",
+            "spans.abandoned",
+            "spans.dropped",
+            "export.failures",
+            "export.queue",
+        )
+    }
     found = described(telemetry)
     assert found.keys() == EXPECTED.keys() | own
-    assert {found[name].unit for name in own} == {"{fault}", "{call}", "{value}", "{span}"}
+    assert {found[name].unit for name in own} == {"{fault}", "{call}", "{value}", "{span}", "{batch}"}
 
 
 @pytest.mark.parametrize("sampler", [ALWAYS_OFF, TraceIdRatioBased(0.1), ParentBased(TraceIdRatioBased(0.5))])

@@ -17,6 +17,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from agentnet_otel.errors import BackendError, ConfigurationError
 from agentnet_otel.outputs.prometheus import PrometheusEndpoint
 
+HOST = f"process-{os.getpid()}.example"
 OPENMETRICS = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.3"
 
 
@@ -49,7 +50,8 @@ def get(server, method="GET", **headers):
 
 
 def by_wsgi(app, **environ):
-    """Status, headers and body of a call."""
+    """Status, headers and body of a call; at an address that no other process of the tests claims."""
+    environ["SERVER_NAME"] = HOST
     setup_testing_defaults(environ)
     started = []
     body = b"".join(app(environ, lambda status, headers: started.append((status, dict(headers)))))
@@ -57,9 +59,10 @@ def by_wsgi(app, **environ):
     return status, headers, body
 
 
-def by_asgi(app, method="GET", headers=(), server=("127.0.0.1", 9000)):
+def by_asgi(app, method="GET", headers=()):
     """Messages that a request is answered with."""
     sent = []
+    server = (HOST, 9000)
 
     async def receive():
         return {"type": "http.request", "body": b"", "more_body": False}

@@ -1,0 +1,47 @@
+"""Whom a limit is for: everybody who has none of their own, one agent, or one model.
+
+An agent's own limits go before those of a model. Each turn is judged once a metric: who has limits of their own is
+left out of the rule for all.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from agentnet_otel.core.thresholds import Metric, Threshold, ThresholdTable
+from agentnet_otel.outputs.rules.promql import AGENT, MODEL, SERVICE, one_of, quoted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """``limits`` names it on series and alerts; empty for everybody."""
+
+    limits: str
+    by: tuple[str, ...]
+    matchers: tuple[str, ...]
+    threshold: Threshold
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What marks its series."""
+        return {"limits": self.limits} if self.limits else {}
+
+    def recorded(self, name: str) -> str:
+        """The series of that name that are its own."""
+        return f"{name}{{limits={quoted(self.limits)}}}"
+
+
+def scopes(table: ThresholdTable, metric: Metric) -> Iterator[Scope]:
+    """All that have limits of a metric: everybody first, then agents, then models."""
+    agents = sorted(agent for agent, own in table.agents.items() if metric in own)
+    models = sorted(model for model, own in table.models.items() if metric in own)
+    no_agent = f"{AGENT}!~{one_of(agents)}" if agents else ""
+    no_model = f"{MODEL}!~{one_of(models)}" if models else ""
+    each = (SERVICE, AGENT)
+    yield Scope(limits="", by=each, matchers=(no_agent, no_model), threshold=table.of(metric))
+    for agent in agents:
+        own = (f"{AGENT}={quoted(agent)}",)
+        yield Scope(limits=f"agent {agent}", by=each, matchers=own, threshold=table.of(metric, agent))
+    for model in models:
+        theirs = (f"{MODEL}={quoted(model)}", no_agent)
+        threshold = table.of(metric, model=model)
+        yield Scope(limits=f"model {model}", by=(*each, MODEL), matchers=theirs, threshold=threshold)

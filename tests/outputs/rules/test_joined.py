@@ -1,0 +1,78 @@
+"""Limit, alert, case of promtool and runbook belong together: none is forgotten."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentnet_otel.core.thresholds import Metric, Threshold
+from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts
+from agentnet_otel.outputs.rules.documented import ALERTS
+
+ROOT = Path(__file__).resolve().parents[3]
+NAMES = {alert.alert for alert in alerts(RuleOptions())}
+SECTIONS = ["Meaning", "Impact", "Look at first", "Silence", "Fix"]
+
+
+@pytest.fixture(scope="module")
+def cases():
+    """The cases of promtool, by alert."""
+    folder = ROOT / "tests" / "e2e" / "rules"
+    sys.path.insert(0, str(folder))
+    try:
+        spec = importlib.util.spec_from_file_location("cases_of_rules", folder / "test_rules.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(folder))
+    return module.CASES
+
+
+def table():
+    """Alert -> its row in docs/alerts.md."""
+    rows = re.findall(
+        r"^\| \[(\w+)\]\((\S+)\) \| (.+?) \| .+ \| `(\S+)` \|$", (ROOT / "docs/alerts.md").read_text(), re.MULTILINE
+    )
+    return {name: (link, severities, test) for name, link, severities, test in rows}
+
+
+def test_every_limit_has_alerts():
+    """Each metric of the table of limits, at both levels."""
+    assert set(ALERTS) == set(Metric)
+    assert {field for field in Threshold.__dataclass_fields__ if field in {"recommended", "critical"}} == {
+        "recommended",
+        "critical",
+    }
+
+
+def test_every_alert_has_cases(cases):
+    """Those that every alert needs have their names."""
+    assert set(cases) == NAMES
+    for alert, found in cases.items():
+        names = " ".join(case.name for case in found)
+        assert len({case.name for case in found}) >= 5, alert
+        for wanted in ("fires", "not ", "resolves", "gap"):
+            assert wanted in names, f"{alert}: no case {wanted!r}"
+
+
+def test_every_alert_has_a_runbook():
+    """One page each, with the same sections, a query to begin with, and how to silence just this alert."""
+    pages = {path.stem: path.read_text() for path in (ROOT / "docs" / "runbooks").glob("*.md")}
+    assert set(pages) == NAMES
+    for name, text in pages.items():
+        assert text.startswith(f"# {name}\n")
+        assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS, name
+        assert "```promql" in text
+        assert f"alertname={name}" in text
+
+
+def test_every_alert_stands_in_the_table_with_its_test():
+    """docs/alerts.md names page, severities and test of each, and no other."""
+    severities = {}
+    for alert in alerts(RuleOptions()):
+        severities.setdefault(alert.alert, []).append(alert.severity.value)
+    assert table() == {
+        name: (f"runbooks/{name}.md", ", ".join(severities[name]), f"test_alert[{name}]") for name in NAMES
+    }
