@@ -99,7 +99,9 @@ def starting(folder):
         for one in started:
             if one.process.poll() is None:
                 one.process.kill()
-                one.process.communicate()
+            one.process.wait()
+            one.process.stdout.close()
+            one.process.stderr.close()
 
 
 @pytest.fixture

@@ -1,0 +1,312 @@
+"""What `serve` promises: what was acknowledged is on the disk, each turn once; troubles are told, and pass."""
+
+import json
+import os
+import random
+import resource
+import signal
+import socket
+import sqlite3
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from test_limits import child_of, held_up
+from turn_requests import EXPORT, batch, export, ids
+
+from agentnet_otel.errors import BackendError
+from agentnet_otel.sources.store.store import Store
+
+pytestmark = pytest.mark.slow
+
+TLS = Path(__file__).with_name("tls")
+
+
+def free_ports(count):
+    """Ports that nobody listens at."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+def counted(bridge):
+    """Turns in the metrics."""
+    page = bridge.get("/metrics")[1].decode()
+    return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith("agentnet_turns_total{"))
+
+
+class Sender(threading.Thread):
+    """Sends turns, each until it is acknowledged, whatever happens to the server."""
+
+    def __init__(self, address, first, stop):
+        super().__init__()
+        self.address, self.number, self.stop = address, first, stop
+        self.acknowledged = []
+
+    def run(self):
+        """Until it is told to stop."""
+        with grpc.insecure_channel(self.address) as channel:
+            call = channel.unary_unary(EXPORT)
+            while not self.stop.is_set():
+                self.number += 1
+                request = batch(self.number, children=2).SerializeToString()
+                while not self.stop.is_set():
+                    try:
+                        call(request, timeout=5, wait_for_ready=True)
+                    except grpc.RpcError:
+                        continue
+                    self.acknowledged.append(f"t{self.number}")
+                    break
+                time.sleep(0.005)
+
+
+def test_killed_at_any_moment(serve):
+    """The process, or the one that understands, again and again, while senders retry: each turn once, also counted."""
+    chance = random.Random(7)
+    door, web = free_ports(2)
+    stop = threading.Event()
+    senders = [Sender(f"127.0.0.1:{door}", first, stop) for first in (100_000, 200_000, 300_000)]
+    options = ("--otlp-grpc", f"127.0.0.1:{door}", "--web", f"127.0.0.1:{web}")
+    bridge = serve(*options)
+    for sender in senders:
+        sender.start()
+    for _ in range(4):
+        time.sleep(chance.uniform(0.2, 3))
+        os.kill(child_of(bridge), signal.SIGKILL)
+        time.sleep(chance.uniform(0.2, 3))
+        bridge.stop(signal.SIGKILL)
+        bridge = serve(*options)
+    time.sleep(1)
+    stop.set()
+    for sender in senders:
+        sender.join()
+    acknowledged = {turn for sender in senders for turn in sender.acknowledged}
+    turns = bridge.turns(len(acknowledged))
+    assert len(acknowledged) > 50
+    assert len(ids(turns)) == len(set(ids(turns)))
+    assert acknowledged <= set(ids(turns))
+    assert {turn["spans"] for turn in turns if turn["turn_id"] in acknowledged} == {3}
+    assert counted(bridge) == len(bridge.turns())
+    assert bridge.stop() == 0
+
+
+def test_a_full_disk_is_told_and_passes(serve):
+    """Senders are told to try again, readers that it is not ready; when there is room, it goes on by itself."""
+    bridge = serve()
+    export(bridge.grpc, batch(1).SerializeToString())
+    bridge.turns(1)
+    pids = [bridge.process.pid, child_of(bridge)]
+    for pid in pids:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    with pytest.raises(grpc.RpcError) as raised:
+        export(bridge.grpc, batch(2).SerializeToString())
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "store" in raised.value.details()
+    status, _, headers = bridge.post(batch(3).SerializeToString())
+    assert (status, "retry-after" in headers) == (503, True)
+    status, body, _ = bridge.get("/readyz")
+    assert status == 503
+    assert b"not ready: the store" in body
+    assert bridge.get("/healthz")[0] == bridge.get("/api/turns")[0] == 200
+    for pid in pids:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    export(bridge.grpc, batch(2).SerializeToString())
+    assert ids(bridge.turns(2)) == ["t1", "t2"]
+    assert bridge.get("/readyz")[0] == 200
+    assert bridge.stop() == 0
+    assert "Traceback" not in "".join(bridge.told)
+
+
+def test_turns_that_find_no_room_are_kept_later(serve):
+    """Requests are taken meanwhile: they are on the disk, and their turns follow."""
+    bridge = serve()
+    export(bridge.grpc, batch(1).SerializeToString())
+    bridge.turns(1)
+    child = child_of(bridge)
+    resource.prlimit(child, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    export(bridge.grpc, batch(2).SerializeToString())
+    end = time.monotonic() + 30
+    while bridge.get("/readyz")[0] == 200 and time.monotonic() < end:
+        time.sleep(0.1)
+    status, body, _ = bridge.get("/readyz")
+    assert status == 503
+    assert b"turns.sqlite" in body
+    export(bridge.grpc, batch(3).SerializeToString())
+    resource.prlimit(child, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    assert ids(bridge.turns(3)) == ["t1", "t2", "t3"]
+    assert counted(bridge) == 3
+    assert bridge.get("/readyz")[0] == 200
+
+
+def test_sigterm_under_load(serve):
+    """Whoever is answered is kept; the exit code is 0, also where the child does nothing and must be killed."""
+    bridge = serve()
+    stop = threading.Event()
+    senders = [Sender(bridge.grpc, first, stop) for first in (1000, 2000)]
+    for sender in senders:
+        sender.start()
+    time.sleep(1)
+    bridge.process.send_signal(signal.SIGTERM)
+    assert bridge.process.wait(60) == 0
+    stop.set()
+    for sender in senders:
+        sender.join()
+    acknowledged = {turn for sender in senders for turn in sender.acknowledged}
+    again = serve()
+    assert acknowledged <= set(ids(again.turns(len(acknowledged))))
+    with held_up(again):
+        begin = time.monotonic()
+        again.process.send_signal(signal.SIGTERM)
+        assert again.process.wait(60) == 0
+        assert time.monotonic() - begin < 40
+
+
+def test_retention_by_age_from_arrival(serve, tmp_path):
+    """Old turns go though they just came only if they came long ago; what was counted stays counted."""
+    bridge = serve("--keep-days", "0.0001")
+    request = batch(1, 2)
+    for span in request.resource_spans[0].scope_spans[0].spans:
+        span.start_time_unix_nano, span.end_time_unix_nano = 1, 2
+    export(bridge.grpc, request.SerializeToString())
+    assert len(bridge.turns(2)) == 2
+    end = time.monotonic() + 40
+    while bridge.turns() and time.monotonic() < end:
+        time.sleep(0.5)
+    assert bridge.turns() == []
+    assert counted(bridge) == 2
+
+
+def test_the_metrics_go_on_after_a_restart(serve):
+    """Also those of turns that were told just before it was killed; with the start that they had."""
+    bridge = serve()
+    export(bridge.grpc, batch(1, 2, 3).SerializeToString())
+    bridge.turns(3)
+    accept = {"Accept": "application/openmetrics-text"}
+    created = [line for line in bridge.get("/metrics", accept)[1].splitlines() if b"agentnet_turns_created" in line]
+    assert len(created) == 1
+    bridge.stop()
+    bridge = serve()
+    assert counted(bridge) == 3
+    export(bridge.grpc, batch(4).SerializeToString())
+    bridge.turns(4)
+    bridge.stop(signal.SIGKILL)
+    bridge = serve()
+    end = time.monotonic() + 30
+    while counted(bridge) < 4 and time.monotonic() < end:
+        time.sleep(0.2)
+    page = bridge.get("/metrics", accept)[1].splitlines()
+    assert counted(bridge) == 4
+    assert [line for line in page if b"agentnet_turns_created" in line] == created
+
+
+@pytest.mark.parametrize("name", ["lock", "turns.sqlite", "requests"])
+def test_a_store_that_cannot_be_used_is_one_sentence(name, tmp_path):
+    """Something else stands where a part of it should."""
+    (tmp_path / "store").mkdir()
+    if name == "requests":
+        (tmp_path / "store" / name).write_text("")
+    else:
+        (tmp_path / "store" / name).mkdir()
+    with pytest.raises(BackendError, match=r"^the store \S+ cannot be (written|used): "):
+        Store(tmp_path / "store", print)
+
+
+def test_a_read_only_store_is_one_sentence(tmp_path):
+    """For a user who may not write there."""
+    store = tmp_path / "store"
+    Store(store, print).close()
+    for path in (*store.iterdir(), store):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    nobody = "import os; os.geteuid() or os.setuid(65534)\n"
+    code = (
+        "from pathlib import Path\nfrom agentnet_otel.sources.store.store import Store\n"
+        f"{nobody}try:\n    Store(Path({str(store)!r}), print)\nexcept Exception as error:\n    print(repr(error))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    store.chmod(0o755)
+    assert done.stdout.startswith(f"BackendError('the store {store} cannot be written: ")
+
+
+def test_erasing_a_session(serve, tmp_path):
+    """From the turns and from the requests; the rest stays, also after another start. Not while it runs."""
+    request = batch(1, 2)
+    for number, span in enumerate(request.resource_spans[0].scope_spans[0].spans):
+        said = "very-private" if number < 2 else "other"
+        span.attributes.add(key="gen_ai.conversation.id").value.string_value = said
+    bridge = serve()
+    export(bridge.grpc, request.SerializeToString())
+    export(bridge.grpc, batch(3).SerializeToString())
+    bridge.turns(3)
+    command = [sys.executable, "-m", "agentnet_otel", "store", "purge", str(tmp_path / "store")]
+    running = subprocess.run([*command, "--all"], capture_output=True, text=True, check=False)
+    assert (running.returncode, "in use by process" in running.stderr) == (1, True)
+    bridge.stop()
+    nothing = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (nothing.returncode, "nothing is selected" in nothing.stderr) == (2, True)
+    erased = subprocess.run([*command, "--session", "very-private", "--json"], capture_output=True, check=True)
+    assert json.loads(erased.stdout) == {"turns": 1, "traces": 1, "spans": 2}
+    files = [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+    assert not any(b"very-private" in path.read_bytes() for path in files)
+    bridge = serve()
+    export(bridge.grpc, batch(4).SerializeToString())
+    assert ids(bridge.turns(3)) == ["t2", "t3", "t4"]
+    bridge.stop()
+    subprocess.run([*command, "--all", "-q"], check=True)
+    with sqlite3.connect(tmp_path / "store" / "turns.sqlite") as db:
+        assert db.execute("SELECT COUNT(*) FROM turns").fetchone() == (0,)
+    db.close()
+    bridge = serve()
+    assert bridge.turns() == []
+    assert counted(bridge) == 4
+
+
+def test_tls(serve):
+    """On every door; who speaks plainly, or does not trust the certificate, gets nowhere."""
+    bridge = serve("--tls-cert", str(TLS / "certificate.pem"), "--tls-key", str(TLS / "key.pem"))
+    trusted = (TLS / "certificate.pem").read_bytes()
+    with grpc.secure_channel(bridge.grpc, grpc.ssl_channel_credentials(trusted)) as channel:
+        channel.unary_unary(EXPORT)(batch(1).SerializeToString(), timeout=30)
+    with pytest.raises(grpc.RpcError), grpc.secure_channel(bridge.grpc, grpc.ssl_channel_credentials()) as channel:
+        channel.unary_unary(EXPORT)(batch(2).SerializeToString(), timeout=5)
+    with pytest.raises(grpc.RpcError):
+        export(bridge.grpc, batch(2).SerializeToString(), timeout_s=5)
+    context = ssl.create_default_context(cadata=trusted.decode())
+    for door in (bridge.http, bridge.web):
+        host, _, port = door.rpartition(":")
+        with (
+            socket.create_connection((host, int(port)), timeout=30) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as one,
+        ):
+            one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert one.recv(100).startswith(b"HTTP/1.1 " + (b"200" if door == bridge.web else b"404"))
+            assert one.version() in {"TLSv1.2", "TLSv1.3"}
+        with socket.create_connection((host, int(port)), timeout=30) as plain:
+            plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b"200" not in plain.recv(100)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--tls-cert", "{tls}/key.pem", "--tls-key", "{tls}/key.pem"), "no certificate and its key"),
+        (("--tls-cert", "{tls}/certificate.pem", "--tls-key", "{tls}/none"), "cannot be read"),
+        (("--metrics", "some"), "some"),
+        (("--max-backlog-mb", "0"), "greater than or equal to 1"),
+    ],
+)
+def test_wrong_options_of_doors(options, told, tmp_path):
+    """Exit code 2 and a sentence, before anything is opened."""
+    command = [sys.executable, "-m", "agentnet_otel", "serve", "--web", "127.0.0.1:0", "--store", tmp_path / "store"]
+    given = [option.format(tls=TLS) for option in options]
+    done = subprocess.run([*command, *given], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "store").exists()
