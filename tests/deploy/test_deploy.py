@@ -162,3 +162,20 @@ def test_the_operator_gets_the_rules_that_prometheus_has(repository):
     tool = repository / "tools" / "make_prometheus_rule.py"
     done = subprocess.run([sys.executable, tool, "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_each_critical_alert_inhibits_its_warning(deploy):
+    """Alertmanager knows each pair of alerts that the rules have, and nothing that they have not."""
+    groups = [group for path in (deploy / "prometheus").glob("*.rules.yml") for group in read(path)["groups"]]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+    names = {alert.removesuffix("Critical") for alert in alerts if alert.endswith("Critical")}
+    pairs = {(f"{name}Critical", f"{name}Warning") for name in names if f"{name}Warning" in alerts}
+    assert len(pairs) >= 4
+
+    def alert_of(matchers):
+        (matcher,) = matchers
+        return matcher.removeprefix("alertname = ")
+
+    configured = read(deploy / "alertmanager" / "alertmanager.yml")["inhibit_rules"]
+    assert {(alert_of(rule["source_matchers"]), alert_of(rule["target_matchers"])) for rule in configured} == pairs
+    assert all(set(rule["equal"]) >= {"service_name", "gen_ai_agent_name"} for rule in configured)
