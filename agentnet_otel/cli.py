@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from agentnet_otel._version import __version__
-from agentnet_otel.core.assembler import Counts
+from agentnet_otel.core.assembler import QUIET_NS, Counts
 from agentnet_otel.core.regression import Comparison
 from agentnet_otel.core.statistics import MIN_MEAN_N
 from agentnet_otel.core.thresholds import ThresholdTable, Verdict
@@ -20,13 +20,13 @@ from agentnet_otel.core.trace_window import row_window
 from agentnet_otel.core.verdicts import Judgement, judge, worst
 from agentnet_otel.demo.plan import SPANS_FILE, DemoSource
 from agentnet_otel.errors import AgentNetOtelError, BackendError, ConfigurationError, MissingExtraError, reason_of
-from agentnet_otel.model import MetricsMode
+from agentnet_otel.model import MetricsMode, Turn
 from agentnet_otel.outputs import console
 from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.comparisons import comparison_object, comparison_remarks, regression_lines
 from agentnet_otel.outputs.reports.json_report import runs_object, verdict_object
 from agentnet_otel.outputs.reports.wording import plain
-from agentnet_otel.outputs.turn_rows import row_line
+from agentnet_otel.outputs.turn_rows import row_line, turn_line
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.access import read_access
 from agentnet_otel.sources.read_report import ReadReport
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from agentnet_otel.demo.run import DemoResult
     from agentnet_otel.outputs.reports.runs import Run
     from agentnet_otel.performance.baseline import Baseline
+    from agentnet_otel.sources.follow import Follower
 
 try:
     import typer
@@ -50,6 +51,7 @@ CRITICAL: Final = 10
 REGRESSION: Final = 11
 TOO_FEW_TURNS: Final = 12
 _DAY_NS: Final = 86_400_000_000_000
+QUIET_S: Final = QUIET_NS / 1_000_000_000
 
 app = typer.Typer(
     add_completion=False,
@@ -128,11 +130,31 @@ def demo(
 
 
 @app.command()
-def turns(sources: Sources, group_calls: GroupCalls = False, quiet: Quiet = False) -> None:
+def turns(
+    sources: Sources,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Read on as files grow; print each turn when it is complete.")
+    ] = False,
+    quiet_period: Annotated[
+        float | None, typer.Option(min=0.0, help="With --follow: seconds of quiet that complete a turn [default: 5].")
+    ] = None,
+    group_calls: GroupCalls = False,
+    quiet: Quiet = False,
+) -> None:
     """Print one JSON object a line for each turn, in order of ending.
 
+    With --follow a turn is printed again, with a higher revision, when a span of it comes late.
+
     Example: agentnet-otel turns demo-out/spans.jsonl | head -3
+
+    Example: agentnet-otel turns --follow /var/log/otel
     """
+    if follow:
+        _follow(sources, QUIET_S if quiet_period is None else quiet_period, group_calls=group_calls, quiet=quiet)
+        return
+    if quiet_period is not None:
+        message = "--quiet-period needs --follow: without it the sources end, and with them their turns"
+        raise ConfigurationError(message)
     with console.progress("reading spans", quiet=quiet) as tick:
         stream = TurnStream(sources, row_window(group_calls=group_calls, prices=installed()), tick)
         for row in stream.in_order():
@@ -140,6 +162,34 @@ def turns(sources: Sources, group_calls: GroupCalls = False, quiet: Quiet = Fals
     sys.stdout.buffer.flush()
     _tell_reading(stream, quiet=quiet)
     raise typer.Exit(_code(stream))
+
+
+def _follow(sources: Sequence[str], quiet_s: float, *, group_calls: bool, quiet: bool) -> None:
+    """Print turns until the sources end, the reader goes away, or a signal comes; then what is open, as it is."""
+    from agentnet_otel.sources.follow import Follower  # noqa: PLC0415 - of this option alone
+
+    follower = Follower(sources, quiet_s=quiet_s, group_calls=group_calls, prices=installed())
+    with console.interruption() as interrupted:
+        for complete in follower.turns():
+            _print_turns(complete)
+            for problem in follower.read.take_problems():
+                if not quiet:
+                    _tell(problem)
+            if interrupted.is_set():
+                break
+            if console.reader_is_gone(sys.stdout):
+                raise BrokenPipeError
+        _print_turns(follower.rest())
+    _tell_reading(follower, quiet=quiet)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+
+
+def _print_turns(complete: Sequence[Turn]) -> None:
+    for turn in complete:
+        sys.stdout.buffer.write(turn_line(turn))
+    if complete:
+        sys.stdout.buffer.flush()
 
 
 @app.command()
@@ -403,7 +453,9 @@ def serve(
     )
 
 
-store_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What `serve` keeps.")
+store_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="What `serve` keeps.\n\nExample: agentnet-otel store purge --help"
+)
 app.add_typer(store_app, name="store")
 
 
@@ -456,7 +508,7 @@ def _rebuild(sources: Sequence[str], *, group_calls: bool, quiet: bool) -> Rebui
     return rebuilt
 
 
-def _tell_reading(reading: Rebuilt | TurnStream[Any], *, quiet: bool) -> None:
+def _tell_reading(reading: "Rebuilt | TurnStream[Any] | Follower", *, quiet: bool) -> None:
     nothing = bool(reading.read.unreadable_sources) and not reading.read.spans
     if nothing or not quiet:
         _tell_problems(reading.read)

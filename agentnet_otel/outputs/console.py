@@ -1,11 +1,15 @@
 """Tables and progress on a terminal. The only module that knows the terminal library."""
 
 import os
+import select
+import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
+from types import FrameType
 from typing import Final, Literal, TextIO
 
 from agentnet_otel.core.regression import Change, Comparison
@@ -33,6 +37,8 @@ try:
 except ImportError as _error:
     _package = "rich"
     raise MissingExtraError(_package, "cli") from _error
+
+_GONE: Final = select.POLLERR | select.POLLHUP
 
 _UNFOLDED: Final = 10_000
 """Columns where the output is no terminal: nothing is folded there."""
@@ -205,3 +211,38 @@ def _console(stream: TextIO) -> Console:
 def _color_system() -> Literal["auto"] | None:
     """``NO_COLOR`` takes bold type too: nothing is left that a simple reader of the output would stumble over."""
     return None if os.environ.get("NO_COLOR") else "auto"
+
+
+@contextmanager
+def interruption() -> Iterator[threading.Event]:
+    """Ctrl-C sets the event instead of raising, so that what runs ends where it may; a second one raises.
+
+    Signals go to the main thread; in another one nothing is changed, and the event is never set.
+    """
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if interrupted.is_set() and callable(before):
+            before(number, frame)
+        interrupted.set()
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def reader_is_gone(stream: TextIO) -> bool:
+    """Whether nobody reads the pipe any more that is written to."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):  # it is no file
+        return False
+    watched = select.poll()
+    watched.register(descriptor, 0)
+    return any(events & _GONE for _, events in watched.poll(0))

@@ -66,6 +66,19 @@ def peeked(stream: BinaryIO, size: int) -> tuple[bytes, BinaryIO]:
     return head, cast("BinaryIO", io.BufferedReader(_Whole(head, stream), _BUFFER_BYTES))
 
 
+def zstd_library() -> Any:
+    """The library that knows zstd.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        return importlib.import_module("zstandard")
+    except ImportError:
+        package = "zstandard"
+        raise MissingExtraError(package, "zstd") from None
+
+
 class _Whole(io.RawIOBase):
     """A stream whose first bytes were read already."""
 
@@ -90,11 +103,7 @@ class _ZstdStream(io.RawIOBase):
     """The content of zstd frames; damage and a missing end are an `InputError`, like those of any other input."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        try:
-            self._zstandard = importlib.import_module("zstandard")
-        except ImportError:
-            package = "zstandard"
-            raise MissingExtraError(package, "zstd") from None
+        self._zstandard = zstd_library()
         self._stream = stream
         self._packed = b""
         self._content = memoryview(b"")

@@ -4,6 +4,7 @@ What cannot be used costs only itself: it is counted and told with file and line
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +24,9 @@ from agentnet_otel.sources.plain_json import PlainJsonDecoder
 from agentnet_otel.sources.read_report import ReadReport
 
 STDIN: Final = "-"
+_PACKED_ENDINGS: Final = (".gz", ".zst", ".zstd")
+_ROTATED: Final = re.compile(r"(?P<name>.+?)(?:[.-](?P<date>\d{8}(?:-\d{1,10})?)|\.(?P<number>\d{1,6}))", re.DOTALL)
+"""Names that logrotate gives: with a number, the larger the older, or with a date."""
 
 
 def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[SpanRecord]:
@@ -77,7 +81,7 @@ def _payloads_of(sources: Iterable[str | Path], report: ReadReport) -> Iterator[
         if source.startswith(PREFIX):
             yield from _read_server(source, report)
         elif os.path.isdir(source):  # noqa: PTH112 - the method of Path raises for paths that cannot be
-            for path in _files_below(source, report):
+            for path in files_below(source, report):
                 yield from _read_path(path, report, named=False)
         else:
             yield from _read_path(source, report, named=True)
@@ -94,8 +98,8 @@ def _read_server(source: str, report: ReadReport) -> Iterator[SpanRecord]:
         report.tell(source, str(error))
 
 
-def _files_below(folder: str, report: ReadReport) -> list[str]:
-    """The files of a directory by name, those of its directories too."""
+def files_below(folder: str, report: ReadReport) -> list[str]:
+    """The files of a directory and of those in it, rotated ones before those that took their place, else by name."""
 
     def tell(error: OSError) -> None:
         report.unreadable_sources += 1
@@ -111,7 +115,22 @@ def _files_below(folder: str, report: ReadReport) -> list[str]:
         report.unreadable_sources += 1
         report.missing_sources += 1
         report.tell(folder, "the directory holds no files; give it a file of spans, or another directory")
-    return sorted(found)
+    return sorted(found, key=_rotation_order)
+
+
+def _rotation_order(path: str) -> tuple[str, bool, str, int]:
+    """Where a file stands among those of its folder: ``x.2`` before ``x.1`` before ``x``, ``x-20261231`` before ``x``.
+
+    The Collector's file exporter puts the time into the name before its ending (``x-2026-12-31T....json``), which sorts
+    by itself.
+    """
+    name = path
+    for ending in _PACKED_ENDINGS:
+        name = name.removesuffix(ending)
+    rotated = _ROTATED.fullmatch(name)
+    if rotated is None:
+        return name, True, "", 0
+    return rotated["name"], False, rotated["date"] or "", -int(rotated["number"] or 0)
 
 
 def _read_path(path: str, report: ReadReport, *, named: bool) -> Iterator[Payload]:

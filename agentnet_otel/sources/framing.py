@@ -29,7 +29,7 @@ _UTF_16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 _BEGINS_REQUEST: Final = re.compile(rb'\s*\{\s*"resource(?:Spans|Metrics|Logs|Profiles)"')
 """A line that begins so is a request of its own, so the one before it was cut off."""
 _CHUNK: Final = 1024 * 1024
-_PREFIX_BYTES: Final = 4
+PREFIX_BYTES: Final = 4
 _RESOURCE_SPANS_TAG: Final = 0x0A
 """First byte of an OTLP protobuf message: field 1, length-delimited."""
 _INNER_TAGS: Final = frozenset({0x0A, 0x12})
@@ -100,15 +100,15 @@ def shape_of(head: bytes) -> Shape:
         return Shape.PREFIXED
     if is_message(head, 0):
         return Shape.MESSAGE
-    length = _varint(head, 0)
+    length = varint(head, 0)
     if length is not None and length[0] > 0 and is_message(head, length[1]):
         return Shape.DELIMITED
     return Shape.TEXT
 
 
 def _is_prefixed(head: bytes) -> bool:
-    body = head[_PREFIX_BYTES:]
-    length = int.from_bytes(head[:_PREFIX_BYTES], "big")
+    body = head[PREFIX_BYTES:]
+    length = int.from_bytes(head[:PREFIX_BYTES], "big")
     if not 0 < length <= MAX_DOCUMENT_BYTES or not body:
         return False
     return body.startswith((ZSTD_MAGIC, *JSON_STARTS)) or is_message(body, 0)
@@ -118,14 +118,14 @@ def is_message(head: bytes, at: int = 0) -> bool:
     """Whether an OTLP protobuf message can begin here: a newline, which is the same byte, is not followed so."""
     if head[at : at + 1] != bytes((_RESOURCE_SPANS_TAG,)):
         return False
-    body = _varint(head, at + 1)
+    body = varint(head, at + 1)
     if body is None or body[1] >= len(head) or head[body[1]] not in _INNER_TAGS:
         return False
-    inner = _varint(head, body[1] + 1)
+    inner = varint(head, body[1] + 1)
     return inner is None or inner[0] == 0 or inner[1] >= len(head) or head[inner[1]] in _INNERMOST_TAGS
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int] | None:
+def varint(data: bytes, at: int) -> tuple[int, int] | None:
     """A number and the place after it; None where none stands there."""
     number = 0
     for place, byte in enumerate(data[at : at + _MAX_VARINT_BYTES]):
@@ -147,12 +147,12 @@ def _whole(begun: bytes, stream: BinaryIO) -> bytes:
 
 
 def _texts(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payload]:
-    number, line = 1, _checked_start(_read_line(stream)).removeprefix(BOM)
+    number, line = 1, checked_start(_read_line(stream)).removeprefix(BOM)
     while line and not line.strip():
         report.lines += 1
         number, line = number + 1, _read_line(stream)
-    following = _read_line(stream) if _may_go_on(line) else b""
-    if _begins_document(line) or (following and not _BEGINS_REQUEST.match(following)):
+    following = _read_line(stream) if may_go_on(line) else b""
+    if begins_document(line) or (following and not begins_request(following)):
         report.lines += 1
         yield Payload(data=_whole(line + following, stream), where=name, form=Form.JSON)
         return
@@ -176,7 +176,7 @@ def _is_too_long(line: bytes) -> bool:
     return len(line) > MAX_LINE_BYTES and len(line.rstrip(b"\r\n")) > MAX_LINE_BYTES
 
 
-def _checked_start(line: bytes) -> bytes:
+def checked_start(line: bytes) -> bytes:
     """The first line.
 
     Raises:
@@ -188,13 +188,18 @@ def _checked_start(line: bytes) -> bytes:
     return line
 
 
-def _begins_document(line: bytes) -> bool:
+def begins_document(line: bytes) -> bool:
     """Whether a first line is the beginning of one document, or all of it."""
     text = line.strip()
     return text in JSON_STARTS or text.startswith(_DOCUMENT_STARTS)
 
 
-def _may_go_on(line: bytes) -> bool:
+def begins_request(line: bytes) -> bool:
+    """Whether a line is the beginning of a request of its own."""
+    return _BEGINS_REQUEST.match(line) is not None
+
+
+def may_go_on(line: bytes) -> bool:
     """Whether a first line may be JSON that goes on in the next one: a document, unless it was cut off."""
     text = line.strip()
     return text.startswith(JSON_STARTS) and not text.endswith((b"}", b"]")) and not _is_too_long(line)
@@ -243,7 +248,7 @@ def _messages(stream: BinaryIO, shape: Shape, name: str, report: ReadReport) -> 
 def _read_prefix(stream: BinaryIO, shape: Shape) -> bytes:
     """The bytes that tell the length of the next message; none at the end."""
     if shape is Shape.PREFIXED:
-        return stream.read(_PREFIX_BYTES)
+        return stream.read(PREFIX_BYTES)
     prefix = b""
     while len(prefix) < _MAX_VARINT_BYTES and (byte := stream.read(1)):
         prefix += byte
@@ -254,6 +259,11 @@ def _read_prefix(stream: BinaryIO, shape: Shape) -> bytes:
 
 def _length(prefix: bytes, shape: Shape) -> int | None:
     if shape is Shape.PREFIXED:
-        return int.from_bytes(prefix, "big") if len(prefix) == _PREFIX_BYTES else None
-    found = _varint(prefix, 0)
+        return prefixed_length(prefix)
+    found = varint(prefix, 0)
     return None if found is None else found[0]
+
+
+def prefixed_length(head: bytes) -> int | None:
+    """The length that four bytes tell; None where there are fewer."""
+    return int.from_bytes(head[:PREFIX_BYTES], "big") if len(head) >= PREFIX_BYTES else None

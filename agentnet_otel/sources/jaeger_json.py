@@ -100,11 +100,13 @@ def decode_jaeger(data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecor
     Raises:
         InputError: it is no such JSON, or an answer that tells an error of the server.
     """
-    for number, raw_trace in enumerate(_traces(data), 1):
-        try:
-            trace = _trace_decoder.decode(raw_trace)
-        except _BAD as error:
-            tell_bad_span(f"trace {number} was left out: {error}")
+    traces = [_trace(raw) for raw in _traces(data)]
+    if traces and not any(isinstance(trace, _Trace) for trace in traces):
+        message = f"not JSON of Jaeger: {traces[0]}"
+        raise InputError(message)
+    for number, trace in enumerate(traces, 1):
+        if not isinstance(trace, _Trace):
+            tell_bad_span(f"trace {number} was left out: {trace}")
             continue
         services = _services(trace, number, tell_bad_span)
         for raw in trace.spans:
@@ -133,6 +135,14 @@ def problem_in(body: bytes) -> str:
     except _BAD:
         answer = _Answer()
     return "; ".join(problem.msg for problem in answer.errors or ()) or body.decode(errors="replace").strip()
+
+
+def _trace(raw: bytes | msgspec.Raw) -> _Trace | Exception:
+    """A trace, or what is wrong with it."""
+    try:
+        return _trace_decoder.decode(raw)
+    except _BAD as error:
+        return error
 
 
 def _services(trace: _Trace, number: int, tell_bad_span: TellBadSpan) -> Mapping[str, "_Service"]:

@@ -36,6 +36,14 @@ class ReadReport:
         else:
             self.untold += 1
 
+    def take_problems(self) -> list[str]:
+        """The problems since the last time, which are kept no more; of very many only their number."""
+        taken, self.problems = self.problems, []
+        if self.untold:
+            taken.append(f"and {self.untold:,} more like these")
+            self.untold = 0
+        return taken
+
     def skip(self, where: str, what: str) -> None:
         """Count and note something that is too long."""
         self.skipped_lines += 1

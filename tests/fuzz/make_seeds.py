@@ -150,6 +150,7 @@ def seeds():
     return {
         "stream": streams,
         "file": streams | dialects,
+        "growing": streams,
         "json_request": {"request": line, "indented": streams["document"]} | dialects,
         "protobuf_request": {"request": message, "resource-only": b"\x0a\x02\x0a\x00"},
         "payload": {"json": line, "message": message, "zstd": frame, "jaeger": answer},

@@ -28,6 +28,7 @@ from agentnet_otel.sources.compression import DAMAGE, decompressed, unpacked
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.files import read_spans
 from agentnet_otel.sources.framing import Form, payloads
+from agentnet_otel.sources.growing import GrowingPayloads
 from agentnet_otel.sources.intake import Intake
 from agentnet_otel.sources.jaeger_api import parse_jaeger_source, read_jaeger
 from agentnet_otel.sources.jaeger_json import count_traces, decode_jaeger, problem_in
@@ -65,6 +66,27 @@ def stream(data: bytes) -> None:
     at_once = _spans_of(io.BytesIO(data))
     if len(data) <= SLOW_AT_MOST_BYTES:
         assert at_once == _spans_of(io.BufferedReader(OneByOne(data)))
+
+
+def growing(data: bytes) -> None:
+    """The same where it comes bit by bit: however it is cut, and settled in between or not, the same payloads."""
+    found, end = _fed([data])
+    for size in (7, 1) if len(data) <= SLOW_AT_MOST_BYTES else (64,):
+        in_parts, end_in_parts = _fed([data[at : at + size] for at in range(0, len(data), size)])
+        assert end == end_in_parts
+        assert in_parts[: len(found)] == found  # before damage, more is found in smaller parts
+        assert len(in_parts) == len(found) or end is InputError
+
+
+def _fed(parts):
+    found, at_once = [], GrowingPayloads("x", ReadReport())
+    try:
+        for part in parts:
+            found.extend(at_once.feed(part))
+        found.extend(at_once.finish())
+    except AgentNetOtelError as error:
+        return found, type(error)
+    return found, at_once.waiting_bytes
 
 
 def _spans_of(raw):
@@ -293,6 +315,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     for target in (
         stream,
         file,
+        growing,
         json_request,
         protobuf_request,
         payload,

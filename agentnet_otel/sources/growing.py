@@ -1,0 +1,368 @@
+"""Cutting into payloads what comes bit by bit: the same as `framing` does with streams that have an end.
+
+Bytes go in as a file grows, payloads come out when they are whole. What is not whole waits for its rest. A shape that
+has no end of its own, one document or one message, is taken when its file has been quiet for long enough.
+"""
+
+import zlib
+from collections.abc import Iterator
+from typing import Any, Final
+
+from agentnet_otel.errors import InputError
+from agentnet_otel.sources.compression import GZIP_MAGIC, ZSTD_MAGIC, zstd_library
+from agentnet_otel.sources.framing import (
+    BOM,
+    JSON_STARTS,
+    MAX_LINE_BYTES,
+    PREFIX_BYTES,
+    Form,
+    Payload,
+    Shape,
+    begins_document,
+    begins_request,
+    checked_start,
+    may_go_on,
+    prefixed_length,
+    shape_of,
+    varint,
+)
+from agentnet_otel.sources.read_report import ReadReport
+
+_HEAD_BYTES: Final = 16
+_MAX_VARINT_BYTES: Final = 5
+_UNPACKED_BYTES: Final = 1 << 20
+_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
+_PACKED_BYTES: Final = 2048
+"""Compressed bytes that zstd unpacks at once: at worst they become 64 MB."""
+
+
+class GrowingPayloads:
+    """The payloads of one file from its first byte on. ``name`` is its place for people."""
+
+    def __init__(self, name: str, report: ReadReport) -> None:
+        self._name = name
+        self._report = report
+        self._packed = b""
+        self._unpacker: _Plain | _Gunzip | _Unzstd | None = None
+        self._cutter: _Lines | _Messages | _Whole | None = None
+        self._head = b""
+
+    def feed(self, data: bytes) -> Iterator[Payload]:
+        """The payloads that are whole by these bytes.
+
+        Raises:
+            InputError: it is no such file, or damaged.
+            MissingExtraError: it is zstd and no decoder is installed.
+        """
+        if self._unpacker is None:
+            self._packed += data
+            if len(self._packed) < len(ZSTD_MAGIC):
+                return
+            self._unpacker = _unpacker_of(self._packed)
+            data, self._packed = self._packed, b""
+        for content in self._unpacker.unpack(data):
+            yield from self._cut(content)
+
+    def _cut(self, content: bytes) -> Iterator[Payload]:
+        if self._cutter is None:
+            self._head += content
+            if len(self._head) < _HEAD_BYTES and not self._head.lstrip().startswith(JSON_STARTS):
+                return  # too little to tell what it is
+            self._cutter = _cutter_of(self._head, self._name, self._report)
+            content, self._head = self._head, b""
+        yield from self._cutter.feed(content)
+
+    def settle(self) -> Iterator[Payload]:
+        """The payload that has no end of its own, as the file has been quiet; then it begins anew."""
+        if isinstance(self._cutter, _Lines) and self._cutter.is_document:
+            yield from self._cutter.take_document()
+        elif isinstance(self._cutter, _Whole):
+            yield from self._cutter.finish()
+
+    def finish(self) -> Iterator[Payload]:
+        """What is left at the end of the file, as far as it may be whole; that it is not is told."""
+        if self._cutter is None and (rest := self._packed or self._head):
+            self._cutter = _cutter_of(rest, self._name, self._report)
+            yield from self._cutter.feed(rest)
+        if self._cutter is not None:
+            yield from self._cutter.finish()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Unpacked bytes that wait for their rest."""
+        return len(self._packed) + len(self._head) + (0 if self._cutter is None else self._cutter.waiting_bytes)
+
+
+def _cutter_of(head: bytes, name: str, report: ReadReport) -> "_Lines | _Messages | _Whole":
+    """What cuts a stream that begins so."""
+    shape = shape_of(head[:_HEAD_BYTES])
+    if shape is Shape.TEXT:
+        return _Lines(name, report)
+    return _Whole(name, report) if shape is Shape.MESSAGE else _Messages(shape, name, report)
+
+
+# --- what cuts -------------------------------------------------------------------------------------------
+
+
+class _Lines:
+    """A payload a line; or, told by the first line, one document."""
+
+    def __init__(self, name: str, report: ReadReport) -> None:
+        self._name = name
+        self._report = report
+        self._parts: list[bytes] = []
+        self.waiting_bytes = 0
+        self._number = 0
+        self._skipped = 0
+        self.is_document = False
+        self._begun = False
+        self._first: Payload | None = None
+        """The first line, as long as the second is not there that tells what it is."""
+
+    def feed(self, data: bytes) -> Iterator[Payload]:
+        *whole, rest = data.split(b"\n")
+        for line in whole:
+            yield from self._end_line(line + b"\n")
+        self._hold(rest)
+
+    def _hold(self, part: bytes) -> None:
+        """Keep the beginning of a line; of one that is too long only its length."""
+        if self._skipped or self.waiting_bytes + len(part) > MAX_LINE_BYTES + 1:
+            self._skipped += self.waiting_bytes + len(part)
+            self._parts.clear()
+            self.waiting_bytes = 0
+        elif part:
+            self._parts.append(part)
+            self.waiting_bytes += len(part)
+
+    def _end_line(self, end: bytes) -> Iterator[Payload]:
+        self._hold(end)
+        if self.is_document:
+            return
+        self._number += 1
+        self._report.lines += 1
+        where = f"{self._name}:{self._number}"
+        if self._skipped:
+            what = f"{self._skipped:,} bytes are more than the {MAX_LINE_BYTES:,} that a line may have"
+            self._report.skip(where, f"{what}; it was skipped unread")
+            self._skipped = 0
+            return
+        line = self._taken()
+        if not line.strip():
+            return
+        if self._first is not None:
+            yield from self._after_first(line, where)
+        elif self._begun or not self._begin(line, where):
+            yield Payload(data=line.removeprefix(BOM), where=where, form=Form.JSON)
+
+    def _begin(self, line: bytes, where: str) -> bool:
+        """Whether the first line is not yet a payload."""
+        self._begun = True
+        line = checked_start(line).removeprefix(BOM)
+        if begins_document(line):
+            self.is_document = True
+            self._hold(line)
+        elif may_go_on(line):
+            self._first = Payload(data=line, where=where, form=Form.JSON)
+        return self.is_document or self._first is not None
+
+    def _after_first(self, line: bytes, where: str) -> Iterator[Payload]:
+        """The second line tells whether the first was the beginning of a document, or cut off."""
+        first, self._first = self._first, None
+        if first is None or begins_request(line):
+            yield from (payload for payload in (first, Payload(data=line, where=where, form=Form.JSON)) if payload)
+            return
+        self.is_document = True
+        self._hold(first.data + line)
+
+    def take_document(self) -> Iterator[Payload]:
+        """The document, as it is whole now; what comes behind it is a next one."""
+        if self._skipped:
+            self._report.skip(self._name, f"{self._skipped:,} bytes are more than a document that grows may have")
+            self._skipped = 0
+        document = self._taken()
+        if document.strip():
+            self.is_document = self._begun = False
+            yield Payload(data=document, where=self._name, form=Form.JSON)
+
+    def finish(self) -> Iterator[Payload]:
+        if not self.is_document and (self.waiting_bytes or self._skipped):
+            yield from self._end_line(b"")
+        yield from self._last()
+
+    def _last(self) -> Iterator[Payload]:
+        first, self._first = self._first, None
+        if first is not None:
+            yield first
+        elif self.is_document:
+            yield from self.take_document()
+
+    def _taken(self) -> bytes:
+        line = b"".join(self._parts)
+        self._parts.clear()
+        self.waiting_bytes = 0
+        return line
+
+
+class _Messages:
+    """Messages with their length before them."""
+
+    def __init__(self, shape: Shape, name: str, report: ReadReport) -> None:
+        self._shape = shape
+        self._name = name
+        self._report = report
+        self._form = Form.UNKNOWN if shape is Shape.PREFIXED else Form.PROTOBUF
+        self._data = bytearray()
+        self._number = 0
+        self._offset = 0
+        self._to_skip = 0
+
+    @property
+    def waiting_bytes(self) -> int:
+        return len(self._data)
+
+    @property
+    def _where(self) -> str:
+        return f"{self._name}, message {self._number + 1}, byte {self._offset}"
+
+    def feed(self, data: bytes) -> Iterator[Payload]:
+        self._data += data
+        at = 0
+        while True:
+            skipped = min(self._to_skip, len(self._data) - at)
+            self._to_skip -= skipped
+            at += skipped
+            found = self._length(at)
+            if self._to_skip or found is None:
+                break
+            length, begin = found
+            if length > MAX_LINE_BYTES:
+                what = f"{length:,} bytes are more than a message may have; it was skipped unread"
+                self._report.skip(self._where, what)
+                self._to_skip = length
+            elif len(self._data) - begin < length:
+                break
+            else:
+                yield Payload(data=bytes(self._data[begin : begin + length]), where=self._where, form=self._form)
+            self._report.lines += 1
+            self._number += 1
+            self._offset += begin - at + length
+            at = begin + (0 if self._to_skip else length)
+        del self._data[:at]
+
+    def _length(self, at: int) -> tuple[int, int] | None:
+        """The length of the next message, and where it begins; None where that is not whole yet.
+
+        Raises:
+            InputError: no length stands there.
+        """
+        head = bytes(self._data[at : at + _MAX_VARINT_BYTES])
+        if self._shape is Shape.PREFIXED:
+            length = prefixed_length(head)
+            return None if length is None else (length, at + PREFIX_BYTES)
+        found = varint(head, 0)
+        if found is None:
+            if len(head) == _MAX_VARINT_BYTES:
+                message = f"{self._where}: no length of a message stands there"
+                raise InputError(message)
+            return None
+        return found[0], at + found[1]
+
+    def finish(self) -> Iterator[Payload]:
+        if self._data or self._to_skip:
+            self._report.cut_off(self._where, "the message is not whole")
+            self._data.clear()
+        yield from ()
+
+
+class _Whole:
+    """One message that fills its file."""
+
+    def __init__(self, name: str, report: ReadReport) -> None:
+        self._name = name
+        self._report = report
+        self._data = bytearray()
+
+    @property
+    def waiting_bytes(self) -> int:
+        return len(self._data)
+
+    def feed(self, data: bytes) -> Iterator[Payload]:
+        self._data += data
+        if len(self._data) > MAX_LINE_BYTES:
+            message = f"{self._name}: a message that grows may have {MAX_LINE_BYTES:,} bytes"
+            raise InputError(message)
+        yield from ()
+
+    def finish(self) -> Iterator[Payload]:
+        if self._data:
+            self._report.lines += 1
+            data = bytes(self._data)
+            self._data.clear()
+            yield Payload(data=data, where=self._name, form=Form.PROTOBUF)
+
+
+# --- what unpacks ----------------------------------------------------------------------------------------
+
+
+def _unpacker_of(head: bytes) -> "_Plain | _Gunzip | _Unzstd":
+    if head.startswith(GZIP_MAGIC):
+        return _Gunzip()
+    return _Unzstd() if head.startswith(ZSTD_MAGIC) else _Plain()
+
+
+class _Plain:
+    """What is not compressed."""
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        yield data
+
+
+class _Gunzip:
+    """Members of gzip, one behind the other; as far as their writer flushed them."""
+
+    def __init__(self) -> None:
+        self._member: Any = None
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        full = False
+        while data or full:
+            if self._member is None:
+                data = data.lstrip(b"\0")  # as `gzip` pads
+                if not data:
+                    return
+                self._member = zlib.decompressobj(_GZIP_WINDOW)
+            try:
+                content = self._member.decompress(data, _UNPACKED_BYTES)
+            except zlib.error as error:
+                message = f"damaged gzip data: {error}"
+                raise InputError(message) from None
+            data = self._member.unconsumed_tail or self._member.unused_data
+            full = len(content) == _UNPACKED_BYTES and not self._member.eof
+            if self._member.eof:
+                self._member = None
+            yield content
+
+
+class _Unzstd:
+    """Frames of zstd, one behind the other; as far as their writer flushed them."""
+
+    def __init__(self) -> None:
+        self._zstandard = zstd_library()
+        self._frame: Any = None
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        rest = memoryview(data)
+        while rest:
+            if self._frame is None:
+                self._frame = self._zstandard.ZstdDecompressor().decompressobj()
+            part, rest = rest[:_PACKED_BYTES], rest[_PACKED_BYTES:]
+            try:
+                content = self._frame.decompress(part)
+            except self._zstandard.ZstdError as error:
+                message = f"damaged zstd data: {error}"
+                raise InputError(message) from None
+            if self._frame.eof:
+                rest = memoryview(self._frame.unused_data + bytes(rest))
+                self._frame = None
+            yield content

@@ -1,0 +1,152 @@
+"""What comes bit by bit: the same payloads as of a stream that is read to its end, as soon as they are whole."""
+
+import gzip
+import io
+import json
+import struct
+import zlib
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentnet_otel.errors import InputError
+from agentnet_otel.sources import growing
+from agentnet_otel.sources.compression import decompressed
+from agentnet_otel.sources.framing import payloads
+from agentnet_otel.sources.growing import GrowingPayloads
+from agentnet_otel.sources.read_report import ReadReport
+
+LINE = b'{"resourceSpans":[{"scopeSpans":[{"spans":[]}]}]}'
+MESSAGE = b"\x0a\x16\x12\x14\x12\x12\x0a\x10" + bytes(range(16))
+DOCUMENT = json.dumps(json.loads(LINE), indent=2).encode()
+STREAMS = {
+    "lines": LINE + b"\n" + LINE + b"\r\n\n" + LINE,
+    "lines behind a mark": b"\xef\xbb\xbf" + LINE + b"\n" + LINE,
+    "a first line that was cut off": LINE[:20] + b"\n" + LINE + b"\n",
+    "nothing but the beginning of a line": LINE[:20],
+    "one document": DOCUMENT,
+    "an answer of Jaeger": b'{"data":[]}\n',
+    "a message": MESSAGE,
+    "prefixed": (struct.pack(">I", len(MESSAGE)) + MESSAGE) * 3,
+    "prefixed, frames": struct.pack(">I", len(zstandard.compress(LINE))) + zstandard.compress(LINE),
+    "delimited": (bytes([len(MESSAGE)]) + MESSAGE) * 3,
+    "empty": b"",
+    "blank": b"\n \n",
+    "short": b"{}",
+}
+COMPRESSIONS = {
+    "plain": bytes,
+    "gzip": gzip.compress,
+    "members of gzip": lambda data: gzip.compress(data[:30]) + gzip.compress(data[30:]) + b"\0\0",
+    "zstd": zstandard.compress,
+    "frames of zstd": lambda data: zstandard.compress(data[:30]) + zstandard.compress(data[30:]),
+}
+
+
+def at_once(data):
+    """What a stream that ends gives."""
+    report = ReadReport()
+    return list(payloads(decompressed(io.BytesIO(data)), "x", report)), report
+
+
+def fed(parts):
+    """What these bytes give, one part after the other."""
+    report = ReadReport()
+    growing_payloads = GrowingPayloads("x", report)
+    found = [payload for part in parts for payload in growing_payloads.feed(part)]
+    return [*found, *growing_payloads.finish()], report
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("stream", STREAMS)
+def test_any_parts_give_the_same_payloads(stream, compression):
+    """Whole, byte by byte, and cut anywhere: what comes out, and where it stands, is that of the stream."""
+    data = COMPRESSIONS[compression](STREAMS[stream])
+    expected, report = at_once(data)
+    cuts = [[data], [data[at : at + 1] for at in range(len(data))], *([data[:at], data[at:]] for at in (5, 17, 40))]
+    for parts in cuts:
+        found, told = fed(parts)
+        assert found == expected
+        assert (told.cut_off_ends, told.skipped_lines) == (report.cut_off_ends, report.skipped_lines)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=5), st.sampled_from(list(STREAMS.values())), st.integers(0, 99))
+def test_it_does_not_matter_how_bytes_come(parts, stream, at):
+    """Of any bytes: the same payloads, or the same error, however they are cut."""
+    data = stream[:at] + b"".join(parts)
+
+    def outcome(cut):
+        try:
+            return fed(cut)[0]
+        except InputError as error:
+            return str(error)
+
+    assert outcome([data]) == outcome([data[place : place + 1] for place in range(len(data))])
+
+
+def test_half_a_line_waits_for_its_rest():
+    """What is whole comes at once, what is not when it is."""
+    found = GrowingPayloads("x", ReadReport())
+    assert [p.where for p in found.feed(LINE + b"\n" + LINE + b"\n" + LINE[:9])] == ["x:1", "x:2"]
+    assert found.waiting_bytes == 9
+    assert list(found.feed(LINE[9:])) == []
+    assert [(p.where, p.data) for p in found.feed(b"\n")] == [("x:3", LINE + b"\n")]
+    assert found.waiting_bytes == 0
+
+
+def test_a_document_is_taken_when_it_is_quiet():
+    """It has no end of its own; one that is written behind it is a next one."""
+    found = GrowingPayloads("x", ReadReport())
+    assert list(found.feed(DOCUMENT)) == []
+    assert [p.data for p in found.settle()] == [DOCUMENT]
+    assert list(found.feed(b"\n")) == []
+    assert list(found.settle()) == []
+    assert [p.data for p in found.feed(LINE + b"\n")] == [LINE + b"\n"]
+
+
+def test_what_a_writer_flushed_of_a_compressed_stream_is_read():
+    """A gzip stream that is still written gives its lines."""
+    packer = zlib.compressobj(wbits=31)
+    found = GrowingPayloads("x", ReadReport())
+    first = packer.compress(LINE + b"\n") + packer.flush(zlib.Z_SYNC_FLUSH)
+    assert [p.where for p in found.feed(first)] == ["x:1"]
+    assert [p.where for p in found.feed(packer.compress(LINE + b"\n") + packer.flush())] == ["x:2"]
+
+
+@pytest.mark.parametrize("damaged", [b"\x1f\x8b" + b"\0" * 30, b"\x28\xb5\x2f\xfd" + b"\xff" * 30])
+def test_damage_is_told(damaged):
+    """A stream that cannot be unpacked."""
+    with pytest.raises(InputError, match="damaged"):
+        fed([damaged])
+
+
+def test_lengths_that_are_none_are_told():
+    """What follows cannot be cut any more."""
+    with pytest.raises(InputError, match=r"message 2, byte 25: no length"):
+        fed([bytes([len(MESSAGE)]) + MESSAGE + b"\xff" * 8])
+
+
+@pytest.mark.parametrize("stream", ["lines", "prefixed", "one document"])
+def test_what_is_too_long_is_skipped_unread(monkeypatch, stream):
+    """A line, a message and a document that are longer than they may be are counted; what follows is read."""
+    monkeypatch.setattr(growing, "MAX_LINE_BYTES", 60)
+    short = {"lines": LINE + b"\n", "prefixed": struct.pack(">I", len(MESSAGE)) + MESSAGE, "one document": b""}[stream]
+    long = {
+        "lines": b"x" * 200 + b"\n",
+        "prefixed": struct.pack(">I", 200) + b"\x0a" * 200,
+        "one document": b"[\n" + b'{"a":1},\n' * 20,
+    }[stream]
+    for size in (1, 7, 1000):
+        data = short + long + short
+        found, report = fed([data[at : at + size] for at in range(0, len(data), size)])
+        assert report.skipped_lines == 1
+        assert len(found) == (0 if stream == "one document" else 2)
+
+
+def test_a_message_that_fills_its_file_has_a_limit(monkeypatch):
+    """It is held whole, so it may not be of any length."""
+    monkeypatch.setattr(growing, "MAX_LINE_BYTES", 60)
+    with pytest.raises(InputError, match="a message that grows may have 60 bytes"):
+        fed([MESSAGE * 3])
