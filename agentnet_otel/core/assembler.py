@@ -166,12 +166,18 @@ class Assembler:
         self.counts.spans += 1
         tree = self._tree(member.trace_id)
         if not self._take(member, tree):
-            self._held -= member.span_id in tree.open
-            tree.stop(member.span_id)
-            self._let_go(member.trace_id, tree)
+            self.lost(member.trace_id, member.span_id)
             return []
         turns = self._advance(member, tree) if self._in_process else []
         return [*turns, *self._evict()]
+
+    def lost(self, trace_id: str, span_id: str) -> None:
+        """Learn that a span which began has ended, without what it says."""
+        tree = self._traces.get(trace_id)
+        if tree is not None:
+            self._held -= span_id in tree.open
+            tree.stop(span_id)
+            self._let_go(trace_id, tree)
 
     def _take(self, member: Member, tree: TraceTree) -> bool:
         """Put a span where it belongs, unless it is of no use; then it is counted."""

@@ -9,7 +9,7 @@ import agentnet_otel
 from agentnet_otel import LatencyComponent, Outcome
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.instrumentation.content import CaptureMode, ContentPolicy
-from agentnet_otel.sources.live import to_record
+from agentnet_otel.sources.captured import to_record
 
 MARK = "MARKER"
 KINDS = (

@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.instrumentation.file_exporter import FileSpanExporter
+from agentnet_otel.sources.captured import to_record
 from agentnet_otel.sources.files import read_spans
-from agentnet_otel.sources.live import to_record
 from agentnet_otel.sources.read_report import ReadReport
 
 ODD_VALUES = {
