@@ -1,9 +1,13 @@
 """How many spans a second `serve` takes in over gRPC and keeps, each acknowledged when it is on the disk.
 
 Processes of clients send batches as fast as they are taken. At the end the server is killed with SIGKILL, and what it
-had acknowledged is looked for on the disk: in the requests that wait to be understood, or among the turns.
+had acknowledged is looked for on the disk: in the requests that wait to be understood, or among the turns. Beside it,
+in the same run, stands a gRPC server that answers without looking at what it got.
+
+The disk is that of temporary files: TMPDIR names another.
 """
 
+import argparse
 import itertools
 import multiprocessing
 import os
@@ -15,14 +19,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from measuring import arguments
+from measuring import arguments, publish
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agentnet_otel.sources.store.raw_log import RawLog
@@ -104,16 +108,17 @@ def send(address: str, seconds: float, in_flight: int, results: "multiprocessing
     results.put(Sent(marks=marks, seconds=took, refused=next(refused)))
 
 
-def started(store: Path) -> tuple["subprocess.Popen[str]", str]:
-    """A server, and where it listens for gRPC."""
+def started(store: Path) -> tuple["subprocess.Popen[bytes]", str]:
+    """A server, and where it listens for gRPC. What it says goes to a file beside the store."""
     command = (sys.executable, "-m", "agentnet_otel", "serve", "--otlp-grpc", "127.0.0.1:0", "--store", str(store))
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert server.stderr is not None
-    for line in server.stderr:
-        if found := re.search(r"listening at (\S+?)(,|$)", line):
-            threading.Thread(target=lambda: [print(rest, end="") for rest in server.stderr or ()], daemon=True).start()
+    said = store.with_suffix(".log")
+    with said.open("wb") as file:
+        server = subprocess.Popen(command, stderr=file)
+    while server.poll() is None:
+        if found := re.search(r"listening at (\S+?)(,|$)", said.read_text(), re.MULTILINE):
             return server, found[1]
-    sys.exit("the server did not start")
+        time.sleep(0.1)
+    sys.exit(f"the server did not start: {said.read_text()}")
 
 
 def processes_of(pid: int) -> list[int]:
@@ -145,33 +150,82 @@ def missing(store: Path, marks: set[bytes]) -> int:
     return len(marks)
 
 
+def run_clients(address: str, options: argparse.Namespace) -> list[Sent]:
+    """What all clients did."""
+    results: multiprocessing.SimpleQueue[Sent] = multiprocessing.SimpleQueue()
+    given = (address, options.seconds, options.in_flight, results)
+    clients = [multiprocessing.Process(target=send, args=given) for _ in range(options.clients)]
+    for client in clients:
+        client.start()
+    sent = [results.get() for _ in clients]
+    for client in clients:
+        client.join()
+    return sent
+
+
+class Unlooking(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Takes everything, and keeps nothing."""
+
+    def service(self, handler_call_details: object) -> object:
+        """One handler for all methods."""
+        del handler_call_details
+        return grpc.unary_unary_rpc_method_handler(answer_nothing)
+
+
+def answer_nothing(request: bytes, context: object) -> bytes:
+    """To whatever was sent."""
+    del request, context
+    return b""
+
+
+def answer_without_looking(told: "multiprocessing.SimpleQueue[int]") -> None:
+    """A server that keeps nothing, until it is killed."""
+    server = grpc.server(ThreadPoolExecutor(16), handlers=[Unlooking()])
+    told.put(server.add_insecure_port("127.0.0.1:0"))
+    server.start()
+    server.wait_for_termination()
+
+
+def rate_of_unlooking(options: argparse.Namespace) -> float:
+    """Spans a second that a server takes which keeps nothing."""
+    told: multiprocessing.SimpleQueue[int] = multiprocessing.SimpleQueue()
+    server = multiprocessing.Process(target=answer_without_looking, args=(told,))
+    server.start()
+    sent = run_clients(f"127.0.0.1:{told.get()}", options)
+    server.kill()
+    server.join()
+    return rate_of(sent, options)
+
+
+def rate_of(sent: Sequence[Sent], options: argparse.Namespace) -> float:
+    """Spans a second that were acknowledged."""
+    return sum(len(one.marks) for one in sent) * BATCH_SPANS / float(options.seconds)
+
+
 def main() -> None:
     """Measure, kill, and look."""
-    options = arguments(__doc__, seconds=60, clients=2, in_flight=4)
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    options = arguments(__doc__, seconds=60, clients=2, in_flight=2)
+    with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store"
         server, address = started(store)
-        results: multiprocessing.SimpleQueue[Sent] = multiprocessing.SimpleQueue()
-        given = (address, options.seconds, options.in_flight, results)
-        clients = [multiprocessing.Process(target=send, args=given) for _ in range(options.clients)]
-        for client in clients:
-            client.start()
-        sent = [results.get() for _ in clients]
+        sent = run_clients(address, options)
         memory = resident_mb(server.pid)
         server.send_signal(signal.SIGKILL)
         server.wait()
-        for client in clients:
-            client.join()
         marks = {mark for one in sent for mark in one.marks}
         times = sorted(second for one in sent for second in one.seconds)
-        acknowledged = len(marks)
-        print(f"{acknowledged * BATCH_SPANS / options.seconds:,.0f} spans a second, acknowledged on the disk")
-        print(f"export of {BATCH_SPANS} spans: p50 {statistics.median(times) * 1e3:.1f} ms, "
-              f"p99 {times[int(len(times) * 0.99)] * 1e3:.1f} ms, most {times[-1] * 1e3:.1f} ms")  # fmt: skip
-        each = " and ".join(f"{one:.0f}" for one in memory)
-        print(f"{sum(memory):.0f} MB at the end ({each}); {sum(one.refused for one in sent)} requests refused for now")
-        lost = missing(store, marks)
-        print(f"{acknowledged:,} requests acknowledged, {lost} of them lost")
+        lost = missing(store, set(marks))
+    beside = rate_of_unlooking(options)
+    print(
+        f"{rate_of(sent, options):,.0f} spans a second, acknowledged on the disk; {beside:,.0f} where nothing is kept"
+    )
+    print(f"export of {BATCH_SPANS} spans: p50 {statistics.median(times) * 1e3:.1f} ms, "
+          f"p99 {times[int(len(times) * 0.99)] * 1e3:.1f} ms, most {times[-1] * 1e3:.1f} ms")  # fmt: skip
+    each = " and ".join(f"{one:.0f}" for one in memory)
+    print(f"{sum(memory):.0f} MB at the end ({each}); {sum(one.refused for one in sent)} requests refused for now")
+    print(f"{len(marks):,} requests acknowledged, {lost} of them lost")
+    ratios = {"beside_keeping_nothing": rate_of(sent, options) / beside, "lost_of_acknowledged": lost / len(marks)}
+    publish("serve", ratios, save=options.save)
     sys.exit(bool(lost))
 
 

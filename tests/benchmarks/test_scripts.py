@@ -15,6 +15,7 @@ SIZES = {
     "read": ("--turns=40", "--rounds=2"),
     "accuracy": ("--turns=50",),
     "scrape": ("--metrics=10", "--rounds=2"),
+    "serve": ("--seconds=2", "--clients=1"),
 }
 """Small, so that a run takes seconds; the ratios are then only there, not true."""
 
