@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from agentnet_otel._version import __version__
 from agentnet_otel.core.assembler import QUIET_NS, Counts
 from agentnet_otel.core.regression import Comparison
+from agentnet_otel.core.running_verdicts import RunningVerdicts
 from agentnet_otel.core.statistics import MIN_MEAN_N
 from agentnet_otel.core.thresholds import ThresholdTable, Verdict
 from agentnet_otel.core.trace_window import row_window
-from agentnet_otel.core.verdicts import Judgement, judge, worst
+from agentnet_otel.core.turn_row import end_of_row, observation_of_row
+from agentnet_otel.core.verdicts import Judgement, worst
 from agentnet_otel.demo.plan import SPANS_FILE, DemoSource
 from agentnet_otel.errors import AgentNetOtelError, BackendError, ConfigurationError, MissingExtraError, reason_of
 from agentnet_otel.model import MetricsMode, Turn
@@ -254,21 +256,28 @@ def check(
 
     Example: agentnet-otel check new.jsonl --baseline baseline.json --thresholds limits.yaml
     """
-    from agentnet_otel.performance.baseline import Baseline  # noqa: PLC0415 - of this command alone
+    from agentnet_otel.performance.baseline import Baseline, BaselineBuilder  # noqa: PLC0415 - of this command alone
 
     table = _table(thresholds)
     before = None if baseline is None else Baseline.load(baseline)
-    rebuilt = _rebuild(sources, group_calls=group_calls, quiet=quiet)
-    verdicts = judge(rebuilt.turns, table)
-    now = Baseline.of_turns(rebuilt.turns, environment=rebuilt.environment)
+    running, kept = RunningVerdicts(table), BaselineBuilder()
+    with console.progress("reading spans", quiet=quiet) as tick:
+        stream = TurnStream(sources, row_window(group_calls=group_calls, prices=installed()), tick)
+        for row in stream.in_order():
+            seen = observation_of_row(row)
+            running.add(seen)
+            kept.add(seen, row.models, end_of_row(row))
+    _tell_reading(stream, quiet=quiet)
+    verdicts = running.judgements()
+    now = kept.built(environment=stream.environment)
     comparison = None if before is None else before.compare(now)
-    code = _check_code(verdicts, comparison, rebuilt)
+    code = _check_code(verdicts, comparison, running.turns, stream)
     if as_json:
-        _write(indented_json(_check_object(verdicts, comparison, len(rebuilt.turns), code)), None)
+        _write(indented_json(_check_object(verdicts, comparison, running.turns, code)), None)
     else:
-        _print_check(verdicts, comparison, len(rebuilt.turns), remarks=not quiet)
+        _print_check(verdicts, comparison, running.turns, remarks=not quiet)
     if save_baseline is not None:
-        _save_baseline(now, save_baseline, rebuilt)
+        _save_baseline(now, save_baseline, stream.read)
     raise typer.Exit(code)
 
 
@@ -536,13 +545,15 @@ def _code(reading: Rebuilt | TurnStream[Any]) -> int:
     return FAILURE if reading.read.missing_sources else 0
 
 
-def _check_code(verdicts: Sequence[Judgement], comparison: Comparison | None, rebuilt: Rebuilt) -> int:
+def _check_code(
+    verdicts: Sequence[Judgement], comparison: Comparison | None, turns: int, reading: TurnStream[Any]
+) -> int:
     if worst(verdicts) is Verdict.FAIL:
         return CRITICAL
     if comparison is not None and comparison.regressions:
         return REGRESSION
-    too_few = len(rebuilt.turns) < MIN_MEAN_N or (comparison is not None and comparison.too_few)
-    return _code(rebuilt) or (TOO_FEW_TURNS if too_few else 0)
+    too_few = turns < MIN_MEAN_N or (comparison is not None and comparison.too_few)
+    return _code(reading) or (TOO_FEW_TURNS if too_few else 0)
 
 
 def _check_object(
@@ -566,9 +577,9 @@ def _print_check(verdicts: Sequence[Judgement], comparison: Comparison | None, t
         console.print_lines(regression_lines(comparison) + (comparison_remarks(comparison) if remarks else []))
 
 
-def _save_baseline(baseline: "Baseline", path: Path, rebuilt: Rebuilt) -> None:
+def _save_baseline(baseline: "Baseline", path: Path, read: ReadReport) -> None:
     """Told on standard error, for standard output may be JSON. What is there is not replaced by nothing, or by less."""
-    if not baseline.samples or rebuilt.read.missing_sources:
+    if not baseline.samples or read.missing_sources:
         why = "a source is missing" if baseline.samples else "there are no turns"
         _tell(f"{why}, so the baseline {path} was not written")
         return

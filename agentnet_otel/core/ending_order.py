@@ -11,6 +11,8 @@ T = TypeVar("T")
 WINDOW_TURNS: Final = 10_000
 """Turns among which an earlier one can still go first."""
 
+_STEPS: Final = 5
+"""How often, while a window of items comes, those that need not wait are let go."""
 _KEY: Final = itemgetter(0)
 
 
@@ -20,6 +22,7 @@ class EndingOrder(Generic[T]):
     def __init__(self, window: int = WINDOW_TURNS) -> None:
         self.out_of_order = 0
         self._window = window
+        self._step = max(1, window // _STEPS)
         self._held: list[tuple[EndingKey, T]] = []
         self._last: EndingKey | None = None
 
@@ -29,7 +32,7 @@ class EndingOrder(Generic[T]):
 
     def ready(self) -> Iterator[T]:
         """The items that need not wait any longer, in order."""
-        if len(self._held) >= 2 * self._window:
+        if len(self._held) >= self._window + self._step:
             yield from self._release(len(self._held) - self._window)
 
     def rest(self) -> Iterator[T]:

@@ -84,7 +84,7 @@ class PlainSpan(
     """One ended span; ids as in `SpanRecord`, but a root's parent is the empty text.
 
     The reader takes ``encoded`` and ``encoded_events`` for ``attributes`` and ``events``; no JSON has the names that
-    these and ``origin`` go by.
+    these and ``origin`` go by. The name is let go: of a plain span nothing reads it.
     """
 
     trace_id: str = ""

@@ -72,7 +72,13 @@ def mean_interval(
     `MAX_BOOTSTRAP_CLUSTERS` clusters are resampled whole (percentile bootstrap, the same for the same seed), above
     it the standard error of the cluster sums is used.
     """
-    sums = _cluster_sums(values, clusters)
+    return interval_of_sums(_cluster_sums(values, clusters), confidence=confidence, seed=seed)
+
+
+def interval_of_sums(
+    sums: Sequence[tuple[float, int]], *, confidence: float = CONFIDENCE, seed: int = 0
+) -> Interval | None:
+    """As `mean_interval`, of the sum and the number of values of each cluster."""
     if len(sums) < 2:  # noqa: PLR2004 - a spread needs two
         return None
     if len(sums) > MAX_BOOTSTRAP_CLUSTERS:

@@ -33,7 +33,7 @@ WINDOW_SPANS: Final = 50_000
 """Spans of other traces that go by before a trace is taken for complete."""
 HELD_SPANS: Final = 100_000
 """Spans held at once; beyond it the trace that waited longest for its root is told without it."""
-TOLD_TRACES: Final = 100_000
+TOLD_TRACES: Final = 50_000
 """Traces that are remembered after they were told, at least."""
 _TICK_SPANS: Final = 1000
 """How exactly positions are kept."""

@@ -3,10 +3,14 @@
 It is made of a `Turn`, or straight of plain spans: of the millions of turns of a large file nothing else is needed.
 """
 
+from typing import Final
+
 import msgspec
 
-from agentnet_otel.core.observations import NANOS_PER_MS
-from agentnet_otel.model import LatencyComponent, Turn
+from agentnet_otel.core.observations import NANOS_PER_MS, Observation
+from agentnet_otel.model import LatencyComponent, Outcome, Turn
+
+_OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 
 EndingKey = tuple[int, int, str, str]
 """End, start, trace id and span id of a turn: rows are told in this order, whatever the order of their spans."""
@@ -76,6 +80,25 @@ def row_of(turn: Turn) -> TurnRow:
         estimated=turn.estimated,
         incomplete=turn.incomplete,
     )
+
+
+def observation_of_row(row: TurnRow) -> Observation:
+    """What a row tells, as `observation_of` has it of the turn."""
+    into, out = row.input_tokens, row.output_tokens
+    return Observation(
+        agent=row.agent or "",
+        latency_ms=row.duration_ms,
+        outcome=_OUTCOMES[row.outcome],
+        tokens=None if into is None and out is None else (into or 0) + (out or 0),
+        cost_usd=row.cost_usd,
+        efficiency=row.efficiency,
+        session=row.session,
+    )
+
+
+def end_of_row(row: TurnRow) -> int:
+    """When the turn ended, epoch nanoseconds."""
+    return row.start_time_unix_nano + round(row.duration_ms * NANOS_PER_MS)
 
 
 def ending_key(turn: Turn) -> EndingKey:

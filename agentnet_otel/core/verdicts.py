@@ -66,6 +66,16 @@ def judge(turns: Sequence[Turn], table: ThresholdTable) -> tuple[Judgement, ...]
     return judge_observations([observation_of(turn) for turn in turns], table)
 
 
+def judge_measured(
+    measured: Mapping[str | None, Mapping[Metric, Measured]], table: ThresholdTable
+) -> tuple[Judgement, ...]:
+    """As `judge`, of figures that were measured before: by agent, and under None over all turns."""
+    rows = [_judged(metric, measured[None][metric], table, None) for metric in Metric]
+    for agent, own in sorted(table.agents.items()):
+        rows.extend(_judged(metric, measured[agent][metric], table, agent) for metric in Metric if metric in own)
+    return tuple(rows)
+
+
 def judge_observations(
     observations: Sequence[Observation], table: ThresholdTable, told: Mapping[Metric, Measured] | None = None
 ) -> tuple[Judgement, ...]:
@@ -102,7 +112,10 @@ def _row(
     agent: str | None,
     told: Measured | None = None,
 ) -> Judgement:
-    measured = _MEASURES[metric](observations) if told is None else told
+    return _judged(metric, _MEASURES[metric](observations) if told is None else told, table, agent)
+
+
+def _judged(metric: Metric, measured: Measured, table: ThresholdTable, agent: str | None) -> Judgement:
     threshold = table.of(metric, agent)
     return Judgement(
         threshold=threshold,
@@ -116,7 +129,11 @@ def _row(
 
 
 def _latency(observations: Sequence[Observation]) -> Measured:
-    ordered = sorted(o.latency_ms for o in observations if o.latency_ms is not None)
+    return latency_measured(sorted(o.latency_ms for o in observations if o.latency_ms is not None))
+
+
+def latency_measured(ordered: Sequence[float]) -> Measured:
+    """The latency of turns, from their sorted durations in milliseconds."""
     return Measured(
         value=quantile(ordered, LATENCY_QUANTILE) if ordered else None,
         interval=quantile_interval(ordered, LATENCY_QUANTILE),

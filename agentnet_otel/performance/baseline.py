@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -107,15 +108,10 @@ class Baseline:
         created_ns: int | None = None,
     ) -> "Baseline":
         """A baseline of turns of any source. ``created_ns``: epoch nanoseconds; without it when the last turn ended."""
-        return cls(
-            samples=_kept([observation_of(turn) for turn in turns]),
-            turns=len(turns),
-            agents=_most_common(turn.agent for turn in turns),
-            models=_most_common(model for turn in turns for model in turn.models),
-            environment=environment or None,
-            name=name,
-            created_ns=max((turn.end_ns for turn in turns), default=0) if created_ns is None else created_ns,
-        )
+        builder = BaselineBuilder()
+        for turn in turns:
+            builder.add(observation_of(turn), turn.models, turn.end_ns)
+        return builder.built(environment=environment, name=name, created_ns=created_ns)
 
     @classmethod
     def of_benchmark(cls, result: BenchmarkResult) -> "Baseline":
@@ -212,12 +208,72 @@ def _observations(baseline: Baseline) -> list[Observation]:
     ]
 
 
-def _kept(observations: Sequence[Observation]) -> tuple[SampleRow, ...]:
-    """At most `MAX_SAMPLES` of them, in their order, their sessions numbered."""
-    kept = observations
-    if len(observations) > MAX_SAMPLES:
-        places = sorted(random.Random(0).sample(range(len(observations)), MAX_SAMPLES))  # noqa: S311 - no cryptography
-        kept = [observations[place] for place in places]
+class BaselineBuilder:
+    """A baseline of turns that come one by one; what is held does not grow with their number."""
+
+    def __init__(self) -> None:
+        self._draw = _Draw()
+        self._agents: Counter[str] = Counter()
+        self._models: Counter[str] = Counter()
+        self._newest_ns = 0
+
+    def add(self, seen: Observation, models: Sequence[str], end_ns: int) -> None:
+        """Take a turn in; ``end_ns``: epoch nanoseconds."""
+        self._draw.add(seen)
+        self._agents[(seen.agent or "")[:MAX_NAME_LENGTH]] += 1
+        for model in models:
+            self._models[model[:MAX_NAME_LENGTH]] += 1
+        self._newest_ns = max(self._newest_ns, end_ns)
+
+    def built(
+        self,
+        *,
+        environment: Mapping[str, str] | None = None,
+        name: str | None = None,
+        created_ns: int | None = None,
+    ) -> Baseline:
+        """As `Baseline.of_turns`."""
+        return Baseline(
+            samples=_rows_of(self._draw.drawn()),
+            turns=self._draw.seen,
+            agents=dict(self._agents.most_common(MAX_NAMES)),
+            models=dict(self._models.most_common(MAX_NAMES)),
+            environment=environment or None,
+            name=name,
+            created_ns=self._newest_ns if created_ns is None else created_ns,
+        )
+
+
+class _Draw:
+    """At most `MAX_SAMPLES` of all that come, each with the same probability; the same ones each time."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self._random = random.Random(0)  # noqa: S311 - no cryptography
+        self._drawn: list[tuple[int, Observation]] = []
+
+    def add(self, seen: Observation) -> None:
+        place = self.seen if self.seen < MAX_SAMPLES else int(self._random.random() * (self.seen + 1))
+        if place >= MAX_SAMPLES:
+            self.seen += 1
+            return
+        self._drawn[place : place + 1] = [(self.seen, seen)]
+        self.seen += 1
+
+    def drawn(self) -> list[Observation]:
+        """In the order in which they came."""
+        return [seen for _, seen in sorted(self._drawn, key=itemgetter(0))]
+
+
+def _kept(observations: Iterable[Observation]) -> tuple[SampleRow, ...]:
+    draw = _Draw()
+    for seen in observations:
+        draw.add(seen)
+    return _rows_of(draw.drawn())
+
+
+def _rows_of(kept: Sequence[Observation]) -> tuple[SampleRow, ...]:
+    """Their sessions numbered, for names do not get into the file."""
     numbers: dict[Hashable, int] = {}
     return tuple(
         SampleRow(

@@ -131,8 +131,13 @@ class PlainJsonDecoder:
         self, spans: Sequence[PlainSpan], origin: Origin, pieces: _Pieces | None, into: list[PlainSpan | Member]
     ) -> None:
         """Read the attributes of spans of one origin; what is unusual becomes a member at once."""
+        parent = ""
         for span in spans:
             span.origin = origin
+            if span.parent_span_id == parent:
+                span.parent_span_id = parent  # one text for all of them
+            else:
+                parent = span.parent_span_id
             if span.encoded_events:
                 span.events = self._json.events(span.encoded_events)
                 span.encoded_events = ()
@@ -146,6 +151,7 @@ class PlainJsonDecoder:
                 into.append(self._member(span, encoded))
                 continue
             span.attributes = attributes if origin.ours or semconv.OPERATION_NAME in attributes else _NOTHING_SAID
+            span.name = ""  # nothing reads the name of a plain span
             into.append(span)
 
     def _attributes(self, encoded: bytes, pieces: _Pieces) -> dict[str, AttributeValue]:

@@ -1,0 +1,121 @@
+"""Judging turns one after the other, in memory that hardly grows with their number.
+
+Up to `EXACT_TURNS` the turns are held and judged as `verdicts` judges them. Of more, each metric keeps what it needs:
+of latency eight bytes a turn, for a quantile is exact; of means the sums over `GROUPS` groups of sessions. A session
+stands whole in one group, so the spread between groups holds what correlates within sessions, as that between
+sessions does.
+"""
+
+import zlib
+from array import array
+from collections.abc import Hashable
+from itertools import count
+from typing import Final
+
+from agentnet_otel.core.observations import Observation
+from agentnet_otel.core.statistics import interval_of_sums
+from agentnet_otel.core.thresholds import Metric, ThresholdTable
+from agentnet_otel.core.verdicts import (
+    Judgement,
+    Measured,
+    judge_measured,
+    judge_observations,
+    latency_measured,
+    success_measured,
+)
+
+EXACT_TURNS: Final = 50_000
+"""Turns that are held as they are."""
+GROUPS: Final = 2000
+
+
+class RunningVerdicts:
+    """The verdict table of turns that come one by one."""
+
+    def __init__(self, table: ThresholdTable, *, exact_turns: int = EXACT_TURNS) -> None:
+        self.turns = 0
+        self._table = table
+        self._limit = exact_turns
+        self._held: list[Observation] = []
+        self._all = _Figures()
+        self._of_agents = {agent: _Figures() for agent in table.agents}
+
+    def add(self, seen: Observation) -> None:
+        """Take a turn in."""
+        self.turns += 1
+        if self.turns <= self._limit:
+            self._held.append(seen)
+            return
+        if self._held:
+            for held in self._held:
+                self._count(held)
+            self._held.clear()
+        self._count(seen)
+
+    def judgements(self) -> tuple[Judgement, ...]:
+        """The verdict table, as `verdicts.judge` gives it."""
+        if self.turns <= self._limit:
+            return judge_observations(self._held, self._table)
+        measured: dict[str | None, dict[Metric, Measured]] = {None: self._all.measured()}
+        for agent, figures in self._of_agents.items():
+            measured[agent] = figures.measured()
+        return judge_measured(measured, self._table)
+
+    def _count(self, seen: Observation) -> None:
+        self._all.add(seen)
+        if self._of_agents and seen.agent in self._of_agents:
+            self._of_agents[seen.agent].add(seen)
+
+
+class _Figures:
+    """What is kept of the turns of one agent, or of all."""
+
+    def __init__(self) -> None:
+        self._latencies_ms = array("d")
+        self._good = 0
+        self._counted = 0
+        self._efficiency = _GroupedMean()
+        self._cost = _GroupedMean()
+
+    def add(self, seen: Observation) -> None:
+        if seen.latency_ms is not None:
+            self._latencies_ms.append(seen.latency_ms)
+        failed = seen.failed
+        if failed is not None:
+            self._counted += 1
+            self._good += not failed
+        if seen.efficiency is not None:
+            self._efficiency.add(seen.efficiency, seen.session)
+        if seen.cost_usd is not None:
+            self._cost.add(seen.cost_usd, seen.session)
+
+    def measured(self) -> dict[Metric, Measured]:
+        return {
+            Metric.TURN_LATENCY: latency_measured(sorted(self._latencies_ms)),
+            Metric.SUCCESS_RATE: success_measured(self._good, self._counted),
+            Metric.TOKEN_EFFICIENCY: self._efficiency.measured(),
+            Metric.COST_PER_TURN: self._cost.measured(),
+        }
+
+
+class _GroupedMean:
+    """A mean of values that are correlated within sessions."""
+
+    def __init__(self) -> None:
+        self._sums = [0.0] * GROUPS
+        self._counts = [0] * GROUPS
+        self._alone = count()
+
+    def add(self, value: float, session: Hashable | None) -> None:
+        place = next(self._alone) if session is None else zlib.crc32(str(session).encode(errors="replace"))
+        self._sums[place % GROUPS] += value
+        self._counts[place % GROUPS] += 1
+
+    def measured(self) -> Measured:
+        n = sum(self._counts)
+        groups = [(total, size) for total, size in zip(self._sums, self._counts, strict=True) if size]
+        return Measured(
+            value=sum(self._sums) / n if n else None,
+            interval=interval_of_sums(groups) if n else None,
+            n=n,
+        )
