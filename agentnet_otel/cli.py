@@ -24,6 +24,7 @@ from agentnet_otel.demo.plan import SPANS_FILE, DemoSource
 from agentnet_otel.errors import AgentNetOtelError, BackendError, ConfigurationError, MissingExtraError, reason_of
 from agentnet_otel.model import MetricsMode, Turn
 from agentnet_otel.outputs import console
+from agentnet_otel.outputs.gate import Gate
 from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.comparisons import comparison_object, comparison_remarks, regression_lines
 from agentnet_otel.outputs.reports.json_report import runs_object, verdict_object
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
     from agentnet_otel.demo.run import DemoResult
     from agentnet_otel.outputs.reports.runs import Run
     from agentnet_otel.performance.baseline import Baseline
+    from agentnet_otel.performance.plans import Plan
     from agentnet_otel.sources.follow import Follower
+    from agentnet_otel.wiring.benchmarks import Benchmarked
 
 try:
     import typer
@@ -72,6 +75,7 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no rema
 GroupCalls = Annotated[
     bool, typer.Option("--group-calls", help="Take the calls of a trace that lie in no turn for one turn.")
 ]
+JUnit = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write what was judged as JUnit XML.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 
 
@@ -244,11 +248,14 @@ def check(
     save_baseline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep these turns, to compare later ones with them.")
     ] = None,
+    junit: JUnit = None,
     group_calls: GroupCalls = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Judge the turns by the limits, and by a baseline.
+
+    On GitHub Actions it also writes annotations and the summary of the job.
 
     Exit code 10: past a critical limit; 11: worse than the baseline; 12: fewer than 20 turns on a side.
 
@@ -272,12 +279,135 @@ def check(
     now = kept.built(environment=stream.environment)
     comparison = None if before is None else before.compare(now)
     code = _check_code(verdicts, comparison, running.turns, stream)
+    gate = Gate(
+        command="check",
+        verdicts=verdicts,
+        comparisons=() if comparison is None else [("", comparison)],
+        turns=running.turns,
+        code=code,
+    )
     if as_json:
         _write(indented_json(_check_object(verdicts, comparison, running.turns, code)), None)
     else:
         _print_check(verdicts, comparison, running.turns, remarks=not quiet)
+    _tell_ci(gate, junit, as_json=as_json)
     if save_baseline is not None:
         _save_baseline(now, save_baseline, stream.read)
+    raise typer.Exit(code)
+
+
+@app.command()
+def bench(  # noqa: PLR0917 - each parameter is an option
+    agents: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODULE:FACTORY]...", help="Functions that make an agent; or let --config name them."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML file with several benchmarks; options go before it.")
+    ] = None,
+    type: Annotated[list[str] | None, typer.Option(help="What an operation is; several make a matrix.")] = None,  # noqa: A002 - the option's name
+    model: Annotated[
+        list[str] | None, typer.Option(help="Given to the factory as model=...; several make a matrix.")
+    ] = None,
+    concurrency: Annotated[list[int] | None, typer.Option(help="Workers; several make a matrix.")] = None,
+    rate: Annotated[
+        list[float] | None, typer.Option(help="Operations started a second, whatever became of those before.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the benchmark, in reports.")] = None,
+    operation: Annotated[
+        str | None, typer.Option(metavar="MODULE:FUNCTION", help="Of an agent and a prompt, in place of the type's.")
+    ] = None,
+    iterations: Annotated[int | None, typer.Option(help="Operations that are measured; 20 or more.")] = None,
+    warmup: Annotated[int | None, typer.Option(help="Operations before, which are not.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds that an operation may take.")] = None,
+    agent_count: Annotated[int | None, typer.Option(help="Agents of a team, or at the same time.")] = None,
+    turn_count: Annotated[int | None, typer.Option(help="Turns of a conversation.")] = None,
+    prompt: Annotated[list[str] | None, typer.Option(help="Prompts, in turn.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Rounds of 1, 2, 4, 8, 8, ... in place of --iterations.")] = None,
+    round_seconds: Annotated[float | None, typer.Option(help="Each round is repeated until it lasted so long.")] = None,
+    warmup_rounds: Annotated[int | None, typer.Option(help="Rounds of warm-up.")] = None,
+    max_latency_ms: Annotated[float | None, typer.Option(help="Limit of the mean latency of a turn.")] = None,
+    max_p95_ms: Annotated[float | None, typer.Option(help="Limit of its p95.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Limit of the mean tokens of a turn.")] = None,
+    max_cost_usd: Annotated[float | None, typer.Option(help="Limit of the mean cost of a turn.")] = None,
+    min_success_rate: Annotated[float | None, typer.Option(help="Limit of the success rate, 0 to 1.")] = None,
+    thresholds: Thresholds = None,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Compare with what --save-baseline wrote there.")
+    ] = None,
+    save_baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep the samples; of several benchmarks a folder with a file each."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write each result as JSON, and the report in every format.")
+    ] = None,
+    junit: JUnit = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run benchmarks on your agents, judge them by the limits, and by a baseline.
+
+    Types: single_turn, multi_turn, multi_agent, concurrent_agents, tool_heavy, memory_intensive. Ctrl-C ends it, and
+    what was measured is told and written all the same.
+
+    Exit code 10: past a critical limit, or one of your own; 11: worse than the baseline; 12: fewer than 20 turns on a
+    side.
+
+    Example: agentnet-otel bench my_agents:make_planner --iterations 50 --save-baseline baseline.json
+
+    Example: agentnet-otel bench --config benchmarks.yaml --baseline baselines --out results
+    """
+    from agentnet_otel.performance.batch import run_plans  # noqa: PLC0415 - of this command alone
+    from agentnet_otel.wiring import benchmarks  # noqa: PLC0415 - of this command alone
+
+    table = _table(thresholds)
+    settings = {
+        "name": name,
+        "benchmark_type": type,
+        "concurrency_level": concurrency,
+        "rate_per_second": rate,
+        "operation": operation,
+        "iterations": iterations,
+        "warmup_iterations": warmup,
+        "timeout_seconds": timeout,
+        "agent_count": agent_count,
+        "turn_count": turn_count,
+        "test_prompts": prompt,
+        "min_rounds": rounds,
+        "min_time_per_round_s": round_seconds,
+        "warmup_rounds": warmup_rounds,
+        "max_turn_latency_ms": max_latency_ms,
+        "max_p95_latency_ms": max_p95_ms,
+        "max_tokens_per_turn": max_tokens,
+        "max_cost_usd": max_cost_usd,
+        "min_success_rate": min_success_rate,
+    }
+    plans = _plans(
+        config, {key: value for key, value in settings.items() if value not in (None, [])}, agents or (), model or ()
+    )
+    names = [plan.config.name for plan in plans]
+    before = benchmarks.read_baselines(baseline, names)
+    with console.progress_of_several(len(plans), quiet=quiet) as progress:
+        batch = run_plans(plans, output_dir=out, progress=lambda plan, ended, of: progress(plan.config.name, ended, of))
+    found = benchmarks.benchmarked(batch, table, before)
+    code = _bench_code(found)
+    if as_json:
+        _write(indented_json(_bench_object(found, code)), None)
+    else:
+        _print_bench(found, remarks=not quiet)
+    gate = Gate(
+        command="bench",
+        verdicts=found.report.verdicts,
+        comparisons=found.comparisons,
+        turns=found.turns,
+        code=code,
+        missed=found.missed,
+    )
+    _tell_ci(gate, junit, as_json=as_json)
+    _write_bench(found, names, out, save_baseline)
+    if batch.interrupted:
+        raise KeyboardInterrupt
     raise typer.Exit(code)
 
 
@@ -529,6 +659,74 @@ def _tell_reading(reading: "Rebuilt | TurnStream[Any] | Follower", *, quiet: boo
         _tell(reading.read.summary)
     if nothing:
         raise typer.Exit(FAILURE)
+
+
+def _plans(config: Path | None, settings: dict[str, Any], agents: Sequence[str], models: Sequence[str]) -> "list[Plan]":
+    from agentnet_otel.performance.plans import plans_of, read_plans  # noqa: PLC0415 - of one command alone
+
+    if config is not None:
+        return read_plans(config, settings, agents=agents, models=models)
+    operation = settings.pop("operation", None)
+    return plans_of(settings, agents=agents, models=models, operation=operation)
+
+
+def _bench_code(found: "Benchmarked") -> int:
+    if worst(found.report.verdicts) is Verdict.FAIL or found.missed:
+        return CRITICAL
+    if any(comparison.regressions for _, comparison in found.comparisons):
+        return REGRESSION
+    few = found.turns < MIN_MEAN_N or any(comparison.too_few for _, comparison in found.comparisons)
+    return TOO_FEW_TURNS if few else 0
+
+
+def _bench_object(found: "Benchmarked", code: int) -> dict[str, Any]:
+    from agentnet_otel.wiring.benchmarks import result_objects  # noqa: PLC0415 - of one command alone
+
+    return {
+        "verdict": worst(found.report.verdicts).value,
+        "exit_code": code,
+        "interrupted": found.batch.interrupted,
+        "verdicts": [verdict_object(row) for row in found.report.verdicts],
+        "limits_not_kept": list(found.missed),
+        "comparisons": [{"benchmark": name, **comparison_object(one)} for name, one in found.comparisons],
+        "results": result_objects(found),
+    }
+
+
+def _print_bench(found: "Benchmarked", *, remarks: bool) -> None:
+    console.print_benchmarks(found.report)
+    console.print_verdicts(found.report.verdicts)
+    console.print_lines([f"Limit not kept: {text}." for text in found.missed])
+    for name, comparison in found.comparisons:
+        console.print_lines([f"Compared with the baseline{f' of {name}' if name else ''}:"])
+        console.print_comparison(comparison)
+        console.print_lines(regression_lines(comparison) + (comparison_remarks(comparison) if remarks else []))
+    if remarks:
+        console.print_prose(
+            f"{result.config.name}: {warning}" for result in found.batch.results for warning in result.warnings
+        )
+
+
+def _write_bench(found: "Benchmarked", planned: Sequence[str], out: Path | None, save_baseline: Path | None) -> None:
+    """Told on standard error, for standard output may be JSON. Of a run that was stopped no baseline is kept."""
+    from agentnet_otel.wiring import benchmarks  # noqa: PLC0415 - of one command alone
+
+    if out is not None:
+        for path in benchmarks.write_reports(found, out):
+            _tell(f"the report is in {path}")
+    if save_baseline is not None and found.batch.interrupted:
+        _tell(f"the run was stopped, so the baseline {save_baseline} was not written")
+    elif save_baseline is not None:
+        for path in benchmarks.save_baselines(found, save_baseline, planned):
+            _tell(f"a baseline is in {path}")
+
+
+def _tell_ci(gate: Gate, junit: Path | None, *, as_json: bool) -> None:
+    """What a CI server reads from the output; beside JSON on standard error, which it reads too."""
+    from agentnet_otel.wiring.continuous_integration import tell_ci  # noqa: PLC0415 - of two commands alone
+
+    for line in tell_ci(gate, junit):
+        (sys.stderr if as_json else sys.stdout).write(f"{line}\n")
 
 
 def _runs(sources: Sequence[str], rebuilt: Rebuilt) -> "list[Run]":

@@ -6,7 +6,7 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from types import FrameType
@@ -17,13 +17,16 @@ from agentnet_otel.core.thresholds import Verdict
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.errors import MissingExtraError
 from agentnet_otel.outputs.reports import blocks
+from agentnet_otel.outputs.reports.analysis_blocks import benchmark_blocks
 from agentnet_otel.outputs.reports.blocks import Block, Document
 from agentnet_otel.outputs.reports.comparisons import LABELS, p_text, ratio_text, side_text
+from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.outputs.reports.wording import (
     interval_text,
     label_text,
     limit_text,
     plain,
+    shortened,
     value_text,
     verdict_text,
 )
@@ -31,7 +34,15 @@ from agentnet_otel.outputs.reports.wording import (
 try:
     from rich.console import Console
     from rich.measure import Measurement
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.table import Table
     from rich.text import Text
 except ImportError as _error:
@@ -60,6 +71,12 @@ class Tick:
     def __call__(self, steps: int = 1) -> None:
         """Some steps further."""
         self._progress.update(self._task, advance=steps)  # type: ignore[arg-type]
+
+    def now(self, what: str, ended: int, of: int) -> None:
+        """How far something is; something new begins from the start."""
+        if self._progress.tasks[0].description != what:
+            self._progress.reset(self._task, total=of, description=what)  # type: ignore[arg-type]
+        self._progress.update(self._task, completed=ended, total=of)  # type: ignore[arg-type]
 
 
 def print_verdicts(verdicts: Sequence[Judgement], stream: TextIO | None = None) -> None:
@@ -169,7 +186,7 @@ def print_lines(lines: Sequence[str], stream: TextIO | None = None) -> None:
         console.print(Text(plain(line)), soft_wrap=True)
 
 
-def print_prose(lines: Sequence[str], stream: TextIO | None = None) -> None:
+def print_prose(lines: Iterable[str], stream: TextIO | None = None) -> None:
     """Lines to be read: on a terminal they are wrapped between words, what follows stands further in."""
     console = _console(stream or sys.stdout)
     for line in lines:
@@ -193,10 +210,36 @@ def progress(what: str, total: int | None = None, *, quiet: bool = False) -> Ite
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        *([] if total is None else [TextColumn("left"), TimeRemainingColumn()]),
     )
     bar = Progress(*columns, console=console, transient=True, disable=silent, expand=True)
     with bar:
         yield Tick(bar, bar.add_task(what, total=total))
+
+
+@contextmanager
+def progress_of_several(number: int, *, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """As `progress`, for several things one after the other, each called by its name; with the time that is left."""
+    with progress("starting", 1, quiet=quiet) as tick:
+        seen: list[str] = []
+
+        def told(name: str, ended: int, of: int) -> None:
+            if name not in seen:
+                seen.append(name)
+            place = f"{len(seen)}/{number} " if number > 1 else ""
+            tick.now(f"{place}{shortened(name)}", ended, of)
+
+        yield told
+
+
+def print_benchmarks(report: ReportContent, stream: TextIO | None = None) -> None:
+    """The table of benchmarks that a report is on."""
+    console = _console(stream or sys.stdout)
+    found = None if report.analysis is None else report.analysis.benchmarks
+    if found is not None:
+        tables = [block for block in benchmark_blocks(found) if isinstance(block, blocks.Table)]
+        for table in tables if len(found.rows) > 1 else tables[:1]:  # of one there is nothing to sum up
+            _print_rows(console, table)
 
 
 def _console(stream: TextIO) -> Console:

@@ -97,6 +97,14 @@ class PerformanceReporter:
         content = self._content(results, latency_tracker, token_tracker, recommend=include_recommendations)
         return str(_write_new(self.output_dir, ending, render(content, ending), content.generated_ns))
 
+    def content(self, benchmark_results: Sequence[BenchmarkResult]) -> ReportContent:
+        """What a report on benchmarks says, in no format yet.
+
+        Raises:
+            ValueError: an argument has the wrong type.
+        """
+        return self._content(_results(benchmark_results), None, None, recommend=True)
+
     def _content(
         self,
         results: Sequence[BenchmarkResult],

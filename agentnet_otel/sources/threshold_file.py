@@ -12,16 +12,13 @@
 What is left out keeps the documented limit; an agent's own go before a model's, and these before those for all.
 """
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from agentnet_otel.core.thresholds import DOCUMENTED, Metric, Threshold, ThresholdTable, with_limits
-from agentnet_otel.errors import ConfigurationError, MissingExtraError
-
-MAX_FILE_BYTES: Final = 256 * 1024
-"""A file of limits is short; what is longer is something else, and would take long to find out about."""
+from agentnet_otel.errors import ConfigurationError
+from agentnet_otel.sources.yaml_file import load_yaml, place_of, require_mapping
 
 _AGENTS: Final = "agents"
 _MODELS: Final = "models"
@@ -36,10 +33,10 @@ def read_thresholds(path: str | Path) -> ThresholdTable:
         MissingExtraError: no YAML library is installed.
     """
     name = str(path)
-    document = _load(Path(path))
+    document = load_yaml(Path(path), "limits")
     if document is None:
         return ThresholdTable()
-    _require_mapping(document, name, "the file")
+    require_mapping(document, name, "the file")
     for_all = {key: given for key, given in document.items() if key not in {_AGENTS, _MODELS}}
     default = {**DOCUMENTED, **_limits_of(for_all, document, name, DOCUMENTED)}
     return ThresholdTable(
@@ -56,44 +53,12 @@ def _own_limits(
     own = document.get(section)
     if own is None:
         return {}
-    _require_mapping(own, _place(document, section, name), section)
+    require_mapping(own, place_of(document, section, name), section)
     found: dict[str, Mapping[Metric, Threshold]] = {}
     for who, limits in own.items():
-        _require_mapping(limits, _place(own, who, name), f"{whose} {who!r}")
+        require_mapping(limits, place_of(own, who, name), f"{whose} {who!r}")
         found[str(who)] = _limits_of(limits, limits, name, default)
     return found
-
-
-def _load(path: Path) -> Any:
-    try:
-        yaml = importlib.import_module("ruamel.yaml")
-    except ImportError:
-        package = "ruamel.yaml"
-        raise MissingExtraError(package, "cli") from None
-    try:
-        return yaml.YAML(typ="rt").load(_text_of(path))
-    except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror}"
-        raise ConfigurationError(message) from None
-    except UnicodeDecodeError as error:
-        message = f"{path}: is not UTF-8 text (byte {error.start})"
-        raise ConfigurationError(message) from None
-    except yaml.error.MarkedYAMLError as error:
-        line = 1 + (error.problem_mark.line if error.problem_mark is not None else 0)
-        message = f"{path}:{line}: not YAML: {error.problem}"
-        raise ConfigurationError(message) from None
-    except (yaml.error.YAMLError, ValueError, RecursionError) as error:  # characters, dates and depths that are none
-        message = f"{path}: not YAML of limits: {str(error).partition(chr(10))[0]}"
-        raise ConfigurationError(message) from None
-
-
-def _text_of(path: Path) -> str:
-    with path.open("rb") as file:
-        data = file.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        message = f"{path}: more than {MAX_FILE_BYTES:,} bytes are no file of limits"
-        raise ConfigurationError(message)
-    return data.decode("utf-8")
 
 
 def _limits_of(
@@ -101,14 +66,14 @@ def _limits_of(
 ) -> dict[Metric, Threshold]:
     limits: dict[Metric, Threshold] = {}
     for key, given in entries.items():
-        where = _place(marked, key, name)
+        where = place_of(marked, key, name)
         try:
             metric = Metric(key)
         except ValueError:
             allowed = ", ".join(metric.value for metric in Metric)
             message = f"{where}: unknown metric {key!r}; allowed are: {allowed}"
             raise ConfigurationError(message) from None
-        _require_mapping(given, where, key)
+        require_mapping(given, where, key)
         unknown = set(given) - set(_LIMITS)
         if unknown:
             first = min(map(str, unknown))
@@ -131,16 +96,3 @@ def _number(given: Mapping[str, Any], limit: str, key: str, where: str) -> float
         message = f"{where}: {key}.{limit} has to be a number of at least 0, not {value!r}"
         raise ConfigurationError(message)
     return float(value)
-
-
-def _require_mapping(value: object, where: str, what: str) -> None:
-    if not isinstance(value, Mapping):
-        message = f"{where}: {what} has to be a mapping, not {type(value).__name__}"
-        raise ConfigurationError(message)
-
-
-def _place(marked: Any, key: object, name: str) -> str:
-    """``file:line`` of a key; the library keeps the positions."""
-    positions = getattr(getattr(marked, "lc", None), "data", None) or {}
-    position = positions.get(key)
-    return name if position is None else f"{name}:{position[0] + 1}"

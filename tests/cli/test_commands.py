@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-COMMANDS = ("demo", "turns", "report", "check", "diff", "doctor")
+COMMANDS = ("demo", "turns", "report", "check", "bench", "diff", "doctor")
 
 
 # --- help and wrong use ----------------------------------------------------------------------------------
@@ -32,7 +32,7 @@ def test_every_command_can_be_quiet(cli, command):
     """-q is everywhere; --json where a machine reads what is not JSON already."""
     told = cli(command, "--help").stdout
     assert "-q" in told
-    assert ("--json" in told) == (command in {"demo", "check", "diff", "doctor"})
+    assert ("--json" in told) == (command in {"demo", "check", "bench", "diff", "doctor"})
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,12 @@ def test_the_page_on_the_performance_api_runs(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_page_on_ci_runs(tmp_path):
+    """So it is with the gate in CI, some fifteen processes."""
+    run("docs/ci.md", tmp_path)
+
+
+@pytest.mark.slow
 def test_the_guide_runs(tmp_path):
     """So it is with the guide, some twenty processes."""
     run("docs/guide.md", tmp_path)

@@ -4,7 +4,7 @@ import pytest
 
 from agentnet_otel.core.thresholds import Metric, ThresholdTable
 from agentnet_otel.errors import ConfigurationError
-from agentnet_otel.sources import threshold_file
+from agentnet_otel.sources import yaml_file
 from agentnet_otel.sources.threshold_file import read_thresholds
 
 
@@ -44,7 +44,7 @@ def test_a_file_without_limits_changes_nothing(file):
         (b"a: 2001-99-99", r"unknown metric|not YAML"),
         (b"[1]", r"has to be a mapping, not"),
         (b"turn_latency: {critical: .nan}", r"has to be a number of at least 0"),
-        (b"#" * (threshold_file.MAX_FILE_BYTES + 1), r"more than 262,144 bytes are no file of limits"),
+        (b"#" * (yaml_file.MAX_FILE_BYTES + 1), r"more than 262,144 bytes are no file of limits"),
     ],
 )
 def test_what_is_no_file_of_limits(file, data, told):

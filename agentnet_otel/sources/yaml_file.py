@@ -1,0 +1,67 @@
+"""YAML files that users write; an error names the line. The only module that knows the YAML library."""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from agentnet_otel.errors import ConfigurationError, MissingExtraError
+
+MAX_FILE_BYTES: Final = 256 * 1024
+"""Such files are short; what is longer is something else, and would take long to find out about."""
+
+
+def load_yaml(path: Path, what: str) -> Any:
+    """What a file holds, with the places of its keys; ``what`` it should be of is named in errors.
+
+    Raises:
+        ConfigurationError: the file cannot be read or is not YAML; the text names file and line.
+        MissingExtraError: no YAML library is installed.
+    """
+    try:
+        yaml = importlib.import_module("ruamel.yaml")
+    except ImportError:
+        package = "ruamel.yaml"
+        raise MissingExtraError(package, "cli") from None
+    try:
+        return yaml.YAML(typ="rt").load(_text_of(path, what))
+    except OSError as error:
+        message = f"{path}: cannot be read: {error.strerror}"
+        raise ConfigurationError(message) from None
+    except UnicodeDecodeError as error:
+        message = f"{path}: is not UTF-8 text (byte {error.start})"
+        raise ConfigurationError(message) from None
+    except yaml.error.MarkedYAMLError as error:
+        line = 1 + (error.problem_mark.line if error.problem_mark is not None else 0)
+        message = f"{path}:{line}: not YAML: {error.problem}"
+        raise ConfigurationError(message) from None
+    except (yaml.error.YAMLError, ValueError, RecursionError) as error:  # characters, dates and depths that are none
+        message = f"{path}: not YAML of {what}: {str(error).partition(chr(10))[0]}"
+        raise ConfigurationError(message) from None
+
+
+def require_mapping(value: object, where: str, what: str) -> None:
+    """Refuse what is no mapping.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if not isinstance(value, Mapping):
+        message = f"{where}: {what} has to be a mapping, not {type(value).__name__}"
+        raise ConfigurationError(message)
+
+
+def place_of(marked: Any, key: object, name: str) -> str:
+    """``file:line`` of a key, or of an entry of a list; the library keeps the positions."""
+    positions = getattr(getattr(marked, "lc", None), "data", None) or {}
+    position = positions.get(key)
+    return name if position is None else f"{name}:{position[0] + 1}"
+
+
+def _text_of(path: Path, what: str) -> str:
+    with path.open("rb") as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        message = f"{path}: more than {MAX_FILE_BYTES:,} bytes are no file of {what}"
+        raise ConfigurationError(message)
+    return data.decode("utf-8")
