@@ -64,6 +64,7 @@ SERVERS = {
     ),
     "jaeger": Server(programs={"jaeger": "github.com/jaegertracing/jaeger/cmd/all-in-one"}),
     "kustomize": Server(programs={"kustomize": "sigs.k8s.io/kustomize/kustomize/v5"}),
+    "compose": Server(folders={"compose-schema": ("github.com/compose-spec/compose-go/v2", "schema")}),
     "operator": Server(
         folders={"crds": ("github.com/prometheus-operator/prometheus-operator", "example/prometheus-operator-crd")}
     ),

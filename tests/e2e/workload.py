@@ -1,12 +1,15 @@
 """An application: the demo's agents, instrumented, their spans sent as the environment says.
 
-usage: workload.py builtin|agentnet|plain TURNS SEED; ``plain`` are turns of one agent, each a trace of its own; every
-fiftieth fails, and every hundredth is slow. Prints each turn as it was in this process, all its fields as JSON.
+usage: workload.py builtin|agentnet|plain|slow TURNS SEED
+
+``plain`` are turns of one agent, each a trace of its own; every fiftieth fails, every hundredth is slow. ``slow`` are
+such turns as pass the critical limit, in two waves. Prints each turn as it was in this process, its fields as JSON.
 """
 
 import asyncio
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
@@ -17,6 +20,23 @@ from agentnet_otel.demo.plan import make_plan
 
 SLOW, SLOW_S = 30, 2.1
 FAILING = 7
+CRITICAL_S = 5.1
+
+
+def run_slow(turns):
+    """Turns that all take too long, half of them at a time."""
+    with ThreadPoolExecutor(turns // 2) as threads:
+        list(threads.map(lambda _: slow_turn(), range(turns)))
+
+
+def slow_turn():
+    """One of them."""
+    with (
+        agentnet_otel.turn("researcher", model="m-small") as turn,
+        turn.component("inference", model="m-small") as call,
+    ):
+        call.record_tokens(input=100, output=20)
+        time.sleep(CRITICAL_S)
 
 
 class RefusedError(Exception):
@@ -43,13 +63,16 @@ def plain_turn(number):
             raise RefusedError
 
 
+PLAIN = {"plain": run_plain, "slow": run_slow}
+
+
 def main(source, turns, seed):
     """Run the turns, send them, and print what this process knows of them."""
     if source == "agentnet" and framework_problem() is not None:
         sys.exit(framework_problem())
     handle = agentnet_otel.instrument(exporter="otlp")
-    if source == "plain":
-        run_plain(turns)
+    if source in PLAIN:
+        PLAIN[source](turns)
     elif source == "agentnet":
         run_framework(turns, seed, lambda: None)
     else:
