@@ -89,6 +89,10 @@ DOCUMENTED: Final[Mapping[Metric, Threshold]] = {
 }
 
 
+HIGHEST: Final[Mapping[Metric, float]] = {Metric.SUCCESS_RATE: 100.0, Metric.TOKEN_EFFICIENCY: 1.0}
+"""Values that a metric cannot pass, and no limit of it may."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThresholdTable:
     """The limits in use: a default for all turns, and what differs for single agents and for single models."""

@@ -12,17 +12,20 @@
 What is left out keeps the documented limit; an agent's own go before a model's, and these before those for all.
 """
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from agentnet_otel.core.thresholds import DOCUMENTED, Metric, Threshold, ThresholdTable, with_limits
+from agentnet_otel.core.thresholds import DOCUMENTED, HIGHEST, Metric, Threshold, ThresholdTable, with_limits
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.sources.yaml_file import load_yaml, place_of, require_mapping
 
 _AGENTS: Final = "agents"
 _MODELS: Final = "models"
 _LIMITS: Final = ("recommended", "critical")
+_LONG_NUMBER: Final = 10**30
+_LONGEST_SHOWN: Final = 60
 
 
 def read_thresholds(path: str | Path) -> ThresholdTable:
@@ -56,7 +59,12 @@ def _own_limits(
     require_mapping(own, place_of(document, section, name), section)
     found: dict[str, Mapping[Metric, Threshold]] = {}
     for who, limits in own.items():
-        require_mapping(limits, place_of(own, who, name), f"{whose} {who!r}")
+        where = place_of(own, who, name)
+        if isinstance(who, bool) or not isinstance(who, str | int | float) or str(who) in found:
+            problem = "is named twice" if str(who) in found else f"is no name of one of the {section}"
+            message = f"{where}: {who!r} {problem}; write names as text, in quotes"
+            raise ConfigurationError(message)
+        require_mapping(limits, where, f"{whose} {who!r}")
         found[str(who)] = _limits_of(limits, limits, name, default)
     return found
 
@@ -74,25 +82,38 @@ def _limits_of(
             message = f"{where}: unknown metric {key!r}; allowed are: {allowed}"
             raise ConfigurationError(message) from None
         require_mapping(given, where, key)
-        unknown = set(given) - set(_LIMITS)
-        if unknown:
-            first = min(map(str, unknown))
-            message = f"{where}: unknown key {first!r} in {key}; allowed are: {', '.join(_LIMITS)}"
+        unknown = next((found for found in given if found not in _LIMITS), None)
+        if unknown is not None:
+            where = place_of(given, unknown, name)
+            message = f"{where}: unknown key {unknown!r} in {key}; allowed are: {', '.join(_LIMITS)}"
             raise ConfigurationError(message)
-        recommended, critical = (_number(given, limit, key, where) for limit in _LIMITS)
+        recommended, critical = (_number(given, limit, metric, name) for limit in _LIMITS)
         try:
             limits[metric] = with_limits(base[metric], recommended, critical)
         except ValueError as error:
-            message = f"{where}: {key}: {error}"
+            last = next((limit for limit in reversed(_LIMITS) if limit in given), None)
+            message = f"{place_of(given, last, name)}: {key}: {error}"
             raise ConfigurationError(message) from None
     return limits
 
 
-def _number(given: Mapping[str, Any], limit: str, key: str, where: str) -> float | None:
+def _number(given: Mapping[str, Any], limit: str, metric: Metric, name: str) -> float | None:
     value = given.get(limit)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        message = f"{where}: {key}.{limit} has to be a number of at least 0, not {value!r}"
+    highest = HIGHEST.get(metric, sys.float_info.max)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= highest:
+        allowed = f"from 0 to {highest:g} {DOCUMENTED[metric].unit}".rstrip() if metric in HIGHEST else "of at least 0"
+        message = (
+            f"{place_of(given, limit, name)}: {metric.value}.{limit} has to be a number {allowed}, not {_shown(value)}"
+        )
         raise ConfigurationError(message)
     return float(value)
+
+
+def _shown(value: object) -> str:
+    """The value for a message: Python refuses to write very long numbers, and nobody reads them."""
+    if isinstance(value, int) and abs(value) >= _LONG_NUMBER:
+        return "a number of more than 30 digits"
+    shown = repr(value)
+    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
