@@ -82,7 +82,9 @@ def _payloads_of(sources: Iterable[str | Path], report: ReadReport) -> Iterator[
             yield from _read_server(source, report)
         elif os.path.isdir(source):  # noqa: PTH112 - the method of Path raises for paths that cannot be
             for path in files_below(source, report):
+                before = report.place()
                 yield from _read_path(path, report, named=False)
+                report.put_together(before, path)
         else:
             yield from _read_path(source, report, named=True)
 

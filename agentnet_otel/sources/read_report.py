@@ -1,6 +1,6 @@
 """What happened while spans were read: what could not be used, how often, and where."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 MAX_PROBLEMS: Final = 20
@@ -26,6 +26,8 @@ class ReadReport:
     unreadable_sources: int = 0
     missing_sources: int = 0
     """Of these, how many were asked for by name and could not even be opened."""
+    foreign_files: int = 0
+    """Files found in a directory of which no line could be read: reports, notes and the like."""
     problems: list[str] = field(default_factory=list)
     untold: int = 0
 
@@ -35,6 +37,22 @@ class ReadReport:
             self.problems.append(f"{where}: {what}")
         else:
             self.untold += 1
+
+    def place(self) -> "ReadReport":
+        """The counts as they are now."""
+        return replace(self, problems=list(self.problems))
+
+    def put_together(self, before: "ReadReport", path: str) -> None:
+        """Tell of a file, read since ``before``, of which no line could be read, once and not line by line."""
+        if self.bad_lines == before.bad_lines or self.counts_of_spans != before.counts_of_spans:
+            return
+        first = next(iter(self.problems[len(before.problems) :]), None)
+        self.problems[len(before.problems) :] = []
+        self.bad_lines, self.untold = before.bad_lines, before.untold
+        self.foreign_files += 1
+        place = "" if first is None else first.removeprefix(f"{path}:").strip()
+        reason = f" ({'line ' if place[0].isdigit() else ''}{place})" if place else ""
+        self.tell(path, f"no file of spans, left out{reason}")
 
     def take_problems(self) -> list[str]:
         """The problems since the last time, which are kept no more; of very many only their number."""
@@ -55,12 +73,18 @@ class ReadReport:
         self.tell(where, f"{what}; its writer was stopped, or still writes")
 
     @property
+    def counts_of_spans(self) -> tuple[int, ...]:
+        """What shows that a file is one of spans, or is told otherwise."""
+        return self.spans, self.bad_spans, self.skipped_lines, self.cut_off_ends, self.unreadable_sources
+
+    @property
     def summary(self) -> str | None:
         """One sentence on what was lost, or None where nothing was."""
         parts = [
             f"{count} {word if count == 1 else word + 's'}"
             for count, word in (
                 (self.unreadable_sources, "unreadable source"),
+                (self.foreign_files, "foreign file"),
                 (self.bad_lines, "bad line"),
                 (self.skipped_lines, "oversized line"),
                 (self.cut_off_ends, "cut-off end"),
