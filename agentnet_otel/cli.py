@@ -490,6 +490,30 @@ def rules(
         _write(text, output / name)
 
 
+@app.command()
+def dashboards(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where the files go.")] = Path(
+        "dashboards"
+    ),
+    thresholds: Thresholds = None,
+    runbooks: Annotated[str | None, typer.Option(metavar="URL", help="Where the runbooks are.")] = None,
+    jaeger: Annotated[str | None, typer.Option(metavar="URL", help="Where the traces are.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write dashboards for Grafana, with the lines of the limits.
+
+    Example: agentnet-otel dashboards -o dashboards
+    """
+    from agentnet_otel.outputs.dashboards import catalogue, grafana  # noqa: PLC0415 - needs the extra `dashboards`
+    from agentnet_otel.outputs.rules.annotations import links_of  # noqa: PLC0415 - of this command alone
+
+    specs = catalogue.dashboards(_table(thresholds))
+    for name, text in grafana.dashboard_files(specs, links_of(runbooks, None, jaeger)).items():
+        _write(text, output / name)
+        if not quiet:
+            _tell(f"{output / name}")
+
+
 def _demo_object(result: "DemoResult") -> dict[str, Any]:
     report = result.report
     return {

@@ -199,6 +199,19 @@ class Health:
             hold="5m",
         )
 
+        lag = of_service(series.BRIDGE_LAG, (SERVICE,), "max")
+        yield self._alert(
+            "AgentNetBridgeBehind",
+            f"{_grouped(lag)} >= {LAG_S}",
+            Severity.WARNING,
+            "The bridge does not keep up",
+            "The oldest request waits for {{ $value | humanizeDuration }} to be understood: turns and metrics of the "
+            "bridge are late by that.",
+            (SERVICE,),
+            dashboard=BRIDGE,
+            hold="2m",
+        )
+
     def _own(self, alert: str, expr: str, severity: Severity, summary: str, description: str) -> AlertRule:
         return self._alert(alert, expr, severity, summary, description, (SERVICE,), dashboard=BRIDGE, hold="0s")
 

@@ -35,6 +35,7 @@ HOOK_FAULTS: Final = counter(semconv.METRIC_SELF_HOOK_FAULTS, semconv.UNIT_FAULT
 LABELS_FOLDED: Final = counter(semconv.METRIC_SELF_LABELS_FOLDED, semconv.UNIT_VALUE)
 SPANS_DROPPED: Final = counter(semconv.METRIC_SELF_SPANS_DROPPED, semconv.UNIT_SPAN)
 EXPORT_FAILURES: Final = counter(semconv.METRIC_SELF_EXPORT_FAILURES, semconv.UNIT_BATCH)
+BRIDGE_LAG: Final = gauge(semconv.METRIC_BRIDGE_LAG, semconv.UNIT_SECONDS)
 EXPORT_QUEUE: Final = gauge(semconv.METRIC_SELF_EXPORT_QUEUE, semconv.UNIT_SPAN)
 
 OUTCOME: Final = label_name(semconv.TURN_OUTCOME)

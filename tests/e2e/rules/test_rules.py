@@ -480,6 +480,28 @@ def tool_cases():
     ]
 
 
+def behind_cases():
+    """The bridge does not keep up."""
+    alert, lag = "AgentNetBridgeBehind", series_name("agentnet_bridge_lag_seconds", {"service_name": "agentnet-otel"})
+    labels = {"severity": "warning", "service_name": "agentnet-otel"}
+
+    def fired(minute):
+        return Expectation(minute=minute, alert=alert, labels=labels)
+
+    growing = [*[0] * 10, *[60 + minute for minute in range(20)]]
+    return [
+        Case(name="fires", series={lag: growing}, expectations=(at(11, alert), fired(13))),
+        Case(name="not just below", series={lag: [59.9] * 30}, expectations=silence(alert, 29)),
+        Case(name="not without a bridge", series={lag: [GAP] * 30}, expectations=silence(alert, 29)),
+        Case(name="resolves", series={lag: [*growing, *[0] * 30]}, expectations=(fired(20), at(45, alert))),
+        Case(
+            name="survives a gap of scrapes",
+            series={lag: [GAP if minute in {15, 16} else value for minute, value in enumerate(growing)]},
+            expectations=(fired(16), fired(25)),
+        ),
+    ]
+
+
 def bridge_cases():
     """The bridge does not answer."""
     alert = "AgentNetBridgeDown"
@@ -549,6 +571,7 @@ CASES = {
     "AgentNetLabelsFolded": counter_cases(
         "AgentNetLabelsFolded", "info", series_name("agentnet_otel_labels_folded_total", SERVICE), 1, SERVICE
     ),
+    "AgentNetBridgeBehind": behind_cases(),
     "AgentNetBridgeDown": bridge_cases(),
 }
 
