@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 START_S = 60
 WAIT_S = 90
 LOG_CHARACTERS = 4000
+PORTS = (15_000, 32_000)
 
 
 def pytest_collection_modifyitems(items):
@@ -53,10 +55,20 @@ def program():
 
 
 def free_port():
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of loopback that nobody listens on, below those that the system gives to whoever connects."""
+    while True:
+        port = random.SystemRandom().randrange(*PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def without_telemetry():
+    """The environment of this process without what it says about telemetry."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "AGENTNET_OTEL_"))}
 
 
 def eventually(ask, what, timeout_s=WAIT_S):
@@ -99,7 +111,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 cwd=folder,
-                env={**os.environ, **(environment or {})},
+                env={**without_telemetry(), **(environment or {})},
             )
         try:
             eventually(lambda: self.ended() or ready(), f"{name} is ready", START_S)
@@ -230,7 +242,6 @@ def command_line(*arguments, environment=None):
 
 def run_workload(source, turns, *, service=None, **environment):
     """Run agents in a process of their own that sends what it records; its turns, as they were there."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     if service is not None:
         environment["OTEL_SERVICE_NAME"] = service
     done = subprocess.run(
@@ -238,7 +249,7 @@ def run_workload(source, turns, *, service=None, **environment):
         capture_output=True,
         text=True,
         check=False,
-        env={**clean, "PYTHONPATH": str(ROOT / "tests" / "agentnet" / "standin"), **environment},
+        env={**without_telemetry(), "PYTHONPATH": str(ROOT / "tests" / "agentnet" / "standin"), **environment},
     )
     assert done.returncode == 0, done.stderr
     return by_span(map(json.loads, done.stdout.splitlines()))
