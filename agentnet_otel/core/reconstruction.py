@@ -100,7 +100,7 @@ def reconstruct(parts: TurnParts, prices: PriceBook | None = None) -> Turn:
         incomplete=parts.root is None and not parts.of_calls,
         fallback=own.flag(semconv.TURN_FALLBACK),
         interrupted=own.flag(semconv.TURN_INTERRUPTED),
-        metrics_recorded=own.flag(semconv.METRICS_RECORDED),
+        metrics_recorded=_is_counted(parts, own),
         sampling_probability=own.ratio(semconv.SAMPLING_PROBABILITY) or _sampling_probability(members[0]),
     )
 
@@ -251,6 +251,13 @@ def _turn_id(parts: TurnParts, below: Sequence[Member]) -> str:
         return parts.root.facts.turn_id or parts.root_id
     ids = {member.span_id for member in below}
     return _first_known(m.facts.turn_id for m in below if m.parent_span_id not in ids) or parts.root_id
+
+
+def _is_counted(parts: TurnParts, own: _Own) -> bool:
+    """Whether its application counts it: its own span says so; where that did not come, our recorder did or will."""
+    if parts.root is None:
+        return not parts.of_calls and any(member.facts.ours for member in parts.below)
+    return own.flag(semconv.METRICS_RECORDED)
 
 
 def _session(parts: TurnParts, below: Sequence[Member]) -> str | None:

@@ -98,7 +98,8 @@ class Turn:
     ``unattributed_ns``: time in no component. ``revision`` starts at 1 and grows when a late span corrects the
     turn. ``incomplete``: the turn's own span never came. ``estimated``: some token count is an estimate.
     ``clipped_spans``: spans whose times ran backwards or left the turn, and were clipped. ``context_tokens``: the
-    largest input of one call. ``token_shares`` add up to ``tokens``.
+    largest input of one call. ``token_shares`` add up to ``tokens``. ``metrics_recorded``: its application counts
+    it, or is taken to do so, because the turn's own span never came and its parts are of the recorder.
     """
 
     turn_id: str

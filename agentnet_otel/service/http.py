@@ -11,12 +11,11 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import Final
 
 from agentnet_otel.errors import BackendError, MissingExtraError
 from agentnet_otel.service.answers import Answer, Query, text_answer
-from agentnet_otel.service.otlp_http import take_export, unavailable
+from agentnet_otel.service.otlp_http import RefusedError, refusal, take_export, too_large, unavailable
 from agentnet_otel.sources.access import Access, Address
 from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Door, Intake
 
@@ -44,6 +43,8 @@ HEAD_S: Final = 10.0
 BODY_S: Final = 60.0
 """How long a body may take."""
 IDLE_S: Final = 30
+GRACE_S: Final = 5
+"""How long requests that run may take at the end."""
 KEEP_TIMEOUT_S: Final = 30.0
 BACKLOG: Final = 1024
 
@@ -57,7 +58,7 @@ _SAFE: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-_UNAUTHORIZED, _TOO_SLOW, _TOO_LARGE, _LONG_QUERY, _TOO_MANY, _LONG_HEAD, _FAILED = 401, 408, 413, 414, 429, 431, 500
+_UNAUTHORIZED, _TOO_SLOW, _LONG_QUERY, _TOO_MANY, _LONG_HEAD, _FAILED = 401, 408, 414, 429, 431, 500
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: %d\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
     % RETRY_AFTER_S
@@ -71,10 +72,11 @@ def receiver_app(intake: Intake, access: Access) -> Starlette:
 
     async def export(request: Request) -> Response:
         begin = time.perf_counter()
-        body = await bodies.receive(request)
-        if isinstance(body, Answer):
-            return _response(body)
         content_type, encoding = (request.headers.get(name, "") for name in ("content-type", "content-encoding"))
+        try:
+            body = await bodies.receive(request)
+        except RefusedError as error:
+            return _response(refusal(error, content_type))
         answer = await _when_kept(await run_in_threadpool(take_export, intake, content_type, encoding, body))
         if answer.kept is not None:
             intake.note_time(Door.HTTP, time.perf_counter() - begin)
@@ -111,7 +113,7 @@ class HttpServer:
                 lifespan="off",
                 server_header=False,
                 timeout_keep_alive=IDLE_S,
-                timeout_graceful_shutdown=IDLE_S,
+                timeout_graceful_shutdown=GRACE_S,
                 ssl_certfile=access.certificate,
                 ssl_keyfile=access.key,
             )
@@ -230,11 +232,15 @@ class _Bodies:
     def __init__(self) -> None:
         self._size = 0
 
-    async def receive(self, request: Request) -> bytes | Answer:
-        """The body, or what to answer where it cannot be had."""
+    async def receive(self, request: Request) -> bytes:
+        """The body.
+
+        Raises:
+            RefusedError: it cannot be had.
+        """
         told = request.headers.get("content-length", "")
         if told.isdecimal() and int(told) > MAX_REQUEST_BYTES:
-            return _too_large()
+            raise too_large()
         parts: list[bytes] = []
         size = 0
         try:
@@ -243,26 +249,17 @@ class _Bodies:
                     size += len(part)
                     self._size += len(part)
                     if size > MAX_REQUEST_BYTES:
-                        return _too_large()
+                        raise too_large()
                     if self._size > MAX_BODIES_BYTES:
-                        return _come_back()
+                        raise RefusedError(_TOO_MANY, "too many requests are being received")
                     parts.append(part)
         except TimeoutError:
-            return text_answer(_TOO_SLOW, f"the body did not come within {BODY_S:g} s")
+            raise RefusedError(_TOO_SLOW, f"the body did not come within {BODY_S:g} s") from None
         except ClientDisconnect:
-            return text_answer(_TOO_SLOW, "the body did not come whole")
+            raise RefusedError(_TOO_SLOW, "the body did not come whole") from None
         finally:
             self._size -= size
         return b"".join(parts)
-
-
-def _too_large() -> Answer:
-    return text_answer(_TOO_LARGE, f"a request may have {MAX_REQUEST_BYTES:,} bytes")
-
-
-def _come_back() -> Answer:
-    answer = text_answer(_TOO_MANY, "too many requests are being received")
-    return replace(answer, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
 async def _when_kept(answer: Answer) -> Answer:

@@ -30,8 +30,8 @@ def take_export(intake: Intake, content_type: str, content_encoding: str, body: 
         return text_answer(_UNSUPPORTED, f"content type {content_type!r} is not supported; use {' or '.join(_KINDS)}")
     try:
         receipt = intake.take(kind, _unpacked(content_encoding, body))
-    except _RefusedError as error:
-        return text_answer(error.status, str(error))
+    except RefusedError as error:
+        return refusal(error, content_type)
     except InputError as error:
         return _problem(_BAD, _INVALID_ARGUMENT, str(error), kind)
     except OverloadedError as error:
@@ -41,6 +41,21 @@ def take_export(intake: Intake, content_type: str, content_encoding: str, body: 
     response = response_of(receipt)
     data = response.SerializeToString() if kind is RequestKind.PROTOBUF else MessageToJson(response).encode()
     return Answer(status=_OK, body=data, content_type=_TYPES[kind], kept=receipt.kept)
+
+
+def refusal(error: "RefusedError", content_type: str) -> Answer:
+    """The answer to a body that HTTP has a status of its own for, in the format of the request."""
+    kind = _KINDS.get(content_type.partition(";")[0].strip().lower())
+    if kind is None:
+        return text_answer(error.status, str(error))
+    busy = error.status == _TOO_MANY
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if busy else None
+    return _problem(error.status, _RESOURCE_EXHAUSTED if busy else _INVALID_ARGUMENT, str(error), kind, headers)
+
+
+def too_large() -> "RefusedError":
+    """Of a body that is larger than one may be."""
+    return RefusedError(_TOO_LARGE, f"a request may have {MAX_REQUEST_BYTES:,} bytes")
 
 
 def unavailable(text: str, kind: RequestKind = RequestKind.JSON) -> Answer:
@@ -57,7 +72,7 @@ def _problem(status: int, code: int, text: str, kind: RequestKind, headers: Mapp
     return Answer(status=status, body=body, content_type=_TYPES[kind], headers=headers or {})
 
 
-class _RefusedError(InputError):
+class RefusedError(InputError):
     """A body that HTTP has a status of its own for."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -70,12 +85,12 @@ def _unpacked(encoding: str, body: bytes) -> bytes:
     if name in {"", "identity"}:
         return body
     if name != "gzip":
-        raise _RefusedError(_UNSUPPORTED, f"content encoding {encoding!r} is not supported; use gzip, or none")
+        raise RefusedError(_UNSUPPORTED, f"content encoding {encoding!r} is not supported; use gzip, or none")
     try:
         data = read_at_most(cast("BinaryIO", gzip.GzipFile(fileobj=io.BytesIO(body))), MAX_REQUEST_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         message = f"damaged gzip data: {error}"
         raise InputError(message) from None
     if len(data) > MAX_REQUEST_BYTES:
-        raise _RefusedError(_TOO_LARGE, f"a request may have {MAX_REQUEST_BYTES:,} bytes unpacked")
+        raise RefusedError(_TOO_LARGE, f"a request may have {MAX_REQUEST_BYTES:,} bytes unpacked")
     return data

@@ -134,7 +134,7 @@ class _Service:
 
     def _count_turn(self, turn: Turn) -> None:
         self._metrics.turn_ended(
-            agent=turn.agent,
+            agent=turn.agent or UNKNOWN,
             model=turn.model,
             outcome=turn.outcome,
             error_type=turn.error_type,
@@ -143,7 +143,7 @@ class _Service:
             context=None,
         )
         self._metrics.turn_valued(
-            agent=turn.agent,
+            agent=turn.agent or UNKNOWN,
             model=turn.model,
             cost_usd=turn.cost_usd,
             efficiency=turn.efficiency,
@@ -152,7 +152,7 @@ class _Service:
         )
 
     def _count_parts(self, turn: Turn) -> None:
-        metrics, agent = self._metrics, turn.agent
+        metrics, agent = self._metrics, turn.agent or UNKNOWN
         for share in turn.token_shares:
             metrics.tokens_used(
                 agent=agent, model=share.model, category=share.category, usage=share.usage, context=None

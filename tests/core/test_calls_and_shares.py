@@ -5,7 +5,7 @@ import pytest
 from agentnet_otel import LatencyComponent, semconv
 from agentnet_otel.core.assembler import Assembler
 from agentnet_otel.model import ModelCall, TokenCategory, TokenShare, TokenUsage, ToolCall
-from agentnet_otel.testing import component_record, turn_record
+from agentnet_otel.testing import component_record, span_record, turn_record
 
 INFERENCE, TOOL = LatencyComponent.INFERENCE, LatencyComponent.TOOL_EXECUTION
 
@@ -78,3 +78,16 @@ def test_a_turn_that_tells_its_tokens_as_a_whole(known):
     whole = TokenShare(model="m", category=TokenCategory.REASONING, usage=TokenUsage(input=3, output=4))
     assert turn.token_shares == ((whole,) if known else ())
     assert turn.model_calls == ()
+
+
+@pytest.mark.parametrize(("said", "counted"), [(True, True), (False, False), (None, False)])
+def test_a_turn_tells_whether_its_application_counts_it(said, counted):
+    """By its own span; without that, our recorder is taken to have counted it, and nobody else is."""
+    mark = {} if said is None else {semconv.METRICS_RECORDED: said}
+    assert rebuilt(turn_record(1, attributes=mark)).metrics_recorded is counted
+    part = {semconv.AGENT_NAME: "planner", semconv.TURN_ID: "t"}
+    of_ours = rebuilt(component_record(2, TOOL, parent=1, attributes=part))
+    assert (of_ours.incomplete, of_ours.metrics_recorded) == (True, True)
+    chat = {semconv.AGENT_NAME: "planner", semconv.OPERATION_NAME: semconv.OP_CHAT}
+    of_others = rebuilt(span_record(2, parent=1, attributes=chat))
+    assert (of_others.incomplete, of_others.metrics_recorded) == (True, False)

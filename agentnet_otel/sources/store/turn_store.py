@@ -89,7 +89,7 @@ class TurnStore:
         """Keep turns in their newest revision, and how far the log was read, in one transaction.
 
         Returns:
-            The turns that were not there before.
+            The turns that were not there before, or were thought to be counted by their application, and are not.
 
         Raises:
             BackendError: the disk is full, or the file damaged; nothing was kept.
@@ -116,14 +116,15 @@ class TurnStore:
             if turn == known or turn.spans < known.spans:
                 return False
             turn = replace(turn, revision=known.revision + 1)
-            first_seq = row[0] if row[1] is None else row[1]
+            if not (known.incomplete and known.metrics_recorded and not turn.metrics_recorded):
+                first_seq = row[0] if row[1] is None else row[1]
             self._db.execute("DELETE FROM turns WHERE seq = ?", row[:1])
         self._db.execute(
             "INSERT INTO turns (trace_id, span_id, end_ns, arrived_ns, body, first_seq, incomplete)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (*key, turn.end_ns, arrived_ns, _encoder.encode(turn), first_seq, turn.incomplete),
         )
-        return row is None
+        return first_seq is None
 
     def _without_own_span(self, turn: Turn) -> tuple[int, int | None, bytes] | None:
         """The row of the same turn from before its own span came: the id of that could only be guessed."""

@@ -89,6 +89,15 @@ def test_the_whole_turn_takes_the_place_of_the_incomplete_one(store):
     assert [(one.span_id, one.incomplete, one.revision) for one in store.all()] == [("span-1", False, 2)]
 
 
+def test_a_turn_that_was_thought_to_be_counted_by_its_application_comes_anew(store):
+    """Its own span came late, and says that nobody counts it."""
+    store.save([turn(1, incomplete=True, metrics_recorded=True)], 1, 0)
+    seq = store.last_seq()
+    (whole,) = store.save([turn(1, spans=2)], 2, 0)
+    assert whole.turn_id == "t1"
+    assert [one.turn_id for one in store.new_after(seq)] == ["t1"]
+
+
 def test_retention_by_age_counts_from_arrival(store):
     """What the clock of a sender says does not matter."""
     store.save([turn(1, end_ns=10**18)], 100, 0)
