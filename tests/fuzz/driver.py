@@ -26,7 +26,7 @@ from targets import TARGETS
 CORPUS = Path(__file__).parent / "corpus"
 HANG_S = 5.0
 """Seconds of the processor that a small input may take at most, however busy the machine is."""
-SLOW_S_A_MB = 10.0
+SLOW_S_A_MB = 60.0
 """And for each megabyte of it."""
 WAIT_S = 60.0
 """Seconds that may pass while it waits."""

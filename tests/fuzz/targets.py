@@ -16,10 +16,13 @@ from functools import cache
 from pathlib import Path
 
 from agentnet_otel.core.assembler import Counts
+from agentnet_otel.core.dialects import read_facts
 from agentnet_otel.core.thresholds import ThresholdTable
+from agentnet_otel.core.trace_window import TraceWindow, row_window
+from agentnet_otel.core.turn_parts import member_of
 from agentnet_otel.errors import AgentNetOtelError, InputError
 from agentnet_otel.outputs.prometheus import PrometheusEndpoint
-from agentnet_otel.outputs.turn_rows import turn_line
+from agentnet_otel.outputs.turn_rows import row_line, turn_line
 from agentnet_otel.performance.baseline import Baseline
 from agentnet_otel.service.answers import Query
 from agentnet_otel.service.api import Api
@@ -35,7 +38,7 @@ from agentnet_otel.sources.jaeger_json import count_traces, decode_jaeger, probl
 from agentnet_otel.sources.otlp_json import JsonDecoder
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder, inspect_message
 from agentnet_otel.sources.read_report import ReadReport
-from agentnet_otel.sources.rebuild import rebuild
+from agentnet_otel.sources.rebuild import TurnStream, rebuild
 from agentnet_otel.sources.store.raw_log import RawLog
 from agentnet_otel.sources.threshold_file import read_thresholds
 
@@ -103,16 +106,23 @@ def _spans_of(raw):
 
 
 def file(data: bytes) -> None:
-    """The same as a file that a command reads: nothing is raised, and its turns can be printed."""
+    """The same as a file that a command reads: nothing is raised, and each way of reading it prints the same rows."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "x")
         path.write_bytes(data)
         report = ReadReport()
-        spans = sum(1 for _ in read_spans([path], report))
-        assert spans == report.spans
+        members = [member_of(span, read_facts(span)) for span in read_spans([path], report)]
+        assert len(members) == report.spans
         for group_calls in (False, True):
-            for turn in rebuild([path], group_calls=group_calls).turns:
-                assert turn_line(turn).endswith(b"}\n")
+            window = TraceWindow(turn_line, group_calls=group_calls)
+            told = [line for _, line in [*window.feed(members), *window.finish()]]
+            rebuilt = rebuild([path], group_calls=group_calls)
+            assert rebuilt.read == report
+            assert rebuilt.counts == window.counts
+            assert sorted(map(turn_line, rebuilt.turns)) == sorted(told)
+            rows = TurnStream([path], row_window(group_calls=group_calls))
+            assert sorted(map(row_line, rows.in_order())) == sorted(told)
+            assert rows.counts == window.counts
 
 
 def json_request(data: bytes) -> None:
