@@ -234,7 +234,7 @@ def test_check_with_limits_of_one_agent(cli, spans_file, tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("turn_latency:\n  recommended: fast\n", "limits.yaml:1: turn_latency.recommended has to be a number"),
+        ("turn_latency:\n  recommended: fast\n", "limits.yaml:2: turn_latency.recommended has to be a number"),
         ("cost_per_turn: {critical: 1}\nspeed: {critical: 1}\n", "limits.yaml:2: unknown metric 'speed'"),
         ("a: [1\nb: 2\n", "limits.yaml:2: not YAML"),
         ("turn_latency: {recommended: 9, critical: 5}\n", "critical 5 has to lie above recommended 9"),
