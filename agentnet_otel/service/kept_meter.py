@@ -56,6 +56,8 @@ class KeptMeter(NoOpMeter):
         """How many measurements the next ones stand for."""
         self.span = ("", "")
         """Trace id and span id of the next measurements."""
+        self.at_ns = 0
+        """When they are told."""
         self.dropped = 0
         self._instruments: dict[str, _KeptInstrument] = {}
 
@@ -104,6 +106,7 @@ class _KeptInstrument:
         self.series: dict[_Labels, Series] = {}
         self._meter = meter
         self._edges = tuple(edges)
+        self._by_identity: dict[int, tuple[Mapping[str, Any], Series]] = {}
 
     def take_up(self, kept: Sequence[Series]) -> None:
         for series in kept:
@@ -111,24 +114,30 @@ class _KeptInstrument:
                 self.series[tuple(series.labels.items())] = series
 
     def measure(self, value: float, attributes: Mapping[str, Any] | None) -> None:
-        labels = tuple((attributes or {}).items())
-        series = self.series.get(labels) or self._begin(labels)
+        known = self._by_identity.get(id(attributes))
+        series = known[1] if known is not None and known[0] is attributes else self._find(attributes)
         if series is None:
             return
         meter = self._meter
         place = bisect_left(self._edges, value)
         series.sum += value * meter.weight
         series.buckets[place] += meter.weight
-        series.marks[place] = Mark(value, meter.now_ns(), *meter.span)
+        series.marks[place] = Mark(value, meter.at_ns, *meter.span)
+
+    def _find(self, attributes: Mapping[str, Any] | None) -> Series | None:
+        """The series of these labels, which mostly come as the very same mapping again."""
+        labels = tuple((attributes or {}).items())
+        series = self.series.get(labels) or self._begin(labels)
+        if attributes is not None and series is not None and len(self._by_identity) < MAX_SERIES:
+            self._by_identity[id(attributes)] = (attributes, series)
+        return series
 
     def _begin(self, labels: _Labels) -> Series | None:
         if len(self.series) >= MAX_SERIES:
             self._meter.dropped += 1
             return None
         places = len(self._edges) + 1
-        series = Series(
-            labels=dict(labels), created_ns=self._meter.now_ns(), buckets=[0] * places, marks=[None] * places
-        )
+        series = Series(labels=dict(labels), created_ns=self._meter.at_ns, buckets=[0] * places, marks=[None] * places)
         self.series[labels] = series
         return series
 

@@ -122,6 +122,7 @@ class _Service:
     def count(self, turn: Turn) -> None:
         self.meter.weight = self._weight(turn.sampling_probability)
         self.meter.span = (turn.trace_id, turn.span_id)
+        self.meter.at_ns = self.meter.now_ns()
         self._count_turn(turn)
         self._count_parts(turn)
 
