@@ -28,7 +28,7 @@ BATCH: Final = 64
 """Requests that are understood before their turns are kept."""
 ENDED_TURNS: Final = 5_000
 """Turns that can still be corrected by a late span."""
-MAX_SPANS: Final = 60_000
+MAX_SPANS: Final = 50_000
 """Spans held at once; beyond it the trace that was quiet longest is told as it is."""
 FLUSH_EVERY_NS: Final = 100_000_000
 """How often, in the time of arrival, it is looked at which turns are complete."""
