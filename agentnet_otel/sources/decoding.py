@@ -27,10 +27,7 @@ class PayloadDecoder:
         Raises:
             InputError: nothing can be made of it.
         """
-        if form is Form.UNKNOWN:
-            if data.startswith(ZSTD_MAGIC):
-                data = unpacked(data, MAX_DOCUMENT_BYTES)
-            form = Form.JSON if not is_message(data) and data.lstrip()[:1] == b"{" else Form.PROTOBUF
+        data, form = opened(data, form)
         if form is Form.JSON:
             return self._decode_json(data, tell_bad_span)
         return self._protobuf.decode(data, tell_bad_span)
@@ -39,3 +36,17 @@ class PayloadDecoder:
         if _JAEGER_START.match(data) or (b'"resourceSpans"' not in data and b'"traceID"' in data):
             return decode_jaeger(data, tell_bad_span)
         return self._json.decode(data, tell_bad_span)
+
+
+def opened(data: bytes, form: Form) -> tuple[bytes, Form]:
+    """A payload that may be compressed, and whose form may be unknown, as it is, with its form.
+
+    Raises:
+        InputError: what is compressed is damaged, or too large.
+        MissingExtraError: no decoder is installed.
+    """
+    if form is not Form.UNKNOWN:
+        return data, form
+    if data.startswith(ZSTD_MAGIC):
+        data = unpacked(data, MAX_DOCUMENT_BYTES)
+    return data, Form.JSON if not is_message(data) and data.lstrip()[:1] == b"{" else Form.PROTOBUF

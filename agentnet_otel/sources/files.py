@@ -6,7 +6,7 @@ What cannot be used costs only itself: it is counted and told with file and line
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -17,10 +17,11 @@ from agentnet_otel.core.turn_parts import Member, member_of
 from agentnet_otel.errors import AgentNetOtelError, InputError, TruncatedError
 from agentnet_otel.model import SpanRecord
 from agentnet_otel.sources.compression import DAMAGE, decompressed
-from agentnet_otel.sources.decoding import PayloadDecoder
+from agentnet_otel.sources.decoding import PayloadDecoder, opened
 from agentnet_otel.sources.framing import Form, Payload, payloads
 from agentnet_otel.sources.jaeger_api import PREFIX, parse_jaeger_source, read_jaeger
 from agentnet_otel.sources.plain_json import PlainJsonDecoder
+from agentnet_otel.sources.plain_protobuf import PlainProtobufDecoder
 from agentnet_otel.sources.read_report import ReadReport
 
 STDIN: Final = "-"
@@ -52,18 +53,30 @@ def read_batches(
     Raises:
         ConfigurationError: an address of Jaeger is none.
     """
-    decoder, plain = PayloadDecoder(), PlainJsonDecoder(note)
+    decoder = PayloadDecoder()
+    plain = {Form.JSON: PlainJsonDecoder(note).decode, Form.PROTOBUF: PlainProtobufDecoder(note).decode}
     for found in _payloads_of(sources, report):
         if isinstance(found, SpanRecord):
             batch: list[PlainSpan | Member] | None = _members([found], note)
         else:
-            batch = plain.decode(found.data) if found.form is Form.JSON else None
+            batch = _decoded(found, plain)
             if batch is None:
                 batch = _members(_records_of(found, decoder, report), note)
             else:
                 report.spans += len(batch)
         if batch:
             yield batch
+
+
+def _decoded(
+    payload: Payload, plain: Mapping[Form, Callable[[bytes], list[PlainSpan | Member] | None]]
+) -> list[PlainSpan | Member] | None:
+    """The spans of a payload by the quick way; None where it has to be read in the general way."""
+    try:
+        data, form = opened(payload.data, payload.form)
+    except AgentNetOtelError:  # the general way tells it
+        return None
+    return plain[form](data)
 
 
 def _members(spans: Iterable[SpanRecord], note: Callable[[Origin], None]) -> list[PlainSpan | Member]:

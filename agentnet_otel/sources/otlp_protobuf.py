@@ -49,14 +49,15 @@ def _leave_attributes_encoded(message: descriptor_pb2.DescriptorProto) -> None:
             field.ClearField("type_name")
 
 
-_TracesData: Final = _traces_data_class()
+TracesData: Final = _traces_data_class()
+"""The message, attributes of spans and events left encoded."""
 
 
 class ProtobufDecoder:
     """Decodes messages; one a reader, for it remembers attributes."""
 
     def __init__(self) -> None:
-        self._attributes = AttributeCache(_decode_attribute)
+        self._attributes = AttributeCache(decode_attribute)
 
     def decode(self, data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecord]:
         """The spans of one message. A bad span is told and left out.
@@ -65,19 +66,25 @@ class ProtobufDecoder:
             InputError: it is no such message.
         """
         for resource_spans in _parsed(data).resource_spans:
-            resource = {pair.key: _value(pair.value) for pair in resource_spans.resource.attributes}
+            resource = self.resource(resource_spans.resource)
             for scope_spans in resource_spans.scope_spans:
                 scope = (scope_spans.scope.name, scope_spans.scope.version)
                 for span in scope_spans.spans:
                     try:
-                        record = self._record(span, resource, scope)
+                        record = self.record(span, resource, scope)
                     except (DecodeError, ValueError, RecursionError) as error:
                         tell_bad_span(f"a span was left out: {error}")
                     else:
                         yield record
 
-    def _record(self, span: Any, resource: Mapping[str, AttributeValue], scope: tuple[str, str]) -> SpanRecord:
-        flags, parent, events = span.flags, span.parent_span_id, span.events
+    def record(self, span: Any, resource: Mapping[str, AttributeValue], scope: tuple[str, str]) -> SpanRecord:
+        """A span of a message in the normal form; ``scope`` is name and version.
+
+        Raises:
+            ValueError: an id is none.
+            DecodeError: an attribute is none.
+        """
+        flags, parent = span.flags, span.parent_span_id
         status = span.status
         return SpanRecord(
             trace_id=_hex_id(span.trace_id, _TRACE_ID_BYTES, "trace_id"),
@@ -92,12 +99,24 @@ class ProtobufDecoder:
             status_description=status.message,
             trace_state=span.trace_state,
             attributes=self._attributes.mapping(span.attributes),
-            events=tuple(map(self._event, events)) if events else (),
+            events=self.events(span),
             service_name=str(resource.get(semconv.SERVICE_NAME, "")),
             resource=resource,
             scope_name=scope[0],
             scope_version=scope[1],
         )
+
+    def resource(self, resource: Any) -> Mapping[str, AttributeValue]:
+        """The attributes of a resource of a message."""
+        return {pair.key: _value(pair.value) for pair in resource.attributes}
+
+    def events(self, span: Any) -> tuple[SpanEvent, ...]:
+        """The events of a span of a message.
+
+        Raises:
+            DecodeError: an attribute of one is none.
+        """
+        return tuple(map(self._event, span.events))
 
     def _event(self, event: Any) -> SpanEvent:
         return SpanEvent(
@@ -112,7 +131,7 @@ def _parsed(data: bytes) -> Any:
         InputError: it is none, or one of something else.
     """
     try:
-        message = _TracesData.FromString(data)
+        message = TracesData.FromString(data)
     except DecodeError as error:
         text = f"not an OTLP protobuf message: {error}"
         raise InputError(text) from None
@@ -129,7 +148,12 @@ def _hex_id(raw: bytes, length: int, field: str) -> str:
     return raw.hex()
 
 
-def _decode_attribute(encoded: bytes) -> Attribute:
+def decode_attribute(encoded: bytes) -> Attribute:
+    """A key and its value.
+
+    Raises:
+        DecodeError: it is no attribute.
+    """
     pair = common_pb2.KeyValue.FromString(encoded)
     return pair.key, _value(pair.value)
 

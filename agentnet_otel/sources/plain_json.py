@@ -96,7 +96,7 @@ class PlainJsonDecoder:
             spans: list[PlainSpan | Member] = []
             for resource_spans in request.resource_spans:
                 for scope_spans in resource_spans.scope_spans:
-                    if not _are_well_formed(scope_spans.spans):
+                    if not are_well_formed(scope_spans.spans):
                         return None
                     origin, pieces = self._origin(resource_spans.resource, scope_spans.scope)
                     self._note(origin)
@@ -168,7 +168,7 @@ class PlainJsonDecoder:
         return member_of(record, read_facts(record))
 
 
-def _are_well_formed(spans: Sequence[PlainSpan]) -> bool:
+def are_well_formed(spans: Sequence[PlainSpan]) -> bool:
     """Whether ids and numbers are as the specification asks, with ids in lower case; all spans are looked at together.
 
     A span without its start is left to the general way: its end decides what is wrong with it.
