@@ -3,11 +3,13 @@
 What only one command needs is imported by it, so that the others start without it.
 """
 
+import gc
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -18,7 +20,7 @@ from agentnet_otel.core.running_verdicts import RunningVerdicts
 from agentnet_otel.core.statistics import MIN_MEAN_N
 from agentnet_otel.core.thresholds import ThresholdTable, Verdict
 from agentnet_otel.core.trace_window import row_window
-from agentnet_otel.core.turn_row import end_of_row, observation_of_row
+from agentnet_otel.core.turn_row import TurnRow, end_of_row, observation_of_row
 from agentnet_otel.core.verdicts import Judgement, worst
 from agentnet_otel.demo.plan import SPANS_FILE, DemoSource
 from agentnet_otel.errors import AgentNetOtelError, BackendError, ConfigurationError, MissingExtraError, reason_of
@@ -29,7 +31,7 @@ from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.comparisons import comparison_object, comparison_remarks, regression_lines
 from agentnet_otel.outputs.reports.json_report import runs_object, verdict_object
 from agentnet_otel.outputs.reports.wording import plain
-from agentnet_otel.outputs.turn_rows import row_line, turn_line
+from agentnet_otel.outputs.turn_rows import row_in, row_line, turn_line
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.access import read_access
 from agentnet_otel.sources.read_report import ReadReport
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
     from agentnet_otel.sources.follow import Follower
     from agentnet_otel.wiring.benchmarks import Benchmarked
 
+from agentnet_otel.sources.share import MAX_JOBS
+from agentnet_otel.wiring.jobs import SharedTurns, can_share
+
 try:
     import typer
 except ImportError as _error:
@@ -55,6 +60,8 @@ USAGE: Final = 2
 CRITICAL: Final = 10
 REGRESSION: Final = 11
 TOO_FEW_TURNS: Final = 12
+
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 200_000
 _DAY_NS: Final = 86_400_000_000_000
 QUIET_S: Final = QUIET_NS / 1_000_000_000
 
@@ -76,6 +83,10 @@ GroupCalls = Annotated[
     bool, typer.Option("--group-calls", help="Take the calls of a trace that lie in no turn for one turn.")
 ]
 JUnit = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write what was judged as JUnit XML.")]
+Jobs = Annotated[
+    int,
+    typer.Option("-j", "--jobs", min=1, max=MAX_JOBS, help="So many processes read files together."),
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 
 
@@ -144,6 +155,7 @@ def turns(
     quiet_period: Annotated[
         float | None, typer.Option(min=0.0, help="With --follow: seconds of quiet that complete a turn [default: 5].")
     ] = None,
+    jobs: Jobs = 1,
     group_calls: GroupCalls = False,
     quiet: Quiet = False,
 ) -> None:
@@ -161,13 +173,41 @@ def turns(
     if quiet_period is not None:
         message = "--quiet-period needs --follow: without it the sources end, and with them their turns"
         raise ConfigurationError(message)
-    with console.progress("reading spans", quiet=quiet) as tick:
-        stream = TurnStream(sources, row_window(group_calls=group_calls, prices=installed()), tick)
-        for row in stream.in_order():
-            sys.stdout.buffer.write(row_line(row))
+    with console.progress("reading spans", quiet=quiet) as tick, _collecting_seldom():
+        reading: TurnStream[TurnRow] | SharedTurns
+        if _shares(sources, jobs, quiet=quiet):
+            reading = SharedTurns(sources, jobs, tick, group_calls=group_calls)
+            for line in reading.in_order():
+                sys.stdout.buffer.write(line)
+        else:
+            reading = TurnStream(sources, row_window(group_calls=group_calls, prices=installed()), tick)
+            for row in reading.in_order():
+                sys.stdout.buffer.write(row_line(row))
     sys.stdout.buffer.flush()
-    _tell_reading(stream, quiet=quiet)
-    raise typer.Exit(_code(stream))
+    _tell_reading(reading, quiet=quiet)
+    raise typer.Exit(_code(reading))
+
+
+def _shares(sources: Sequence[str], jobs: int, *, quiet: bool) -> bool:
+    """Whether several processes read; where they cannot, that is told."""
+    if jobs == 1 or can_share(sources):
+        return jobs > 1
+    if not quiet:
+        _tell("--jobs is for files and directories; these sources are read by one process")
+    return False
+
+
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """Look for cycles seldom while millions of objects, which have none, come and go."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _follow(sources: Sequence[str], quiet_s: float, *, group_calls: bool, quiet: bool) -> None:
@@ -249,6 +289,7 @@ def check(
         Path | None, typer.Option(metavar="FILE", help="Keep these turns, to compare later ones with them.")
     ] = None,
     junit: JUnit = None,
+    jobs: Jobs = 1,
     group_calls: GroupCalls = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -268,9 +309,14 @@ def check(
     table = _table(thresholds)
     before = None if baseline is None else Baseline.load(baseline)
     running, kept = RunningVerdicts(table), BaselineBuilder()
-    with console.progress("reading spans", quiet=quiet) as tick:
-        stream = TurnStream(sources, row_window(group_calls=group_calls, prices=installed()), tick)
-        for row in stream.in_order():
+    with console.progress("reading spans", quiet=quiet) as tick, _collecting_seldom():
+        stream: TurnStream[TurnRow] | SharedTurns
+        if _shares(sources, jobs, quiet=quiet):
+            stream = SharedTurns(sources, jobs, tick, group_calls=group_calls)
+        else:
+            stream = TurnStream(sources, row_window(group_calls=group_calls, prices=installed()), tick)
+        for line_or_row in stream.in_order():
+            row = row_in(line_or_row) if isinstance(line_or_row, bytes) else line_or_row
             seen = observation_of_row(row)
             running.add(seen)
             kept.add(seen, row.models, end_of_row(row))
@@ -671,7 +717,7 @@ def _rebuild(sources: Sequence[str], *, group_calls: bool, quiet: bool) -> Rebui
     return rebuilt
 
 
-def _tell_reading(reading: "Rebuilt | TurnStream[Any] | Follower", *, quiet: bool) -> None:
+def _tell_reading(reading: "Rebuilt | TurnStream[Any] | SharedTurns | Follower", *, quiet: bool) -> None:
     nothing = bool(reading.read.unreadable_sources) and not reading.read.spans
     if nothing or not quiet:
         _tell_problems(reading.read)
@@ -762,13 +808,13 @@ def _runs(sources: Sequence[str], rebuilt: Rebuilt) -> "list[Run]":
     return with_names([Run(name=name, turns=rebuilt.of_source(place)) for place, name in enumerate(sources)])
 
 
-def _code(reading: Rebuilt | TurnStream[Any]) -> int:
+def _code(reading: Rebuilt | TurnStream[Any] | SharedTurns) -> int:
     """A source that was named and is not there is a failure, though the others were read."""
     return FAILURE if reading.read.missing_sources else 0
 
 
 def _check_code(
-    verdicts: Sequence[Judgement], comparison: Comparison | None, turns: int, reading: TurnStream[Any]
+    verdicts: Sequence[Judgement], comparison: Comparison | None, turns: int, reading: TurnStream[Any] | SharedTurns
 ) -> int:
     if worst(verdicts) is Verdict.FAIL:
         return CRITICAL

@@ -91,8 +91,11 @@ class TraceWindow(Generic[T]):
         """Spans held now."""
         return self._held
 
-    def feed(self, spans: Sequence[HeldSpan]) -> list[tuple[EndingKey, T]]:
-        """Take the spans of one batch; returns the turns of traces that are complete by it."""
+    def feed(self, spans: Sequence[HeldSpan], passed: int | None = None) -> list[tuple[EndingKey, T]]:
+        """Take the spans of one batch; returns the turns of traces that are complete by it.
+
+        ``passed``: how many spans the batch had, where others of them are another window's.
+        """
         traces, last_id = self._traces, ""
         held: _Held | None = None
         for span in spans:
@@ -108,10 +111,9 @@ class TraceWindow(Generic[T]):
                 self._found_root(held)
         self.counts.spans += len(spans)
         self._held += len(spans)
-        return self.passed(len(spans))
+        return self._advance(len(spans) if passed is None else passed)
 
-    def passed(self, spans: int) -> list[tuple[EndingKey, T]]:
-        """Learn that so many spans went by in the stream; returns the turns that are complete by it."""
+    def _advance(self, spans: int) -> list[tuple[EndingKey, T]]:
         self._position += spans
         turns: list[tuple[EndingKey, T]] = []
         while self._tick < self._position // _TICK_SPANS:

@@ -63,6 +63,9 @@ def peeked(stream: BinaryIO, size: int) -> tuple[bytes, BinaryIO]:
     head = b""
     while len(head) < size and (more := stream.read(size - len(head))):
         head += more
+    if stream.seekable():  # a file: what wraps it would copy all of it once more
+        stream.seek(-len(head), io.SEEK_CUR)
+        return head, stream
     return head, cast("BinaryIO", io.BufferedReader(_Whole(head, stream), _BUFFER_BYTES))
 
 

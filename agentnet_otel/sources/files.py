@@ -6,7 +6,7 @@ What cannot be used costs only itself: it is counted and told with file and line
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -23,8 +23,10 @@ from agentnet_otel.sources.jaeger_api import PREFIX, parse_jaeger_source, read_j
 from agentnet_otel.sources.plain_json import PlainJsonDecoder
 from agentnet_otel.sources.plain_protobuf import PlainProtobufDecoder
 from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.share import Batch, Share
 
 STDIN: Final = "-"
+_BUFFER_BYTES: Final = 1 << 20
 _PACKED_ENDINGS: Final = (".gz", ".zst", ".zstd")
 _ROTATED: Final = re.compile(r"(?P<name>.+?)(?:[.-](?P<date>\d{8}(?:-\d{1,10})?)|\.(?P<number>\d{1,6}))", re.DOTALL)
 """Names that logrotate gives: with a number, the larger the older, or with a date."""
@@ -44,9 +46,9 @@ def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Sp
 
 
 def read_batches(
-    sources: Iterable[str | Path], report: ReadReport, note: Callable[[Origin], None]
-) -> Iterator[list[PlainSpan | Member]]:
-    """The same spans, those of a line or message together, cut down to what turns need.
+    sources: Iterable[str | Path], report: ReadReport, note: Callable[[Origin], None], share: Share
+) -> Iterator[Batch]:
+    """The same spans, those of a line or message together, cut down to what turns need; only those of a share.
 
     ``note`` is called with the resources and scopes of spans.
 
@@ -54,23 +56,20 @@ def read_batches(
         ConfigurationError: an address of Jaeger is none.
     """
     decoder = PayloadDecoder()
-    plain = {Form.JSON: PlainJsonDecoder(note).decode, Form.PROTOBUF: PlainProtobufDecoder(note).decode}
+    plain = {Form.JSON: PlainJsonDecoder(note, share).decode, Form.PROTOBUF: PlainProtobufDecoder(note, share).decode}
     for found in _payloads_of(sources, report):
-        if isinstance(found, SpanRecord):
-            batch: list[PlainSpan | Member] | None = _members([found], note)
+        quick = None if isinstance(found, SpanRecord) else _decoded(found, plain)
+        if quick is not None:
+            report.spans += quick.passed
+            batch = quick
         else:
-            batch = _decoded(found, plain)
-            if batch is None:
-                batch = _members(_records_of(found, decoder, report), note)
-            else:
-                report.spans += len(batch)
-        if batch:
+            records = [found] if isinstance(found, SpanRecord) else _records_of(found, decoder, report)
+            batch = _members(records, note, share)
+        if batch.passed:
             yield batch
 
 
-def _decoded(
-    payload: Payload, plain: Mapping[Form, Callable[[bytes], list[PlainSpan | Member] | None]]
-) -> list[PlainSpan | Member] | None:
+def _decoded(payload: Payload, plain: Mapping[Form, Callable[[bytes], Batch | None]]) -> Batch | None:
     """The spans of a payload by the quick way; None where it has to be read in the general way."""
     try:
         data, form = opened(payload.data, payload.form)
@@ -79,12 +78,11 @@ def _decoded(
     return plain[form](data)
 
 
-def _members(spans: Iterable[SpanRecord], note: Callable[[Origin], None]) -> list[PlainSpan | Member]:
-    members: list[PlainSpan | Member] = []
+def _members(spans: Sequence[SpanRecord], note: Callable[[Origin], None], share: Share) -> Batch:
+    members: list[PlainSpan | Member] = [member_of(span, read_facts(span)) for span in share.records(spans)]
     for span in spans:
         note(origin_of(span))
-        members.append(member_of(span, read_facts(span)))
-    return members
+    return Batch(members, len(spans))
 
 
 def _payloads_of(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Payload | SpanRecord]:
@@ -179,7 +177,7 @@ def _open(path: str) -> AbstractContextManager[BinaryIO]:
             raise InputError(message)
         return nullcontext(sys.stdin.buffer)
     try:
-        return Path(path).open("rb")
+        return Path(path).open("rb", buffering=_BUFFER_BYTES)
     except ValueError as error:
         message = f"is no path: {error}"
         raise InputError(message) from None

@@ -162,7 +162,7 @@ def _texts(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payload]
             skipped = len(line) + _skip_line(stream, line)
             what = f"{skipped:,} bytes are more than the {MAX_LINE_BYTES:,} that a line may have; it was skipped unread"
             report.skip(f"{name}:{number}", what)
-        elif line.strip():
+        elif not line.isspace():
             yield Payload(data=line, where=f"{name}:{number}", form=Form.JSON)
         number, line, following = number + 1, following or _read_line(stream), b""
 

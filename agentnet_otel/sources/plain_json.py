@@ -23,6 +23,7 @@ from agentnet_otel.core.turn_parts import Member, member_of
 from agentnet_otel.errors import AgentNetOtelError
 from agentnet_otel.model import AttributeValue
 from agentnet_otel.sources.otlp_json import JsonDecoder
+from agentnet_otel.sources.share import Batch, Share
 
 MAX_PIECES: Final = 20_000
 """Attributes of which what they say is remembered; when there are more, the memory starts anew."""
@@ -81,16 +82,21 @@ class _Pieces(dict[bytes, tuple[str, AttributeValue]]):
 
 
 class PlainJsonDecoder:
-    """Decodes requests; one a reader, for it remembers attributes. ``note`` is called with the origins of spans."""
+    """Decodes requests; one a reader, for it remembers attributes.
 
-    def __init__(self, note: Callable[[Origin], None]) -> None:
+    ``note`` is called with the origins of spans; of these only those in ``share`` are read further.
+    """
+
+    def __init__(self, note: Callable[[Origin], None], share: Share) -> None:
         self._note = note
+        self._share = share
         self._json = JsonDecoder()
         self._origins: dict[tuple[bytes, bytes], tuple[Origin, _Pieces | None]] = {}
         self._pieces: dict[PlainKeys, _Pieces] = {}
 
-    def decode(self, data: bytes) -> list[PlainSpan | Member] | None:
+    def decode(self, data: bytes) -> Batch | None:
         """The spans of one request; None where it has to be read in the general way."""
+        passed = 0
         try:
             request = _request_decoder.decode(data)
             spans: list[PlainSpan | Member] = []
@@ -100,10 +106,11 @@ class PlainJsonDecoder:
                         return None
                     origin, pieces = self._origin(resource_spans.resource, scope_spans.scope)
                     self._note(origin)
-                    self._read(scope_spans.spans, origin, pieces, spans)
+                    passed += len(scope_spans.spans)
+                    self._read(self._share.plain(scope_spans.spans), origin, pieces, spans)
         except (msgspec.MsgspecError, AgentNetOtelError, ValueError, RecursionError, OverflowError):
             return None
-        return spans
+        return Batch(spans, passed)
 
     def _origin(self, resource: msgspec.Raw, scope: msgspec.Raw) -> tuple[Origin, _Pieces | None]:
         """What the spans of a scope share, and what is known of their attributes if they may be plain."""

@@ -16,6 +16,7 @@ from agentnet_otel.core.turn_parts import Member, member_of
 from agentnet_otel.model import AttributeValue
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder, TracesData, decode_attribute
 from agentnet_otel.sources.plain_json import MAX_ORIGINS, MAX_PIECES, are_well_formed
+from agentnet_otel.sources.share import Batch, Share
 
 _KEY: Final = 0x0A
 _VALUE: Final = 0x12
@@ -55,16 +56,21 @@ _VALUE_TEXT: Final = bytes((_VALUE, _TEXT))
 
 
 class PlainProtobufDecoder:
-    """Decodes messages; one a reader, for it remembers attributes. ``note`` is called with the origins of spans."""
+    """Decodes messages; one a reader, for it remembers attributes.
 
-    def __init__(self, note: Callable[[Origin], None]) -> None:
+    ``note`` is called with the origins of spans; of these only those in ``share`` are read further.
+    """
+
+    def __init__(self, note: Callable[[Origin], None], share: Share) -> None:
         self._note = note
+        self._share = share
         self._general = ProtobufDecoder()
         self._origins: dict[tuple[bytes, bytes], tuple[Origin, _Pieces | None]] = {}
         self._pieces: dict[PlainKeys, _Pieces] = {}
 
-    def decode(self, data: bytes) -> list[PlainSpan | Member] | None:
+    def decode(self, data: bytes) -> Batch | None:
         """The spans of one message; None where it has to be read in the general way."""
+        passed = 0
         into: list[PlainSpan | Member] = []
         try:
             message = TracesData.FromString(data)
@@ -79,10 +85,11 @@ class PlainProtobufDecoder:
                     spans = [_span(span, origin) for span in written]
                     if not are_well_formed(spans):
                         return None
+                    passed += len(spans)
                     self._read(spans, written, pieces, into)
         except (DecodeError, ValueError, RecursionError):
             return None
-        return into
+        return Batch(into, passed)
 
     def _origin(self, resource: Any, scope: Any) -> tuple[Origin, _Pieces | None]:
         written = (resource.SerializeToString(), scope.SerializeToString())
@@ -108,7 +115,10 @@ class PlainProtobufDecoder:
         self, spans: list[PlainSpan], written: list[Any], pieces: _Pieces | None, into: list[PlainSpan | Member]
     ) -> None:
         parent = ""
+        takes = self._share.takes
         for span, source in zip(spans, written, strict=True):
+            if not takes(span.trace_id):
+                continue
             attributes = _ODD if pieces is None else dict(map(pieces.__getitem__, source.attributes))
             origin = span.origin
             if ODD in attributes:

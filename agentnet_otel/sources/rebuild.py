@@ -12,15 +12,14 @@ from typing import Final, Generic, TypeVar
 from agentnet_otel.core.assembler import Counts, newest_revisions
 from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.ending_order import EndingOrder
-from agentnet_otel.core.plain_span import PlainSpan
 from agentnet_otel.core.trace_window import TraceWindow
-from agentnet_otel.core.turn_parts import Member
 from agentnet_otel.core.turn_row import EndingKey, ending_key
 from agentnet_otel.errors import BackendError, InputError
 from agentnet_otel.model import Turn
 from agentnet_otel.sources.environment_facts import EnvironmentFacts
 from agentnet_otel.sources.files import read_batches
 from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.share import Batch, Share
 from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
 
 T = TypeVar("T")
@@ -61,14 +60,19 @@ class TurnStream(Generic[T]):
         sources: Iterable[str | Path],
         window: TraceWindow[T],
         tick: Callable[[int], None] | None = None,
+        *,
+        share: Share | None = None,
+        with_origins: bool = False,
     ) -> None:
+        """``share``: of whose traces turns are made; ``with_origins``: whether `origins` are wanted."""
         self.read = ReadReport()
         self.out_of_order = 0
         self._sources = list(sources)
         self._tick = tick
         self._window = window
         self._environment = EnvironmentFacts()
-        self._origins: dict[str, int] | None = {} if len(self._sources) > 1 else None
+        self._share = share or Share()
+        self._origins: dict[str, int] | None = {} if with_origins and len(self._sources) > 1 else None
 
     @property
     def origins(self) -> Mapping[str, int]:
@@ -88,14 +92,14 @@ class TurnStream(Generic[T]):
     def in_order(self) -> Iterator[T]:
         """Each turn, in order of ending."""
         order = EndingOrder[T]()
-        for told in self._told():
+        for told in self.told():
             order.push(told)
             yield from order.ready()
         yield from order.rest()
         self.out_of_order = order.out_of_order
 
-    def _told(self) -> Iterator[Sequence[tuple[EndingKey, T]]]:
-        """All turns, as they become complete."""
+    def told(self) -> Iterator[Sequence[tuple[EndingKey, T]]]:
+        """All turns, batch by batch, as they become complete; each reader of a share gives as many batches."""
         stores = [Path(source) for source in self._sources if is_store(source)]
         self.read.sources += len(stores)
         stored = (turn for folder in stores for turn in self._of_store(folder))
@@ -103,8 +107,8 @@ class TurnStream(Generic[T]):
             yield [(ending_key(turn), self._window.make(turn))]
         unticked = 0
         for batch in self._batches():
-            yield self._window.feed(batch)
-            unticked += len(batch)
+            yield self._window.feed(batch.spans, batch.passed)
+            unticked += batch.passed
             if self._tick is not None and unticked >= _TICK_SPANS:
                 self._tick(unticked)
                 unticked = 0
@@ -117,14 +121,14 @@ class TurnStream(Generic[T]):
                 self._origins.setdefault(turn.trace_id, place)
             yield turn
 
-    def _batches(self) -> Iterator[list[PlainSpan | Member]]:
+    def _batches(self) -> Iterator[Batch]:
         """Spans of all sources but folders of `serve`; of several it is noted which trace is of which."""
         for place, source in enumerate(self._sources):
             if is_store(source):
                 continue
-            for batch in read_batches([source], self.read, self._environment.note):
+            for batch in read_batches([source], self.read, self._environment.note, self._share):
                 if self._origins is not None:
-                    for span in batch:
+                    for span in batch.spans:
                         self._origins.setdefault(span.trace_id, place)
                 yield batch
 
@@ -140,7 +144,8 @@ def rebuild(
 
     ``prices`` are for calls whose cost no span tells. All turns are held; a `TurnStream` of rows needs less.
     """
-    stream = TurnStream(sources, TraceWindow(_itself, group_calls=group_calls, prices=prices), tick)
+    window = TraceWindow(_itself, group_calls=group_calls, prices=prices)
+    stream = TurnStream(sources, window, tick, with_origins=True)
     turns = list(stream.in_order())
     return Rebuilt(
         turns=turns,

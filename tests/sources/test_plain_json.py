@@ -18,6 +18,7 @@ from agentnet_otel.sources.otlp_json import JsonDecoder
 from agentnet_otel.sources.plain_json import PlainJsonDecoder
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import TurnStream
+from agentnet_otel.sources.share import Share
 from tests.core.random_traces import OTHERS, OURS, as_written, nodes, spans_of
 from tests.recordings.scoring import RECORDINGS
 
@@ -74,8 +75,9 @@ def general(records):
 
 def quick(data):
     """Rows by the quick way, what was counted, and how many spans were plain."""
-    spans = PlainJsonDecoder(lambda _: None).decode(data)
-    assert spans is not None
+    batch = PlainJsonDecoder(lambda _: None, Share()).decode(data)
+    assert batch is not None
+    spans = batch.spans
     window = row_window()
     told = sorted([*window.feed(spans), *window.finish()], key=lambda pair: pair[0])
     return [row for _, row in told], window.counts, sum(type(span) is PlainSpan for span in spans)
@@ -131,8 +133,9 @@ def test_what_is_kept_of_a_span_says_what_the_span_says(said, scope, separators)
     span = {**IDS, "name": "x", "attributes": [attribute(key, value) for key, value in said.items()]}
     data = json.dumps(request([span], scope), separators=separators).encode()
     (whole,) = JsonDecoder().decode(data, fail)
-    spans = PlainJsonDecoder(lambda _: None).decode(data)
-    assert spans is not None
+    batch = PlainJsonDecoder(lambda _: None, Share()).decode(data)
+    assert batch is not None
+    spans = batch.spans
     (kept,) = spans
     assert (facts_of_plain(kept) if isinstance(kept, PlainSpan) else kept.facts) == read_facts(whole)
 
@@ -188,19 +191,19 @@ def test_values_that_hold_attributes_are_no_attributes_of_the_span():
 def test_what_is_wrong_or_unusual_is_left_to_the_general_way(change):
     """It tells what is wrong, and reads what is only written in another way."""
     data = json.dumps(request([{**IDS, "name": "x", **change}]), separators=COMPACT).encode()
-    spans = PlainJsonDecoder(lambda _: None).decode(data)
+    batch = PlainJsonDecoder(lambda _: None, Share()).decode(data)
     bad = []
     records = list(JsonDecoder().decode(data, bad.append))
-    if spans is None:
+    if batch is None:
         return
     assert not bad
-    assert [span.span_id for span in spans] == [record.span_id for record in records]
+    assert [span.span_id for span in batch.spans] == [record.span_id for record in records]
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b'{"resourceSpans":[{"scopeSpans":7}]}', b'{"spans":[]}'])
 def test_what_is_no_request_of_spans_is_left_to_the_general_way(data):
     """It tells what it is."""
-    assert PlainJsonDecoder(lambda _: None).decode(data) is None
+    assert PlainJsonDecoder(lambda _: None, Share()).decode(data) is None
 
 
 def test_lines_and_bytes_of_odd_encodings_are_left_to_the_general_way(tmp_path):

@@ -15,6 +15,7 @@ from agentnet_otel.core.plain_span import PlainSpan, facts_of_plain
 from agentnet_otel.core.trace_window import row_window
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder
 from agentnet_otel.sources.plain_protobuf import PlainProtobufDecoder
+from agentnet_otel.sources.share import Share
 from tests.core.random_traces import OTHERS, OURS, as_written, nodes, spans_of
 from tests.sources.test_plain_json import IDS, KEYS, VALUES, attribute, by_scope, fail, general, request
 
@@ -31,9 +32,9 @@ def as_protobuf(document):
 
 def decoded(data):
     """The spans by the quick way."""
-    spans = PlainProtobufDecoder(lambda _: None).decode(data)
-    assert spans is not None
-    return spans
+    batch = PlainProtobufDecoder(lambda _: None, Share()).decode(data)
+    assert batch is not None
+    return batch.spans
 
 
 @settings(max_examples=100, deadline=None)
@@ -70,10 +71,10 @@ def test_bad_attributes_are_left_to_the_general_way(broken):
     span = message.resource_spans[0].scope_spans[0].spans[0]
     span.attributes.append(KeyValue.FromString(attributes))
     data = message.SerializeToString().replace(b"\x4a\x03" + attributes, b"\x4a" + bytes([len(broken)]) + broken)
-    assert PlainProtobufDecoder(lambda _: None).decode(data) is None
+    assert PlainProtobufDecoder(lambda _: None, Share()).decode(data) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"\x0a\x00\x0a", TracesData().SerializeToString()])
 def test_what_is_no_message_of_spans_is_left_to_the_general_way(data):
     """It tells what it is."""
-    assert PlainProtobufDecoder(lambda _: None).decode(data) is None
+    assert PlainProtobufDecoder(lambda _: None, Share()).decode(data) is None

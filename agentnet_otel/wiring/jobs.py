@@ -1,0 +1,140 @@
+"""Turns out of sources that several processes read together."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import fields
+from heapq import heapify, heappop, heappush
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from agentnet_otel.core.assembler import Counts
+from agentnet_otel.core.ending_order import EndingOrder
+from agentnet_otel.errors import BackendError, ConfigurationError
+from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.rebuild import is_store
+from agentnet_otel.sources.share import MAX_JOBS
+from agentnet_otel.wiring.sharing import Done, Failed, Message, Told, Work, encode, receive
+
+_COMMAND: Final = (sys.executable, "-m", "agentnet_otel.wiring.sharer")
+_PIPE_BYTES: Final = 1 << 20
+"""Room in a pipe, where the system lets it be set: a process need not wait for each message to be read."""
+_SET_PIPE_SIZE: Final = 1031
+
+
+def can_share(sources: Sequence[str]) -> bool:
+    """Whether each of several processes can read the sources: files and directories, that is."""
+    return all(os.path.exists(source) and not is_store(source) and not _is_pipe(source) for source in sources)  # noqa: PTH110
+
+
+def _is_pipe(source: str) -> bool:
+    return not (Path(source).is_file() or Path(source).is_dir())
+
+
+class SharedTurns:
+    """The lines of `turns`, in order of ending, made by ``jobs`` processes; otherwise as `TurnStream`.
+
+    Raises:
+        ConfigurationError: there cannot be so many.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        jobs: int,
+        tick: Callable[[int], None] | None = None,
+        *,
+        group_calls: bool = False,
+    ) -> None:
+        if not 1 <= jobs <= MAX_JOBS:
+            message = f"{jobs} jobs cannot share the work; give 1 to {MAX_JOBS}"
+            raise ConfigurationError(message)
+        self.read = ReadReport()
+        self.counts = Counts()
+        self.environment: Mapping[str, str] = {}
+        self.out_of_order = 0
+        self._tick = tick
+        self._ticked = 0
+        self._works = [
+            Work(sources=list(sources), number=number, jobs=jobs, group_calls=group_calls) for number in range(jobs)
+        ]
+
+    def in_order(self) -> Iterator[bytes]:
+        """Each turn as a line.
+
+        Raises:
+            BackendError: a process died.
+        """
+        order = EndingOrder[bytes]()
+        with _running(self._works) as streams:
+            firsts = [(number, self._next(stream, number)) for number, stream in enumerate(streams)]
+            heap = [(told.batch, number, told) for number, told in firsts if told is not None]
+            heapify(heap)
+            while heap:
+                batch = heap[0][0]
+                while heap and heap[0][0] == batch:
+                    _, number, told = heappop(heap)
+                    order.push(told.turns)
+                    following = self._next(streams[number], number)
+                    if following is not None:
+                        heappush(heap, (following.batch, number, following))
+                yield from order.ready()
+        yield from order.rest()
+        self.out_of_order = order.out_of_order
+
+    def _next(self, stream: BinaryIO, number: int) -> Told | None:
+        """What a process tells next; None after its last turns, whose end is noted."""
+        message: Message | None = receive(stream)
+        if isinstance(message, Told):
+            if number == 0 and self._tick is not None:
+                self._tick(message.spans - self._ticked)
+                self._ticked = message.spans
+            return message
+        if message is None:
+            text = f"process {number + 1} of {len(self._works)} that read the sources ended early; try fewer --jobs"
+            raise BackendError(text)
+        if isinstance(message, Failed):
+            raise (ConfigurationError if message.wrong_use else BackendError)(message.message)
+        self._note_end(message, number)
+        return None
+
+    def _note_end(self, done: Done, number: int) -> None:
+        for field in fields(Counts):
+            setattr(self.counts, field.name, getattr(self.counts, field.name) + getattr(done.counts, field.name))
+        if number == 0:  # all of them read the same
+            self.read, self.environment = done.read, done.environment
+
+
+@contextmanager
+def _running(works: Sequence[Work]) -> Iterator[list[BinaryIO]]:
+    """Processes at work, and what they tell; whatever happens, none is left behind."""
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for work in works:
+            process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - this package
+            processes.append(process)
+            with (
+                suppress(BrokenPipeError),
+                cast("BinaryIO", process.stdin) as stdin,
+            ):  # it is missed where it should tell
+                stdin.write(encode(work))
+            _widen(cast("BinaryIO", process.stdout))
+        yield [cast("BinaryIO", process.stdout) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()  # it has told all, or nobody wants to know; it leaves nothing that it would have to end
+        for process in processes:
+            process.wait()
+            cast("BinaryIO", process.stdout).close()
+
+
+def _widen(pipe: BinaryIO) -> None:
+    if sys.platform == "linux":
+        import fcntl  # noqa: PLC0415 - other systems have none
+
+        try:
+            fcntl.fcntl(pipe.fileno(), _SET_PIPE_SIZE, _PIPE_BYTES)
+        except OSError:  # the user has used up what pipes may hold; it works as it is
+            return

@@ -1,0 +1,77 @@
+"""Several processes that read together tell what one tells."""
+
+import json
+import random
+from dataclasses import asdict
+
+import pytest
+
+from agentnet_otel.core.trace_window import row_window
+from agentnet_otel.errors import BackendError, ConfigurationError
+from agentnet_otel.outputs.turn_rows import row_line
+from agentnet_otel.sources.rebuild import TurnStream
+from agentnet_otel.wiring import jobs as module
+from agentnet_otel.wiring.jobs import SharedTurns, can_share
+from tests.core.test_trace_window import trace
+from tests.sources.test_plain_json import as_object
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Lines of spans in some disorder, a line that is none, and one that was cut off."""
+    draw = random.Random(3)
+    spans = [span for number in draw.sample(range(1, 600), 300) for span in trace(number * 7919)]
+    lines = []
+    for start in range(0, len(spans), 40):
+        scope = {"scope": {"name": "agentnet_otel"}, "spans": [as_object(s) for s in spans[start : start + 40]]}
+        lines.append(json.dumps({"resourceSpans": [{"scopeSpans": [scope]}]}))
+    draw.shuffle(lines)
+    path = tmp_path / "spans.jsonl"
+    path.write_text("\n".join([*lines[:5], "no JSON", *lines[5:], lines[0][:100]]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_the_turns_of_several_processes_are_those_of_one(path, number):
+    """The same lines in the same order, the same counts, the same problems told once."""
+    alone, together = TurnStream([path], row_window()), SharedTurns([str(path)], number)
+    assert list(together.in_order()) == [row_line(row) for row in alone.in_order()]
+    assert asdict(together.counts) == asdict(alone.counts)
+    assert asdict(together.read) == asdict(alone.read)
+    assert together.environment == alone.environment
+    assert together.counts.spans == together.read.spans == 1200
+
+
+def test_a_process_that_dies_is_told(path, monkeypatch):
+    """Half of the turns are not told as if they were all."""
+    monkeypatch.setattr(module, "_COMMAND", (*module._COMMAND[:1], "-c", "raise SystemExit(3)"))
+    with pytest.raises(BackendError, match=r"process 1 of 2 .* ended early; try fewer --jobs"):
+        list(SharedTurns([str(path)], 2).in_order())
+
+
+def test_what_is_wrong_for_all_is_told_once():
+    """An address that is none is wrong use, whoever finds it."""
+    with pytest.raises(ConfigurationError, match="jaeger"):
+        list(SharedTurns(["jaeger+http://"], 2).in_order())
+
+
+@pytest.mark.parametrize("number", [0, 257])
+def test_there_are_bounds(number):
+    """No work is dealt out to more processes than there are endings of trace ids."""
+    with pytest.raises(ConfigurationError, match="give 1 to 256"):
+        SharedTurns(["x"], number)
+
+
+def test_what_can_be_read_once_only_is_not_shared(tmp_path, path):
+    """A pipe has one reader; files and directories have as many as one likes."""
+    assert can_share([str(path), str(tmp_path)])
+    assert not can_share([str(path), "-"])
+    assert not can_share(["jaeger+http://127.0.0.1:1?service=x"])
+    assert not can_share(["/dev/null"])
+
+
+def test_stopping_early_leaves_no_process(path):
+    """As with `head`: whoever has enough need not read on."""
+    lines = SharedTurns([str(path)], 2).in_order()
+    assert next(lines)
+    lines.close()
