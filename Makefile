@@ -72,7 +72,7 @@ docs: $(VENV)/dev.stamp ## Write the pages that are made from the code
 e2e: $(VENV)/dev.stamp ## Run the tests against real servers, which Go builds once
 	@$(BIN)/python tools/build_servers.py > /dev/null || [ "$$CI" != true ] # without them the tests say why they cannot run
 	@echo "==> end to end"
-	@$(BIN)/pytest -m e2e
+	@$(BIN)/pytest -q -m e2e -n 2 --dist loadfile --durations 10
 
 fuzz: $(VENV)/dev.stamp ## Feed every decoder with what chance makes of the corpus, for FUZZ_SECONDS
 	@$(BIN)/python tests/fuzz/driver.py --seconds $(FUZZ_SECONDS)

@@ -10,15 +10,16 @@ else
 fi
 
 umask 077
-mkdir -p secrets
+mkdir -p secrets prometheus/secrets alertmanager/secrets
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 [ -s secrets/bridge_token ] || random > secrets/bridge_token
 [ -s secrets/grafana_password ] || random > secrets/grafana_password
-[ -s secrets/notification_url ] || printf 'http://notifications:8080/' > secrets/notification_url
+cp secrets/bridge_token prometheus/secrets/bridge_token # a file is not mounted into a folder that is mounted read-only
+[ -s alertmanager/secrets/notification_url ] || printf 'http://notifications:8080/' > alertmanager/secrets/notification_url
 for server in agent gateway bridge jaeger prometheus alertmanager grafana; do
     mkdir -p "data/$server"
 done
-[ "$(id -u)" -ne 0 ] || chown -R "$run_as" secrets data
+[ "$(id -u)" -ne 0 ] || chown -R "$run_as" secrets prometheus/secrets alertmanager/secrets data
 printf 'RUN_AS=%s\n' "$run_as" > .env
 
 [ "${1:-}" != --prepare ] || exit 0

@@ -82,6 +82,9 @@ def test_what_is_mounted_is_there(services, deploy):
                 assert source.removeprefix("./data/") in re.search(r"for server in ([\w ]+);", script)[1].split()
             elif source != "../dashboards":  # generated
                 assert (deploy / source).is_dir(), source
+    for service in services.values():
+        assert len({volume.split(":")[1] for volume in service.get("volumes", ())}) == len(service.get("volumes", ()))
+        assert all(isinstance(secret, str) for secret in service.get("secrets", ()))  # at their own place, /run/secrets
     for secret in read(deploy / "compose.yaml")["secrets"].values():
         assert f"> {secret['file'].removeprefix('./')}" in script
 
@@ -92,12 +95,15 @@ def test_secrets_are_made_once_and_kept_from_others(deploy, tmp_path):
     made = []
     for _ in range(2):
         subprocess.run([copy / "start.sh", "--prepare"], check=True, capture_output=True)
-        made.append({path.name: path.read_text() for path in (copy / "secrets").iterdir()})
+        made.append({path: path.read_text() for path in copy.glob("**/secrets/*")})
     assert made[0] == made[1]
-    assert re.fullmatch(r"[0-9a-f]{48}", made[0]["bridge_token"])
-    assert re.fullmatch(r"[0-9a-f]{48}", made[0]["grafana_password"])
-    assert made[0]["bridge_token"] != made[0]["grafana_password"]
-    assert {stat.S_IMODE(path.stat().st_mode) for path in (copy / "secrets").iterdir()} == {0o600}
+    token, password = (made[0][copy / "secrets" / name] for name in ("bridge_token", "grafana_password"))
+    assert re.fullmatch(r"[0-9a-f]{48}", token)
+    assert re.fullmatch(r"[0-9a-f]{48}", password)
+    assert token != password
+    assert made[0][copy / "prometheus" / "secrets" / "bridge_token"] == token
+    assert made[0][copy / "alertmanager" / "secrets" / "notification_url"].startswith("http://notifications:")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made[0]} == {0o600}
     assert not re.match(r"RUN_AS=0\b", (copy / ".env").read_text())
 
 
