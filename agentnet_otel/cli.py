@@ -61,6 +61,9 @@ CRITICAL: Final = 10
 REGRESSION: Final = 11
 TOO_FEW_TURNS: Final = 12
 
+_NEW_OBJECTS: Final = 100_000
+"""Objects after which garbage is looked for, where many are held."""
+
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 200_000
 _DAY_NS: Final = 86_400_000_000_000
 QUIET_S: Final = QUIET_NS / 1_000_000_000
@@ -263,18 +266,19 @@ def report(
 
     form = known_format(format)
     table, template = _table(thresholds), checked_trace_url(trace_url)
-    rebuilt = _rebuild(sources, group_calls=group_calls, quiet=quiet)
-    content = make_report(
-        rebuilt.turns,
-        rebuilt.counts,
-        read=rebuilt.read,
-        thresholds=table,
-        trace_url=template,
-        environment=rebuilt.environment,
-        runs=_runs(sources, rebuilt),
-        documented=form == "json",
-    )
-    _write(render(content, form), output)
+    with _few_collections():
+        rebuilt = _rebuild(sources, group_calls=group_calls, quiet=quiet)
+        content = make_report(
+            rebuilt.turns,
+            rebuilt.counts,
+            read=rebuilt.read,
+            thresholds=table,
+            trace_url=template,
+            environment=rebuilt.environment,
+            runs=_runs(sources, rebuilt),
+            documented=form == "json",
+        )
+        _write(render(content, form), output)
     raise typer.Exit(_code(rebuilt))
 
 
@@ -797,6 +801,17 @@ def _tell_ci(gate: Gate, junit: Path | None, *, as_json: bool) -> None:
 
     for line in tell_ci(gate, junit):
         (sys.stderr if as_json else sys.stdout).write(f"{line}\n")
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Look for circular garbage seldom: turns hold none, and looking through all of them again and again takes time."""
+    before = gc.get_threshold()
+    gc.set_threshold(_NEW_OBJECTS, 100, 1000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _runs(sources: Sequence[str], rebuilt: Rebuilt) -> "list[Run]":
