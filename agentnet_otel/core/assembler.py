@@ -37,7 +37,7 @@ A turn that is told again is the same turn in its next revision. Policies, each 
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
@@ -107,8 +107,11 @@ class Assembler:
         unowned_spans: int = UNOWNED_SPANS,
         group_calls: bool = False,
         prices: PriceBook | None = None,
+        left_out: Callable[[str, Exception], None] | None = None,
     ) -> None:
+        """``left_out`` hears of a turn that cannot be rebuilt, by a fault of ours; without it the fault is raised."""
         self.counts = Counts()
+        self._left_out = left_out
         self._prices = prices
         self._quiet_ns = quiet_ns
         self._missing_ns = missing_ns
@@ -273,7 +276,16 @@ class Assembler:
         return turns
 
     def _tell_pending(self, trace_id: str, tree: TraceTree) -> list[Turn]:
-        return [self._tell(trace_id, tree, turn_id) for turn_id in list(tree.pending)]
+        turns = []
+        for turn_id in list(tree.pending):
+            try:
+                turns.append(self._tell(trace_id, tree, turn_id))
+            except Exception as error:
+                if self._left_out is None:
+                    raise
+                del tree.pending[turn_id]
+                self._left_out(f"turn {turn_id} of trace {trace_id}", error)
+        return turns
 
     def _advance(self, span: Member, tree: TraceTree) -> list[Turn]:
         """What the end of a span completes in process."""

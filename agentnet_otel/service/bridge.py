@@ -62,6 +62,7 @@ class Bridge:
 
     def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
         self._settings = settings
+        self._tell = tell
         self._clock_offset_ns = time.time_ns() - time.monotonic_ns()
         self._started_ns = self._now_ns()
         self._stored_turns = 0
@@ -131,7 +132,10 @@ class Bridge:
 
     def _forget_requests(self, forgotten: Forgotten) -> None:
         self._stored_turns = forgotten.stored_turns
-        self._store.log.forget_before(forgotten.place)
+        try:
+            self._store.log.forget_before(forgotten.place)
+        except OSError as error:
+            self._tell(f"requests that nobody needs cannot be deleted: {error.strerror or error}")
 
     # --- how it stands -------------------------------------------------------------------------------
 

@@ -119,11 +119,14 @@ class Child:
         pause_s = RESTART_S
         while True:
             began = time.monotonic()
-            code = self._run_once()
+            try:
+                ended = f"ended with {self._run_once()}"
+            except OSError as error:
+                ended = f"could not be started: {error.strerror or error}"
             if self._finishing.is_set():
                 return
             self.restarts += 1
-            self._down = f"the process that understands ended with {code}"
+            self._down = f"the process that understands {ended}"
             if time.monotonic() - began > MAX_RESTART_S:
                 pause_s = RESTART_S
             self._tell(f"{self._down}; it is started again in {pause_s:g} s. Nothing is lost: it is on the disk")

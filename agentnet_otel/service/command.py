@@ -1,6 +1,7 @@
 """What `agentnet-otel serve` runs."""
 
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 from typing import Final
@@ -64,5 +65,6 @@ def run(settings: Settings) -> None:
 
 
 def _tell(text: str) -> None:
-    sys.stderr.write(f"agentnet-otel: {text}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # nobody listens any more: no reason to end
+        sys.stderr.write(f"agentnet-otel: {text}\n")
+        sys.stderr.flush()

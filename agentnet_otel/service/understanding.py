@@ -64,7 +64,13 @@ class Understander:
         self._figures = TurnFigures(begin.metrics, self._now_ns)
         folder = Path(begin.folder)
         self._turns = TurnStore(folder)
-        assembler = Assembler(quiet_ns=begin.quiet_ns, max_spans=MAX_SPANS, ended_turns=ENDED_TURNS, prices=installed())
+        assembler = Assembler(
+            quiet_ns=begin.quiet_ns,
+            max_spans=MAX_SPANS,
+            ended_turns=ENDED_TURNS,
+            prices=installed(),
+            left_out=self._tell_left_out,
+        )
         self._ingest = Ingest(
             LogReader(folder / LOG), self._turns, assembler, self._figures, self._now_ns, self._remark
         )
@@ -166,6 +172,9 @@ class Understander:
                 folded=figures.folded,
             )
         )
+
+    def _tell_left_out(self, turn: str, error: Exception) -> None:
+        self._remark(f"{turn} cannot be rebuilt, and is left out: {type(error).__name__} in this program: {error}")
 
     def _remark(self, text: str) -> None:
         self._send(Remark(text=text))

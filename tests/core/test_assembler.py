@@ -710,3 +710,28 @@ def test_where_too_much_is_held_a_whole_trace_goes_before_one_that_lacks_its_tur
     assert sorted((turn.trace_id[0], turn.spans, turn.incomplete) for turn in told) == [
         (trace, 2, False) for trace in "abcd"
     ]
+
+
+class Unwilling:
+    """A price book that has a fault."""
+
+    def price(self, wanted):
+        """Raise."""
+        raise ZeroDivisionError(wanted.model)
+
+
+def test_a_turn_that_cannot_be_rebuilt_costs_itself_where_somebody_hears_of_it():
+    """Else the fault is raised: nothing is left out in silence."""
+    usage = {semconv.REQUEST_MODEL: "m", semconv.USAGE_INPUT_TOKENS: 1}
+    heard = []
+    assembler = Assembler(prices=Unwilling(), left_out=lambda turn, error: heard.append((turn, type(error))))
+    assembler.feed(turn_record(1))
+    assembler.feed(component_record(2, LatencyComponent.INFERENCE, parent=1, attributes=usage))
+    assembler.feed(turn_record(1, trace_id="b" * 32))
+    assert [turn.trace_id for turn in assembler.drain()] == ["b" * 32]
+    assert heard == [(f"turn {1:016x} of trace {TRACE_ID}", ZeroDivisionError)]
+    strict = Assembler(prices=Unwilling())
+    strict.feed(turn_record(1))
+    strict.feed(component_record(2, LatencyComponent.INFERENCE, parent=1, attributes=usage))
+    with pytest.raises(ZeroDivisionError):
+        strict.drain()

@@ -82,7 +82,8 @@ class TurnStore:
 
     def place(self) -> int:
         """Where in the log of requests to read on after a restart."""
-        row = self._db.execute("SELECT place FROM progress").fetchone()
+        with self._told_errors():
+            row = self._db.execute("SELECT place FROM progress").fetchone()
         return 0 if row is None else int(row[0])
 
     def save(self, turns: Iterable[Turn], arrived_ns: int, place: int) -> list[Turn]:
@@ -147,7 +148,8 @@ class TurnStore:
 
     def last_seq(self) -> int:
         """The place of the newest turn that was ever here."""
-        row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'turns'").fetchone()
+        with self._told_errors():
+            row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'turns'").fetchone()
         return 0 if row is None else int(row[0])
 
     def figures(self) -> tuple[int, bytes]:
@@ -204,7 +206,8 @@ class TurnStore:
 
     def count(self) -> int:
         """How many turns there are."""
-        return int(self._db.execute("SELECT COUNT(*) FROM turns").fetchone()[0])
+        with self._told_errors():
+            return int(self._db.execute("SELECT COUNT(*) FROM turns").fetchone()[0])
 
     def forget_before(self, arrived_ns: int) -> int:
         """Delete the turns that arrived before a time; returns their number."""
