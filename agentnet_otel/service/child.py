@@ -34,6 +34,8 @@ ANSWER_S: Final = 2.0
 FINISH_S: Final = 10.0
 """How long it may understand at the end; what is left is understood after the next start."""
 KILL_S: Final = 10.0
+MAX_ORDERS: Final = 1_000
+"""Orders that may wait to be taken."""
 RESTART_S: Final = 1.0
 MAX_RESTART_S: Final = 30.0
 """Between starts of a process that dies: longer each time, up to this."""
@@ -84,8 +86,10 @@ class Child:
             thread.start()
 
     def grown(self, end: int) -> None:
-        """Requests are durable up to here. Never waits."""
-        self._orders.put(Grown(end=end))
+        """Requests are durable up to here. Never waits; of ends that find no room only the newest is kept."""
+        self._end = max(self._end, end)
+        if self._orders.qsize() < MAX_ORDERS:
+            self._orders.put(Grown(end=end))
 
     def forget(self, before_ns: int, max_bytes: int) -> None:
         """Have old turns deleted."""
@@ -180,7 +184,6 @@ class Child:
         """Pass orders on. Only the newest end matters; what a process that is gone did not take is of no use."""
         while (order := self._orders.get()) is not None:
             if isinstance(order, Grown):
-                self._end = max(self._end, order.end)
                 if not self._orders.empty():
                     continue
                 order = Grown(end=self._end)

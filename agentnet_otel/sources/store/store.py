@@ -16,7 +16,7 @@ _LOCK: Final = "lock"
 LOG: Final = "requests"
 QUARANTINE: Final = "quarantine"
 _MODE: Final = 0o600
-LOCK_WAIT_S: Final = 2.0
+LOCK_WAIT_S: Final = 5.0
 """How long a process that was killed may take to be gone altogether."""
 _LOCK_POLL_S: Final = 0.05
 
