@@ -23,4 +23,8 @@ done
 printf 'RUN_AS=%s\n' "$run_as" > .env
 
 [ "${1:-}" != --prepare ] || exit 0
+if ! docker compose version > /dev/null 2>&1; then
+    echo "start.sh: docker compose does not answer. Install Docker with its plugin compose, 2.24 or later." >&2
+    exit 1
+fi
 exec docker compose up --detach --build "$@"

@@ -1,6 +1,7 @@
 """What deploy/ promises without starting anything: what is secret, what is reachable, what it is pinned to."""
 
 import json
+import os
 import re
 import shutil
 import stat
@@ -105,6 +106,19 @@ def test_secrets_are_made_once_and_kept_from_others(deploy, tmp_path):
     assert made[0][copy / "alertmanager" / "secrets" / "notification_url"].startswith("http://notifications:")
     assert {stat.S_IMODE(path.stat().st_mode) for path in made[0]} == {0o600}
     assert not re.match(r"RUN_AS=0\b", (copy / ".env").read_text())
+
+
+def test_without_docker_it_says_what_to_install(deploy, tmp_path):
+    """One sentence, no traceback of a shell, and nothing half started."""
+    copy = shutil.copytree(deploy, tmp_path / "deploy", ignore=shutil.ignore_patterns("data", "secrets", ".env"))
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nexit 1\n")
+    docker.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run([copy / "start.sh"], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1
+    assert "Install Docker" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_no_secret_stands_in_a_file(deploy):
