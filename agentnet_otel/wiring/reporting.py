@@ -22,6 +22,8 @@ from agentnet_otel.performance.latency import LatencyTracker
 from agentnet_otel.performance.tokens import TokenUtilizationTracker
 from agentnet_otel.sources.read_report import ReadReport
 
+MAX_ANALYSED: Final = 10_000
+"""Turns that the documented analyses of a report are of: as many as a tracker holds by default."""
 _TRACE_ID: Final = "{trace_id}"
 _PACKAGES: Final = ("opentelemetry-sdk", "opentelemetry-api", "wrapt", "msgspec", "genai-prices")
 
@@ -60,9 +62,9 @@ def make_report(
 
 
 def _documented(turns: Sequence[Turn]) -> Analysis:
-    """What the documented trackers say of turns."""
-    latency = LatencyTracker.from_turns(turns, max_history=len(turns))
-    tokens = TokenUtilizationTracker.from_turns([turn for turn in turns if turn.tokens.known], max_history=len(turns))
+    """What the documented trackers say of turns, of which they hold the newest `MAX_ANALYSED`; they tell the others."""
+    latency = LatencyTracker.from_turns(turns, MAX_ANALYSED)
+    tokens = TokenUtilizationTracker.from_turns((turn for turn in turns if turn.tokens.known), MAX_ANALYSED)
     return analysis_of([], latency, tokens)
 
 
