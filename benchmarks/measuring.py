@@ -28,14 +28,17 @@ def arguments(description: str | None, **sizes: int) -> argparse.Namespace:
 class Timings:
     """CPU seconds of each way, round by round."""
 
-    def __init__(self, ways: Mapping[str, Callable[[], None]], rounds: int) -> None:
+    def __init__(
+        self, ways: Mapping[str, Callable[[], None]], rounds: int, clock: Callable[[], float] = time.thread_time
+    ) -> None:
+        """``clock``: where a way has threads of its own that are part of it, `time.process_time`."""
         self._seconds: dict[str, list[float]] = {name: [] for name in ways}
         for turn in range(rounds + 1):
             for name, work in ways.items():
-                begin = time.thread_time()
+                begin = clock()
                 work()
                 if turn:  # the first round warms up
-                    self._seconds[name].append(time.thread_time() - begin)
+                    self._seconds[name].append(clock() - begin)
 
     def median(self, name: str) -> float:
         """Seconds of one way."""
@@ -47,11 +50,11 @@ class Timings:
         return statistics.median(one / other for one, other in pairs)
 
 
-def publish(script: str, ratios: Mapping[str, float], *, save: bool) -> None:
-    """Print the ratios, and keep them if asked to."""
-    rounded = {name: round(ratio, DECIMALS) for name, ratio in ratios.items()}
+def publish(script: str, ratios: Mapping[str, float | None], *, save: bool) -> None:
+    """Print the ratios, and keep them if asked to. None: what it needs is not installed."""
+    rounded = {name: None if ratio is None else round(ratio, DECIMALS) for name, ratio in ratios.items()}
     for name, ratio in rounded.items():
-        print(f"{script}.{name} = {ratio}")
+        print(f"{script}.{name} = {'not measured: not installed' if ratio is None else ratio}")
     if save:
         kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         RESULTS.write_text(json.dumps({**kept, script: rounded}, indent=2, sort_keys=True) + "\n")

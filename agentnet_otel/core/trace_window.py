@@ -29,9 +29,9 @@ from agentnet_otel.model import Turn
 T = TypeVar("T")
 HeldSpan = PlainSpan | Member
 
-WINDOW_SPANS: Final = 50_000
+WINDOW_SPANS: Final = 40_000
 """Spans of other traces that go by before a trace is taken for complete."""
-HELD_SPANS: Final = 100_000
+HELD_SPANS: Final = 60_000
 """Spans held at once; beyond it the trace that waited longest for its root is told without it."""
 TOLD_TRACES: Final = 50_000
 """Traces that are remembered after they were told, at least."""

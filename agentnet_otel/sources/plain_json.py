@@ -25,7 +25,7 @@ from agentnet_otel.model import AttributeValue
 from agentnet_otel.sources.otlp_json import JsonDecoder
 from agentnet_otel.sources.share import Batch, Share
 
-MAX_PIECES: Final = 20_000
+MAX_PIECES: Final = 10_000
 """Attributes of which what they say is remembered; when there are more, the memory starts anew."""
 MAX_ORIGINS: Final = 1000
 
