@@ -491,13 +491,25 @@ def diff(
 
 
 @app.command()
-def doctor(as_json: Json = False, quiet: Quiet = False) -> None:
+def doctor(
+    prometheus: Annotated[
+        str | None, typer.Option(metavar="URL", help="Look at a Prometheus: series, labels, rules, limits.")
+    ] = None,
+    thresholds: Thresholds = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Tell what is found, hooked, skipped, exported where, with what result, and what to change.
 
     With -q only what to change is told.
 
     Example: agentnet-otel doctor --json
+
+    Example: agentnet-otel doctor --prometheus http://localhost:9090
     """
+    if prometheus is not None:
+        _examine(prometheus, _table(thresholds), as_json=as_json, quiet=quiet)
+        return
     from agentnet_otel.wiring.diagnosis import diagnose, diagnosis_lines  # noqa: PLC0415 - of this command alone
 
     diagnosis = diagnose()
@@ -505,6 +517,20 @@ def doctor(as_json: Json = False, quiet: Quiet = False) -> None:
         _write(indented_json(diagnosis), None)
     else:
         console.print_prose(diagnosis.advice if quiet else diagnosis_lines(diagnosis))
+
+
+def _examine(url: str, table: ThresholdTable, *, as_json: bool, quiet: bool) -> None:
+    """Look at a Prometheus, and tell."""
+    from agentnet_otel.sources.prometheus_api import PrometheusApi  # noqa: PLC0415 - of this command alone
+    from agentnet_otel.wiring.prometheus_diagnosis import examine  # noqa: PLC0415 - of this command alone
+
+    findings = examine(PrometheusApi(url), table)
+    if as_json:
+        _write(indented_json({"prometheus": url, "findings": findings}), None)
+        return
+    for finding in findings:
+        if finding.change or not quiet:
+            console.print_prose([finding.what, *([f"  {finding.change}"] if finding.change else [])])
 
 
 @app.command()

@@ -10,7 +10,7 @@ import pytest
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.outputs.dashboards.catalogue import dashboards
 from agentnet_otel.outputs.rules.catalogue import RuleOptions, all_rules
-from tests.e2e.conftest import eventually, free_port, get_json
+from tests.e2e.conftest import command_line, eventually, free_port, get_json
 
 HERE = Path(__file__).parent
 SECONDS = 30
@@ -66,6 +66,7 @@ def prometheus(servers):
     def ask(path, **parameters):
         return get_json(f"http://{address}/api/v1/{path}?{urllib.parse.urlencode(parameters)}")["data"]
 
+    ask.url = f"http://{address}"
     eventually(lambda: ask("query", query="agent:agentnet_turns:increase5m")["result"], "a recorded series")
     return ask
 
@@ -104,3 +105,12 @@ def test_exemplars_lead_to_turns(prometheus):
     )
     labels = exemplars[0]["exemplars"][0]["labels"]
     assert {name: len(value) for name, value in labels.items()} == {"trace_id": 32, "span_id": 16}
+
+
+def test_the_doctor_finds_series_and_rules(prometheus):
+    """On a real server nothing is to change: services, buckets, rules and start times are as they should be."""
+    told = json.loads(command_line("doctor", "--prometheus", prometheus.url, "--json"))["findings"]
+    whats = " ".join(finding["what"] for finding in told)
+    assert "turns of the services shop" in whats
+    assert "le is printed as 5.0" in whats
+    assert [finding for finding in told if finding["change"]] == []

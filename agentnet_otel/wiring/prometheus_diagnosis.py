@@ -1,0 +1,171 @@
+"""What `doctor --prometheus` tells: whether our series, labels and rules are there, and what to change where not."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from agentnet_otel import semconv
+from agentnet_otel.core.thresholds import Metric, ThresholdTable
+from agentnet_otel.outputs.rules import series
+from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts
+from agentnet_otel.outputs.rules.promql import AGENT, SERVICE, edge
+from agentnet_otel.outputs.rules.windows import FEW_TURNS, QUIET
+from agentnet_otel.sources.prometheus_api import PrometheusApi, PromSample
+
+MAX_RESETS: Final = 20
+"""Counters that start anew more often within an hour are deltas, or the page of several processes."""
+MAX_NAMED: Final = 5
+ZERO_INGESTION: Final = "created-timestamp-zero-ingestion"
+_MS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What was found; ``change`` is empty where nothing is to change."""
+
+    what: str
+    change: str = ""
+
+
+def examine(api: PrometheusApi, table: ThresholdTable) -> list[Finding]:
+    """Look at a Prometheus.
+
+    Raises:
+        BackendError: it does not answer.
+    """
+    checks: tuple[Callable[[PrometheusApi, ThresholdTable], Iterator[Finding]], ...] = (
+        _services,
+        _buckets,
+        _resets,
+        _writers,
+        _start_times,
+        _rules,
+        _traffic,
+        _efficiency,
+    )
+    if not api.query(f"count({series.TURNS})"):
+        return [_nothing_there(api), *_rules(api, table)]
+    return [finding for check in checks for finding in check(api, table)]
+
+
+def _nothing_there(api: PrometheusApi) -> Finding:
+    other = api.query(f'count by (__name__) ({{__name__=~"{semconv.METRIC_TURNS}.*|agentnet_turns"}})')
+    if other:
+        return Finding(
+            what=f"{series.TURNS} is not there, but {other[0].labels.get('__name__', '')} is: other names are made",
+            change=(
+                "set otlp.translation_strategy: UnderscoreEscapingWithSuffixes in Prometheus, or in the Collector's "
+                "exporter."
+            ),
+        )
+    return Finding(
+        what=f"no series {series.TURNS}",
+        change="let Prometheus scrape handle.prometheus(), or send metrics by OTLP; then let a turn end.",
+    )
+
+
+def _services(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
+    found = api.query(f"count by ({SERVICE}) ({series.TURNS})")
+    named = sorted(one.labels[SERVICE] for one in found if one.labels.get(SERVICE))
+    if named:
+        yield Finding(what=f"turns of the services {_listed(named)}")
+    if len(named) < len(found):
+        yield Finding(
+            what=f"there are series without {SERVICE}: the rules take the service from job",
+            change="set otlp.promote_resource_attributes: [service.name] in Prometheus: dashboards choose by it.",
+        )
+
+
+def _buckets(api: PrometheusApi, table: ThresholdTable) -> Iterator[Finding]:
+    bucket = f"{series.DURATION}_bucket"
+    if not api.query(f"count({bucket})"):
+        native = bool(api.query(f"histogram_count(sum({series.DURATION}))"))
+        yield Finding(
+            what="latency comes as native histograms" if native else f"no series {bucket}",
+            change="write the rules with --native."
+            if native
+            else "look whether a view or the Collector drops histograms.",
+        )
+        return
+    threshold = table.of(Metric.TURN_LATENCY)
+    for limit_s in (threshold.recommended / _MS, threshold.critical / _MS):
+        if limit_s in semconv.EDGES_TURN_SECONDS and not api.query(f"count({bucket}{{{edge(limit_s)}}})"):
+            yield Finding(
+                what=f"no bucket of {bucket} ends at {limit_s:g} s: its latency alert can never fire",
+                change="take away the view that sets other bucket edges.",
+            )
+    spellings = {one.labels.get("le", "") for one in api.query(f'count by (le) ({bucket}{{le=~"5(\\\\.0)?"}})')}
+    yield Finding(what=f"le is printed as {' and as '.join(sorted(spellings)) or 'nothing known'}; both are matched")
+
+
+def _resets(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
+    found = api.query(f"max by ({SERVICE}) (resets({series.TURNS}[1h])) > {MAX_RESETS}")
+    if found:
+        yield Finding(
+            what=f"counters of {_whose(found)} start anew all the time: deltas, or several processes at one address",
+            change="unset OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE; give each worker its own port, or push.",
+        )
+
+
+def _writers(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
+    each = f'count by ({SERVICE}, {AGENT}, job) ({series.TURNS}{{{SERVICE}!=""}})'
+    found = api.query(f"count by ({SERVICE}, {AGENT}) ({each}) > 1")
+    if found:
+        yield Finding(
+            what=f"turns of {_whose(found)} come from more than one job: they may count twice",
+            change="keep one path out of each process, and serve --metrics auto.",
+        )
+
+
+def _start_times(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
+    if ZERO_INGESTION not in api.flags().get("enable-feature", ""):
+        yield Finding(
+            what="start times are not used: the first failure of a new series does not count",
+            change=f"start Prometheus with --enable-feature={ZERO_INGESTION}.",
+        )
+
+
+def _rules(api: PrometheusApi, table: ThresholdTable) -> Iterator[Finding]:
+    wanted = {alert.alert for alert in alerts(RuleOptions(table=table))}
+    loaded = api.rules()
+    missing = sorted(wanted - {rule.name for rule in loaded})
+    yield Finding(
+        what=f"{len(wanted) - len(missing)} of {len(wanted)} alerts are loaded"
+        + (f"; missing: {_listed(missing)}" if missing else ""),
+        change="write them with agentnet-otel rules -o FILE, and name the file under rule_files." if missing else "",
+    )
+    for rule in loaded:
+        if rule.error and (rule.name in wanted or "agentnet" in rule.name):
+            yield Finding(what=f"rule {rule.name} fails: {rule.error}", change="make the rules anew.")
+
+
+def _traffic(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
+    turns = f"sum by ({SERVICE}, {AGENT}) (increase({series.TURNS}[{QUIET.long}]))"
+    found = api.query(f"{turns} < {FEW_TURNS}")
+    if found:
+        yield Finding(
+            what=f"fewer than {FEW_TURNS} turns in {QUIET.long}: {_whose(found)}. Alerts on limits cannot fire for them"
+        )
+
+
+def _efficiency(api: PrometheusApi, table: ThresholdTable) -> Iterator[Finding]:
+    """Where nobody evaluates, and hardly a turn passes the limit, the limit is out of reach."""
+    limit = table.of(Metric.TOKEN_EFFICIENCY).critical
+    others = f'{series.QUALITY_SOURCE}!="evaluated"'
+    by = f"sum by ({SERVICE}, {AGENT})"
+    within = f"{by} (increase({series.EFFICIENCY}_bucket{{{others}, {edge(limit)}}}[1d]))"
+    found = api.query(f"{within} / ({by} (increase({series.EFFICIENCY}_count{{{others}}}[1d])) > {FEW_TURNS}) > 0.95")
+    if found:
+        yield Finding(
+            what=f"hardly a turn of {_whose(found)} passes a token efficiency of {limit:g}; nobody evaluates answers",
+            change="evaluate answers (turn.record_quality), or set limits of these agents' own.",
+        )
+
+
+def _whose(found: list[PromSample]) -> str:
+    return _listed(sorted("/".join(filter(None, (one.labels.get(SERVICE), one.labels.get(AGENT)))) for one in found))
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:MAX_NAMED])
+    return shown if len(names) <= MAX_NAMED else f"{shown} and {len(names) - MAX_NAMED} more"

@@ -1,0 +1,185 @@
+"""`doctor --prometheus`: each finding, with the change to make, on answers as Prometheus gives them."""
+
+import json
+import threading
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from agentnet_otel import cli
+from agentnet_otel.core.thresholds import ThresholdTable
+from agentnet_otel.errors import BackendError, ConfigurationError
+from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts
+from agentnet_otel.sources.prometheus_api import PrometheusApi
+from agentnet_otel.wiring.prometheus_diagnosis import examine
+
+NAMES = sorted({alert.alert for alert in alerts(RuleOptions())})
+
+
+class FakePrometheus:
+    """Answers questions by a table: the first part of a question that it holds decides."""
+
+    def __init__(self):
+        self.answers = {
+            "count(agentnet_turns_total)": [({}, 3)],
+            "count by (service_name) (agentnet_turns_total)": [({"service_name": "shop"}, 3)],
+            "count(agentnet_turn_duration_seconds_bucket": [({}, 1)],
+            "count by (le)": [({"le": "5.0"}, 1)],
+        }
+        self.rules = [{"name": name} for name in NAMES]
+        self.flags = {"enable-feature": "exemplar-storage,created-timestamp-zero-ingestion"}
+        self.status, self.raw = 200, None
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                parts = urllib.parse.urlsplit(self.path)
+                body = fake.body(parts.path, dict(urllib.parse.parse_qsl(parts.query)))
+                self.send_response(fake.status)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def body(self, path, parameters):
+        """The answer to a question."""
+        if self.raw is not None:
+            return self.raw
+        if path.endswith("/rules"):
+            data = {"groups": [{"rules": self.rules}]}
+        elif path.endswith("/flags"):
+            data = self.flags
+        else:
+            found = next((rows for part, rows in self.answers.items() if part in parameters["query"]), [])
+            data = {"result": [{"metric": labels, "value": [0, str(value)]} for labels, value in found]}
+        return json.dumps({"status": "success", "data": data}).encode()
+
+    def findings(self):
+        """What is found."""
+        return examine(PrometheusApi(self.url), ThresholdTable())
+
+    def changes(self):
+        """What is to change."""
+        return [finding.change for finding in self.findings() if finding.change]
+
+    def close(self):
+        """End."""
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(10)
+
+
+@pytest.fixture
+def prometheus():
+    """A server where all is well."""
+    made = FakePrometheus()
+    yield made
+    made.close()
+
+
+def test_where_all_is_well_nothing_is_to_change(prometheus):
+    """Services, how ``le`` is printed, and the rules are told."""
+    assert prometheus.changes() == []
+    told = " ".join(finding.what for finding in prometheus.findings())
+    assert "shop" in told
+    assert "le is printed as 5.0" in told
+    assert f"{len(NAMES)} of {len(NAMES)} alerts are loaded" in told
+
+
+WHO = {"service_name": "shop", "gen_ai_agent_name": "planner"}
+
+
+@pytest.mark.parametrize(
+    ("question", "rows", "change"),
+    [
+        ("count by (service_name) (agentnet_turns_total)", [({}, 1)], "promote_resource_attributes: [service.name]"),
+        ("resets(agentnet_turns_total", [({"service_name": "shop"}, 99)], "TEMPORALITY_PREFERENCE"),
+        (", job) (agentnet_turns_total", [(WHO, 2)], "serve --metrics auto"),
+        ("agentnet_turn_token_efficiency_bucket", [(WHO, 1)], "limits of these agents' own"),
+    ],
+)
+def test_what_is_wrong_is_told_with_what_to_change(prometheus, question, rows, change):
+    """One change for each finding."""
+    prometheus.answers = {question: rows, **{k: v for k, v in prometheus.answers.items() if k != question}}
+    (told,) = prometheus.changes()
+    assert change in told
+
+
+def test_agents_that_have_too_few_turns_are_told(prometheus):
+    """Their alerts cannot fire; there is nothing to change, but to know."""
+    prometheus.answers["increase(agentnet_turns_total[2h])"] = [
+        ({**WHO, "gen_ai_agent_name": f"agent-{number}"}, 1) for number in range(7)
+    ]
+    (told,) = [f.what for f in prometheus.findings() if "fewer than 10 turns" in f.what]
+    assert "shop/agent-0" in told
+    assert "and 2 more" in told
+
+
+def test_buckets_that_are_not_there_are_told(prometheus):
+    """Native histograms need other rules, and other edges hide the limit."""
+    prometheus.answers["histogram_count"] = [({}, 1)]
+    prometheus.answers["count(agentnet_turn_duration_seconds_bucket"] = []
+    assert any("--native" in change for change in prometheus.changes())
+    prometheus.answers["histogram_count"] = []
+    assert any("drops histograms" in change for change in prometheus.changes())
+    prometheus.answers = {"bucket{le=~": [], **prometheus.answers}
+    prometheus.answers["count(agentnet_turn_duration_seconds_bucket"] = [({}, 1)]
+    assert len([change for change in prometheus.changes() if "bucket edges" in change]) == 2
+
+
+def test_rules_that_are_missing_or_fail_are_told(prometheus):
+    """By name."""
+    prometheus.rules = [{"name": name} for name in NAMES[1:]]
+    prometheus.rules[0]["lastError"] = "many-to-many matching"
+    told = [finding.what for finding in prometheus.findings() if finding.change]
+    assert any(f"missing: {NAMES[0]}" in what for what in told)
+    assert any(what.endswith("fails: many-to-many matching") for what in told)
+
+
+def test_start_times_that_are_not_used_are_told(prometheus):
+    """The flag is named."""
+    prometheus.flags = {"enable-feature": ""}
+    assert any("created-timestamp-zero-ingestion" in change for change in prometheus.changes())
+
+
+def test_a_prometheus_without_our_series_is_told(prometheus):
+    """Nothing there, or there under other names."""
+    prometheus.answers = {}
+    assert any("scrape handle.prometheus()" in change for change in prometheus.changes())
+    prometheus.answers = {"count by (__name__)": [({"__name__": "agentnet.turns"}, 1)]}
+    assert any("UnderscoreEscapingWithSuffixes" in change for change in prometheus.changes())
+
+
+def test_what_is_no_prometheus_is_a_clear_error(prometheus):
+    """A refusal, another server, nobody, and no address."""
+    prometheus.status = 503
+    with pytest.raises(BackendError, match=r"/api/v1/query: Prometheus answers 503"):
+        prometheus.findings()
+    prometheus.status, prometheus.raw = 200, b"<html>"
+    with pytest.raises(BackendError, match="no answer of Prometheus"):
+        prometheus.findings()
+    with pytest.raises(BackendError, match=r"no answer: .*refused"):
+        examine(PrometheusApi("http://127.0.0.1:1"), ThresholdTable())
+    with pytest.raises(ConfigurationError, match="it looks like http://host:9090"):
+        PrometheusApi("localhost:9090")
+
+
+def test_the_command_tells_the_findings(prometheus, capsys):
+    """As text, as JSON, or with -q only what is to change."""
+    assert cli.run(["doctor", "--prometheus", prometheus.url]) == 0
+    assert "alerts are loaded" in capsys.readouterr().out
+    prometheus.flags = {}
+    assert cli.run(["doctor", "--prometheus", prometheus.url, "-q"]) == 0
+    out = capsys.readouterr().out
+    assert "created-timestamp-zero-ingestion" in out
+    assert "alerts are loaded" not in out
+    assert cli.run(["doctor", "--prometheus", prometheus.url, "--json"]) == 0
+    assert {tuple(found) for found in json.loads(capsys.readouterr().out)["findings"]} == {("what", "change")}
+    assert cli.run(["doctor", "--prometheus", "localhost:9090"]) == 2
