@@ -170,6 +170,9 @@ def turns(
 
     Example: agentnet-otel turns --follow /var/log/otel
     """
+    if follow and jobs > 1:
+        message = "--follow reads as fast as files grow, with one process; leave --jobs out"
+        raise ConfigurationError(message)
     if follow:
         _follow(sources, QUIET_S if quiet_period is None else quiet_period, group_calls=group_calls, quiet=quiet)
         return

@@ -74,6 +74,7 @@ class Follower:
         self.read = ReadReport()
         self._now_ns = now_ns
         self._pause = pause
+        self._flushed_ns = 0
         self._decoder = PayloadDecoder()
         self._assembler = Assembler(
             quiet_ns=round(quiet_s * _NANOS), max_spans=MAX_SPANS, group_calls=group_calls, prices=prices
@@ -94,21 +95,24 @@ class Follower:
     def turns(self) -> Iterator[list[Turn]]:
         """The turns as they become complete, often none: then the caller may look at other things."""
         while True:
-            told: list[Turn] = self._assembler.flush(self._now_ns())
+            yield self._quiet_ones()
             grew = False
             for source in self._sources:
                 for payload in source.poll(self._now_ns()):
                     grew = True
-                    told += self._taken(payload)
-                    if told:
+                    if told := self._taken(payload):
                         yield told
-                        told = []
-                    told += self._assembler.flush(self._now_ns())
-            yield told
+                    if self._now_ns() - self._flushed_ns >= POLL_S * _NANOS:  # a look goes through all that is held
+                        yield self._quiet_ones()
+            yield []
             if all(source.ended for source in self._sources):
                 return
             if not grew:
                 self._pause(POLL_S)
+
+    def _quiet_ones(self) -> list[Turn]:
+        self._flushed_ns = self._now_ns()
+        return self._assembler.flush(self._flushed_ns)
 
     def rest(self) -> list[Turn]:
         """What is open when no more is asked for, as it is."""

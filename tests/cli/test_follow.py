@@ -93,5 +93,7 @@ def test_a_quiet_period_needs_following(cli, spans_file):
     """Files that end complete their turns; what does not grow is not followed."""
     done = cli("turns", spans_file(1), "--quiet-period", "3")
     assert (done.returncode, "--quiet-period needs --follow" in done.stderr) == (2, True)
+    done = cli("turns", "--follow", "--jobs", "2", spans_file(1))
+    assert (done.returncode, "leave --jobs out" in done.stderr) == (2, True)
     done = cli("turns", "--follow", "jaeger+http://127.0.0.1:1?service=s")
     assert (done.returncode, "only files, directories and - are followed" in done.stderr) == (2, True)

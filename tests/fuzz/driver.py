@@ -30,8 +30,9 @@ SLOW_S_A_MB = 60.0
 """And for each megabyte of it."""
 WAIT_S = 60.0
 """Seconds that may pass while it waits."""
-MULTIPLE = 64
-"""Bytes that may be needed for a byte of input: an object of Python is large, what it is decoded from is not."""
+MULTIPLE = 100
+"""Bytes that may be needed for a byte of input: an empty span is three bytes of JSON, or two of protobuf, and decoded
+an object of some two hundred."""
 FIXED_BYTES = 24 * 1024 * 1024
 """Buffers, which have the same size for all inputs."""
 MEASURED_SHARE = 0.05

@@ -12,8 +12,10 @@ import scoring
 from agentnet_otel import semconv
 from agentnet_otel.core.assembler import Assembler, newest_revisions
 from agentnet_otel.core.dialects import DIALECTS, dialect_of, is_turn_from_start
+from agentnet_otel.model import LatencyComponent
 from agentnet_otel.sources.files import read_spans
 from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.rebuild import rebuild
 
 LEAST_SHARE = 0.98
 WITHOUT_RECORDING = {"agentnet-otel"}
@@ -84,6 +86,25 @@ def test_the_dialect_is_recognised(name):
     spans = {(span.trace_id, span.span_id): span for span in spans_of(name)}
     read_by = {dialect_of(spans[turn.trace_id, turn.span_id]).name for turn in turns_of(spans.values())}
     assert read_by == {truth["dialect"]}
+
+
+@pytest.mark.parametrize("name", scoring.NAMES)
+def test_calls_outside_turns_are_turns_on_request(name):
+    """Grouped, no call is left outside, other turns are as before, and each trace with such calls gives one more."""
+    path = scoring.RECORDINGS / name / "spans.jsonl"
+    told, grouped = rebuild([path]), rebuild([path], group_calls=True)
+    more = [turn for turn in grouped.turns if turn.span_id == turn.trace_id]
+    assert [turn for turn in grouped.turns if turn not in more] == told.turns
+    assert grouped.counts.outside == 0
+    assert bool(more) is bool(told.counts.outside)
+    assert len({turn.trace_id for turn in more}) == len(more) <= told.counts.outside
+    assert sum(calls_in(turn) for turn in more) == told.counts.outside
+    assert all(turn.agent and not turn.incomplete for turn in more)
+
+
+def calls_in(turn):
+    """How many calls of models, tools, memories and policies it made; what only holds others is none."""
+    return sum(number for kind, number in turn.component_counts.items() if kind is not LatencyComponent.ORCHESTRATION)
 
 
 def test_each_dialect_has_a_recording():
