@@ -104,4 +104,6 @@ def _report_on(spans: Path) -> ReportContent:
     if not rebuilt.turns:
         message = f"no turn arrived in {spans}; is OTEL_SDK_DISABLED set, or a sampler that drops everything?"
         raise BackendError(message)
-    return make_report(rebuilt.turns, rebuilt.counts, read=rebuilt.read, environment=rebuilt.environment)
+    return make_report(
+        rebuilt.turns, rebuilt.counts, read=rebuilt.read, environment=rebuilt.environment, documented=True
+    )

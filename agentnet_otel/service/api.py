@@ -78,7 +78,7 @@ class Api:
         finally:
             store.close()
         turns.sort(key=lambda turn: (turn.end_ns, turn.trace_id, turn.span_id))
-        content = make_report(turns, self._counts(), thresholds=self._thresholds)
+        content = make_report(turns, self._counts(), thresholds=self._thresholds, documented=form == "json")
         return Answer(body=render(content, form).encode(), content_type=_TYPES[form])
 
     def metrics(self, query: Query) -> Answer:

@@ -93,6 +93,7 @@ class Handle:
             trace_url=trace_url,
             dropped_turns=self.live.dropped_turns,
             environment=environment(),
+            documented=format == "json",
         )
         return render(content, format)
 
