@@ -9,6 +9,7 @@ from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.outputs.prometheus import PrometheusEndpoint
 from agentnet_otel.outputs.reports.formats import RENDERERS, render
+from agentnet_otel.outputs.reports.html_report import POLICY
 from agentnet_otel.outputs.turn_rows import turn_line
 from agentnet_otel.service.answers import Answer, Query, text_answer
 from agentnet_otel.sources.store.turn_store import TurnStore
@@ -79,7 +80,9 @@ class Api:
             store.close()
         turns.sort(key=lambda turn: (turn.end_ns, turn.trace_id, turn.span_id))
         content = make_report(turns, self._counts(), thresholds=self._thresholds, documented=form == "json")
-        return Answer(body=render(content, form).encode(), content_type=_TYPES[form])
+        # the page may run its own script, whose hash its policy names, and no other
+        headers = {"Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'"} if form == "html" else {}
+        return Answer(body=render(content, form).encode(), content_type=_TYPES[form], headers=headers)
 
     def metrics(self, query: Query) -> Answer:
         """A scrape."""

@@ -192,6 +192,7 @@ def test_answers_are_safe(bridge):
     _, body, headers = bridge.get("/api/report?format=html")
     assert b"<script>alert" not in body
     assert "default-src 'none'" in headers["content-security-policy"]
+    assert "script-src 'sha256-" in headers["content-security-policy"]  # of the page's own script, and no other
     for path in ("/api/turns", "/api/report?format=md", "/metrics", "/healthz"):
         _, _, headers = bridge.get(path)
         assert headers["x-content-type-options"] == "nosniff"
