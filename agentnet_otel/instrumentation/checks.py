@@ -12,11 +12,24 @@ Tell = Callable[[str], None]
 LARGEST_COUNT: Final = 2**63 - 1
 """What an attribute can hold: exporters refuse larger ones, and with them the spans that are sent together."""
 LARGEST_AMOUNT: Final = sys.float_info.max
+LONGEST_WORD: Final = 12
+"""Characters of a text, where a number belongs, that a message shows."""
+LONGEST_NAME: Final = 40
+"""Characters of a wrong name that a message shows."""
 
 
 def _shown(value: object) -> str:
-    """The value for a message: Python refuses to write very long numbers."""
-    return "(a huge number)" if isinstance(value, int) and abs(value) > LARGEST_COUNT else repr(value)
+    """A number, or a short word, for a message; of anything else, which may be content, or huge, the type."""
+    if isinstance(value, int) and abs(value) > LARGEST_COUNT:
+        return "(a huge number)"
+    is_short = isinstance(value, int | float) or (isinstance(value, str) and len(value) <= LONGEST_WORD)
+    return repr(value) if is_short else f"({type(value).__name__})"
+
+
+def _name_shown(value: object) -> str:
+    """A name for a message, as far as it is one."""
+    shown = repr(value) if isinstance(value, str) else f"({type(value).__name__})"
+    return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}..."
 
 
 def checked_count(value: object, tell: Tell, field: str) -> int | None:
@@ -63,5 +76,5 @@ def checked_member(kind: type[E], value: object, tell: Tell, field: str) -> E | 
         return kind(value)
     except ValueError:
         allowed = ", ".join(str(member.value) for member in kind)
-        tell(f"{field} {value!r} is unknown; allowed are: {allowed}")
+        tell(f"{field} {_name_shown(value)} is unknown; allowed are: {allowed}")
         return None

@@ -397,3 +397,18 @@ def test_ties_are_decided_alike_without_ids(telemetry):
     assert {tuple(turn.component_self_ns.items()) for turn in told} == {
         ((LatencyComponent.MEMORY_ACCESS, 10_000_000), (LatencyComponent.INFERENCE, 0))
     }
+
+
+def test_what_is_told_of_wrong_values_quotes_no_content(telemetry, handle, warnings_of_ours):
+    """A text where a number belongs may be a prompt: its type is told; of a wrong name its beginning."""
+    with agentnet_otel.turn("a") as turn:
+        turn.record_quality("the secret plan")
+        turn.record_tokens(input="the secret plan")
+        turn.set_outcome("the secret plan" * 1000)
+        turn.record_cost(object())
+    told = warnings_of_ours()
+    assert len(told) == 4
+    assert [text for text in told if "score=(str)" in text or "input=(str)" in text or "usd=(object)" in text] == [
+        text for text in told if "outcome" not in text
+    ]
+    assert all(len(text) < 400 for text in told)
