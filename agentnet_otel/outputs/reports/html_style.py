@@ -45,7 +45,8 @@ tbody th { font-weight: 500; white-space: normal; max-width: 22rem; overflow-wra
 td.number { text-align: right; white-space: nowrap; }
 th.number { text-align: right; }
 td.text { max-width: 34rem; overflow-wrap: anywhere; }
-table.stacked { width: auto; } .stacked td.text > span { white-space: normal; }
+table.stacked { width: auto; } table.stacked tbody th { min-width: 9rem; }
+.stacked td.text > span { white-space: normal; }
 .bar { display: block; height: .8rem; margin-top: .3rem; border-radius: 2px; background: var(--bar); }
 td.bars { width: 24rem; }
 .good, .warn, .bad, .muted { display: inline-block; padding: 0 .45rem; border-radius: 4px; font-weight: 600; }
