@@ -28,7 +28,7 @@ from agentnet_otel.outputs.rules.health import SILENT_BUSY, SILENT_QUIET
 from agentnet_otel.outputs.rules.model import AlertRule, RecordingRule, RuleGroup
 from agentnet_otel.outputs.rules.promql import Z
 from agentnet_otel.outputs.rules.rule_text import rule_file
-from agentnet_otel.outputs.rules.windows import BUSY, BUSY_TURNS, QUIET, QUIET_MEANS, Pair
+from agentnet_otel.outputs.rules.windows import BUSY, BUSY_TURNS, MORE_THAN_ONE, QUIET, QUIET_MEANS, Pair
 
 Values = NDArray[np.float64]
 RATES = (0.6, 3.0, 12.0, 60.0)
@@ -293,7 +293,8 @@ def share_condition(bad: Values, everything: Values, allowed: float) -> NDArray[
         return np.asarray((short > 0) & (ratio >= allowed) & sure & (long >= pair.min_turns), dtype=bool)
 
     busy = windowed(everything, BUSY.long) >= BUSY_TURNS
-    return np.asarray((busy & passed(BUSY)) | (~busy & passed(QUIET)), dtype=bool)
+    several = windowed(bad, QUIET.short) >= MORE_THAN_ONE
+    return np.asarray((busy & passed(BUSY)) | (~busy & several & passed(QUIET)), dtype=bool)
 
 
 def mean_condition(total: Values, count: Values, limit: float, *, below: bool) -> NDArray[np.bool_]:

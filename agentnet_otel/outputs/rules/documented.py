@@ -11,7 +11,7 @@ from agentnet_otel.outputs.rules.model import AlertRule, Severity
 from agentnet_otel.outputs.rules.promql import AGENT, MODEL, SERVICE, number
 from agentnet_otel.outputs.rules.recordings import CRITICAL, LEVELS, RECOMMENDED, limit_of
 from agentnet_otel.outputs.rules.scopes import Scope
-from agentnet_otel.outputs.rules.windows import BUSY, QUIET, QUIET_MEANS, either
+from agentnet_otel.outputs.rules.windows import BUSY, MORE_THAN_ONE, QUIET, QUIET_MEANS, either
 
 HOLD: Final = "1m"
 KEEP_FIRING: Final = "5m"
@@ -37,7 +37,7 @@ class Documented:
             expr = self._share(
                 (f"{recordings.above(level, 'ratio')}", ">=", ALLOWED_SLOW_SHARE),
                 recordings.above(level, "lower_bound"),
-                recordings.TIMED,
+                (recordings.above(level, "increase"), recordings.TIMED),
                 ALLOWED_SLOW_SHARE,
             )
             words = {
@@ -58,7 +58,7 @@ class Documented:
             expr = self._share(
                 (recordings.SUCCEEDED_RATIO, "<=", share),
                 recordings.FAILED_BOUND,
-                recordings.ALL,
+                (recordings.FAILED, recordings.ALL),
                 round(1 - share, 10),
             )
             words = {
@@ -114,8 +114,9 @@ class Documented:
     def _who(self) -> str:
         return f"{WHO} with model {label(MODEL)}" if MODEL in self.scope.by else WHO
 
-    def _share(self, told: tuple[str, str, float], bound: str, count: str, allowed: float) -> str:
-        """A share, in the short window as it is, in the long one by its lower bound."""
+    def _share(self, told: tuple[str, str, float], bound: str, counts: tuple[str, str], allowed: float) -> str:
+        """A share, in the short window as it is, in the long one by its lower bound; ``counts``: bad turns, and all."""
+        bad, count = counts
         name, comparison, limit = told
         at_least = f">= {number(allowed)}"
         sides = [
@@ -126,6 +127,7 @@ class Documented:
             for pair in (BUSY, QUIET)
         ]
         sides[1].append(f"{self.scope.recorded(f'{count}{QUIET.long}')} >= {QUIET.min_turns}")
+        sides[1].append(f"{self.scope.recorded(f'{bad}{QUIET.short}')} >= {number(MORE_THAN_ONE)}")
         busy, quiet = sides
         return either(busy, quiet, self.scope.recorded(f"{count}{BUSY.long}"))
 

@@ -14,6 +14,9 @@ BUSY_TURNS: Final = 50
 """In the long window of those with many turns."""
 FEW_TURNS: Final = 10
 """In the long window of those with few, for shares: of ten turns, that all fail is no chance."""
+MORE_THAN_ONE: Final = 1.5
+"""Bad turns in the short window of those with few: one alone is chance, also just after a fault. Prometheus' increases
+are not whole numbers."""
 FEW_MEAN_TURNS: Final = 20
 """The same for means, which one turn can pull."""
 
