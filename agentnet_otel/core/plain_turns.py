@@ -18,6 +18,7 @@ from agentnet_otel.core.dialects.dialect import raised_in, violations_in
 from agentnet_otel.core.dialects.genai import GENAI
 from agentnet_otel.core.dialects.own import OWN
 from agentnet_otel.core.efficiency import efficiency_of, quality_of
+from agentnet_otel.core.intervals import ComponentInterval, self_times
 from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.core.plain_span import PlainSpan, facts_of_plain, member_of_plain
 from agentnet_otel.core.reconstruction import outcome_of_failure, reconstruct
@@ -55,6 +56,16 @@ class PlainTold(msgspec.Struct, Generic[T], gc=False):
     outside: int = 0
     clipped: int = 0
 
+
+class _Spans(msgspec.Struct, gc=False):
+    """The spans of a trace, and what each is."""
+
+    by_id: Mapping[str, PlainSpan]
+    kinds: Mapping[str, Kind]
+
+
+MAX_DEPTH: Final = 100
+"""Spans above each other, up to a turn or the root; what is deeper takes the general way."""
 
 _TURN: Final = Kind(turn=True)
 _OTHER: Final = Kind()
@@ -134,10 +145,13 @@ def rows_of_trace(spans: Sequence[PlainSpan], prices: PriceBook | None) -> Plain
     if outside is None:
         return None
     made = PlainTold[TurnRow](turns=[], outside=outside)
-    for turn in turns.values():
-        session = _session_around(turn.root, by_id)
-        row = _simple_row(turn, kinds, session, prices) or _general_row(turn, session, prices, made)
-        made.turns.append(row)
+    try:
+        for turn in turns.values():
+            session = _session_around(turn.root, by_id)
+            row = _simple_row(turn, _Spans(by_id, kinds), session, prices) or _general_row(turn, session, prices, made)
+            made.turns.append(row)
+    except _TooDeepError:
+        return None
     return made
 
 
@@ -156,11 +170,11 @@ def _share_out(by_id: Mapping[str, PlainSpan], kinds: Mapping[str, Kind], turns:
             above = by_id.get(parent)
             parent = "" if above is None else above.parent_span_id
             seen += 1
-            if not parent or seen > len(by_id):
+            if not parent or seen > MAX_DEPTH:
                 break
         turn = turns.get(parent)
         if turn is None:
-            if seen > len(by_id):
+            if seen > MAX_DEPTH:
                 return None
             outside += kind.call
         elif kind is not _TURN:
@@ -173,16 +187,24 @@ def _share_out(by_id: Mapping[str, PlainSpan], kinds: Mapping[str, Kind], turns:
 
 
 def _session_around(root: PlainSpan, by_id: Mapping[str, PlainSpan]) -> str | None:
-    """The session that the nearest span around a turn names."""
+    """The session that the nearest span around a turn names.
+
+    Raises:
+        _TooDeepError: there are too many around it.
+    """
     above = by_id.get(root.parent_span_id)
-    for _ in by_id:
+    for _ in range(MAX_DEPTH):
         if above is None:
             return None
         session = _first(above.attributes, _SESSIONS[above.origin.ours])
         if session is not None:
             return str(session)
         above = by_id.get(above.parent_span_id)
-    return None
+    raise _TooDeepError
+
+
+class _TooDeepError(Exception):
+    """A trace is deeper than the short way goes."""
 
 
 def _general_row(turn: _Turn, session: str | None, prices: PriceBook | None, made: PlainTold[TurnRow]) -> Told:
@@ -198,11 +220,11 @@ def _general_row(turn: _Turn, session: str | None, prices: PriceBook | None, mad
     return ending_key(whole), row_of(whole)
 
 
-def _simple_row(turn: _Turn, kinds: Mapping[str, Kind], session: str | None, prices: PriceBook | None) -> Told | None:
-    """The row of a turn whose components follow each other, and of whose spans only calls of models used tokens."""
+def _simple_row(turn: _Turn, spans: _Spans, session: str | None, prices: PriceBook | None) -> Told | None:
+    """The row of a turn that leaves nothing to decide, and of whose spans only calls of models used tokens."""
     root, below = turn.root, turn.below
     said: Said = root.attributes
-    parts = _parts_of(turn, kinds) if _SPENDING.isdisjoint(said) else None
+    parts = _parts_of(turn, spans) if _SPENDING.isdisjoint(said) else None
     if parts is None:
         return None
     used = _used(parts.calls, said, prices)
@@ -217,7 +239,8 @@ def _simple_row(turn: _Turn, kinds: Mapping[str, Kind], session: str | None, pri
     cost_usd, cost_source = used.cost_usd, used.cost_source
     if semconv.TURN_COST_USD in said:
         cost_usd, cost_source = said[semconv.TURN_COST_USD], _source(said.get(semconv.TURN_COST_SOURCE))
-    components = {name: parts.sums[name] / NANOS_PER_MS for name in _ORDER if name in parts.sums}
+    sums = parts.sums(spans.kinds)
+    own = parts.own_times(spans.kinds, root) if parts.overlap else sums
     row = TurnRow(
         turn_id=said.get(semconv.TURN_ID) or root.span_id,
         trace_id=root.trace_id,
@@ -228,9 +251,9 @@ def _simple_row(turn: _Turn, kinds: Mapping[str, Kind], session: str | None, pri
         outcome=_outcome(root),
         start_time_unix_nano=root.start_ns,
         duration_ms=duration_ns / NANOS_PER_MS,
-        components=components,
-        component_sums=components,
-        unattributed_ms=(duration_ns - sum(parts.sums.values())) / NANOS_PER_MS,
+        components={name: own[name] / NANOS_PER_MS for name in _ORDER if name in own},
+        component_sums={name: sums[name] / NANOS_PER_MS for name in _ORDER if name in sums},
+        unattributed_ms=(duration_ns - sum(own.values())) / NANOS_PER_MS,
         input_tokens=used.input,
         output_tokens=used.output,
         cached_tokens=used.cached,
@@ -254,43 +277,88 @@ def _simple_row(turn: _Turn, kinds: Mapping[str, Kind], session: str | None, pri
 
 
 class _Parts(msgspec.Struct, gc=False):
-    """Of a turn: nanoseconds of each component, calls of models, names of tools, how many rules were violated."""
+    """Of a turn: its components, calls of models, names of tools, how many rules were violated."""
 
-    sums: dict[str, int]
+    components: list[tuple[PlainSpan, str]]
+    """With the nearest component around each; empty where there is none."""
     calls: list[PlainSpan]
     tools: list[str]
     violations: int = 0
+    overlap: bool = False
+
+    def sums(self, kinds: Mapping[str, Kind]) -> dict[str, int]:
+        """Nanoseconds of each component, overlapping or not."""
+        sums: dict[str, int] = {}
+        for span, _ in self.components:
+            component = kinds[span.span_id].component or ""
+            sums[component] = sums.get(component, 0) + span.end_ns - span.start_ns
+        return sums
+
+    def own_times(self, kinds: Mapping[str, Kind], root: PlainSpan) -> dict[str, int]:
+        """Self time of each component, where they overlap."""
+        intervals = [
+            ComponentInterval(
+                span_id=span.span_id,
+                parent_id=around,
+                start_ns=span.start_ns,
+                end_ns=span.end_ns,
+                component=LatencyComponent(kinds[span.span_id].component),
+            )
+            for span, around in self.components
+        ]
+        return {c.value: own_ns for c, own_ns in self_times(intervals, (root.start_ns, root.end_ns)).items()}
 
 
-def _parts_of(turn: _Turn, kinds: Mapping[str, Kind]) -> _Parts | None:
-    """None where components overlap, or leave the turn, or something but a call of a model used tokens."""
-    root, below = turn.root, turn.below
+def _parts_of(turn: _Turn, spans: _Spans) -> _Parts | None:
+    """None where spans leave the turn, or more than one tells of the same, or of tokens of no call of a model."""
+    root, below, kinds = turn.root, turn.below, spans.kinds
     begin, end_ns = root.start_ns, root.end_ns
     now = begin
     if turn.nested or end_ns < begin:
         return None
     below.sort(key=_BY_START)
     root_id = root.span_id
-    parts = _Parts({}, [], [], len(violations_in(root.events)) if root.events else 0)
-    sums = parts.sums
+    parts = _Parts([], [], [], len(violations_in(root.events)) if root.events else 0)
     for span in below:
-        component, start, end = kinds[span.span_id].component, span.start_ns, span.end_ns
-        if not (begin if component is None else now) <= start <= end <= end_ns:
+        component = kinds[span.span_id].component
+        if not begin <= span.start_ns <= span.end_ns <= end_ns:
             return None
         parts.violations += len(violations_in(span.events)) if span.events else 0
         if component != _INFERENCE and not _SPENDING.isdisjoint(span.attributes):
             return None
         if component is None:
             continue
-        if span.parent_span_id != root_id and not _is_alone(span, root_id, kinds, below):
+        around = "" if span.parent_span_id == root_id else _component_around(span, root_id, spans)
+        if around and not _may_stand_inside(span, kinds[around]):
             return None
-        now = end
-        sums[component] = sums.get(component, 0) + end - start
+        parts.overlap = parts.overlap or span.start_ns < now
+        now = max(now, span.end_ns)
+        parts.components.append((span, around))
         if component == _INFERENCE:
             parts.calls.append(span)
         elif component == _TOOL:
             _add_tool(parts.tools, span)
     return parts
+
+
+def _component_around(span: PlainSpan, root_id: str, spans: _Spans) -> str:
+    """The nearest component between a span and its turn; empty where there is none."""
+    parent = span.parent_span_id
+    while parent != root_id:
+        if spans.kinds[parent].component is not None:
+            return parent
+        parent = spans.by_id[parent].parent_span_id
+    return ""
+
+
+def _may_stand_inside(span: PlainSpan, around: Kind) -> bool:
+    """Whether a component inside another is one of its own, and says itself what its tokens were for.
+
+    A call inside a call, be it with something between, may repeat it: what is around a call is looked at further up.
+    """
+    if not span.origin.ours or around.component == _INFERENCE:
+        return False
+    return _SPENDING.isdisjoint(span.attributes) or span.attributes.get(semconv.TOKEN_CATEGORY) in _CATEGORIES
 
 
 def _add_tool(tools: list[str], span: PlainSpan) -> None:

@@ -217,6 +217,30 @@ def test_lines_and_bytes_of_odd_encodings_are_left_to_the_general_way(tmp_path):
     assert stream.read.problems == report.problems
 
 
+@pytest.mark.parametrize("depth", [3, 99, 102, 600])
+def test_deep_traces_give_the_same_rows(depth):
+    """Also where spans stand further below each other than the short way goes."""
+    component = {semconv.LATENCY_COMPONENT: "orchestration"}
+    turn = {semconv.OPERATION_NAME: "invoke_agent", semconv.AGENT_NAME: "planner"}
+    records = [
+        SpanRecord(
+            trace_id="ab" * 16,
+            span_id=format(place + 1, "016x"),
+            parent_span_id=format(place, "016x") if place else None,
+            name="x",
+            start_ns=5 + place,
+            end_ns=20_000 - place,
+            attributes=component if place else turn,
+            scope_name=semconv.SCOPE_NAME,
+        )
+        for place in range(depth)
+    ]
+    rows, _, plain = quick(json.dumps(by_scope(records)).encode())
+    assert plain == depth
+    assert [(row.agent, row.spans, list(row.components)) for row in rows] == [("planner", depth, ["orchestration"])]
+    assert rows == general(records)[0]
+
+
 def test_a_record_has_what_a_plain_span_has():
     """Nothing that the general way asks for gets lost: all fields but those that only content fills."""
     record = SpanRecord(trace_id="ab" * 16, span_id="cd" * 8, name="x", start_ns=5, end_ns=9, trace_state="ot=th:8")
