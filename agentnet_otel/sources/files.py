@@ -147,7 +147,7 @@ def _rotation_order(path: str) -> tuple[str, bool, str, int]:
 
 
 def _read_path(path: str, report: ReadReport, *, named: bool) -> Iterator[Payload]:
-    name = "standard input" if path == STDIN else path
+    name = "standard input" if path == STDIN else path or "''"
     opened = False
     try:
         with _open(path) as raw:

@@ -74,3 +74,9 @@ def test_the_summary_counts_each_kind():
     assert ReadReport().summary is None
     lost = ReadReport(unreadable_sources=1, bad_lines=2, skipped_lines=1, cut_off_ends=1, bad_spans=3)
     assert lost.summary == "left out: 1 unreadable source, 2 bad lines, 1 oversized line, 1 cut-off end, 3 bad spans"
+
+
+def test_an_empty_name_is_shown_as_such():
+    """An unset variable of a shell gives one; a remark has to begin with its place."""
+    (told,) = read("").problems
+    assert told.startswith("'': cannot be ")
