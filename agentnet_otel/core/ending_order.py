@@ -8,7 +8,7 @@ from agentnet_otel.core.turn_row import EndingKey
 
 T = TypeVar("T")
 
-WINDOW_TURNS: Final = 10_000
+WINDOW_TURNS: Final = 6_000
 """Turns among which an earlier one can still go first."""
 
 _STEPS: Final = 5

@@ -24,7 +24,7 @@ from agentnet_otel.core.verdicts import (
     success_measured,
 )
 
-EXACT_TURNS: Final = 50_000
+EXACT_TURNS: Final = 10_000
 """Turns that are held as they are."""
 GROUPS: Final = 2000
 

@@ -29,7 +29,7 @@ from agentnet_otel.model import Turn
 T = TypeVar("T")
 HeldSpan = PlainSpan | Member
 
-WINDOW_SPANS: Final = 40_000
+WINDOW_SPANS: Final = 30_000
 """Spans of other traces that go by before a trace is taken for complete."""
 HELD_SPANS: Final = 60_000
 """Spans held at once; beyond it the trace that waited longest for its root is told without it."""
