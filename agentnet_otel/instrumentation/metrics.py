@@ -11,10 +11,10 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvid
 
 from agentnet_otel import semconv
 from agentnet_otel.instrumentation import faults
+from agentnet_otel.instrumentation.export_totals import totals as exports
 from agentnet_otel.instrumentation.labels import LabelCap, LabelSets
 from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.instrumentation.providers import SCOPE_ATTRIBUTES, storages_of
-from agentnet_otel.instrumentation.watched_exporter import totals as exports
 from agentnet_otel.model import (
     LatencyComponent,
     Outcome,

@@ -5,13 +5,13 @@ Batching processors do not tell, a flush has to, and so has whoever relies on th
 
 import os
 import threading
-import weakref
 from collections.abc import Sequence
 from typing import Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from agentnet_otel.instrumentation.export_totals import totals
 from agentnet_otel.instrumentation.lifecycle import lifecycle
 
 DEFAULT_QUEUE_SIZE: Final = 2048
@@ -30,7 +30,7 @@ class WatchedExporter(SpanExporter):
         """Spans that ended and were not handed to the exporter yet."""
         self._lock = threading.RLock()
         lifecycle.renew_lock_after_fork(self)
-        _exporters.add(self)
+        totals.watch(self)
 
     def queued(self, max_queue_size: int) -> None:
         """A span comes into a queue of that size; where it is full, the oldest one goes."""
@@ -69,9 +69,6 @@ class WatchedExporter(SpanExporter):
         self.failures = self.dropped = self.waiting = 0
 
 
-_exporters: Final[weakref.WeakSet[WatchedExporter]] = weakref.WeakSet()
-
-
 class WatchedBatch(BatchSpanProcessor):
     """Tells its exporter what comes into the queue."""
 
@@ -85,40 +82,6 @@ class WatchedBatch(BatchSpanProcessor):
         if span.context is not None and span.context.trace_flags.sampled:
             self._watched.queued(self._max_queue_size)
         super().on_end(span)
-
-
-class ExportTotals:
-    """What all exporters of this process have come to; it never goes back when one of them is gone."""
-
-    def __init__(self) -> None:
-        self._gone_failures = self._gone_dropped = 0
-
-    def failures(self) -> int:
-        """Batches that were not taken."""
-        return self._gone_failures + sum(exporter.failures for exporter in list(_exporters))
-
-    def dropped(self) -> int:
-        """Spans that were lost."""
-        return self._gone_dropped + sum(exporter.dropped for exporter in list(_exporters))
-
-    def waiting(self) -> int:
-        """Spans in queues."""
-        return sum(exporter.waiting for exporter in list(_exporters))
-
-    def let_go(self, exporter: WatchedExporter) -> None:
-        """Keep the counts of an exporter that was shut down."""
-        if exporter in _exporters:
-            _exporters.discard(exporter)
-            self._gone_failures += exporter.failures
-            self._gone_dropped += exporter.dropped
-
-    def reset_lock(self) -> None:
-        """Begin anew, in a forked child."""
-        self._gone_failures = self._gone_dropped = 0
-
-
-totals: Final = ExportTotals()
-lifecycle.renew_lock_after_fork(totals)
 
 
 def failed_batches(processor: object) -> int:

@@ -50,6 +50,8 @@ except ImportError as _error:
     raise MissingExtraError(_package, "cli") from _error
 
 _GONE: Final = select.POLLERR | select.POLLHUP
+_WIDE: Final = 60
+"""Columns from which on there is room for the time that is left, beside the bar and the numbers."""
 
 _UNFOLDED: Final = 10_000
 """Columns where the output is no terminal: nothing is folded there."""
@@ -210,7 +212,7 @@ def progress(what: str, total: int | None = None, *, quiet: bool = False) -> Ite
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        *([] if total is None else [TextColumn("left"), TimeRemainingColumn()]),
+        *([] if total is None or console.width < _WIDE else [TextColumn("left"), TimeRemainingColumn()]),
     )
     bar = Progress(*columns, console=console, transient=True, disable=silent, expand=True)
     with bar:
