@@ -15,8 +15,11 @@ LIMITS = (("agentnet_otel/core/*,agentnet_otel/model/*", 95), ("agentnet_otel/*"
 """Branch coverage in per cent, by part of the package."""
 
 
-UNMEASURED = "tests/application"
+APPLICATIONS = "tests/application"
 """Run without coverage, which keeps frames alive, speaks on standard error and slows what is to be flat and quick."""
+
+REPETITIVE = "repetitive and not e2e"
+"""Run without coverage, which they would add nothing to and which makes them several times slower."""
 
 STANDIN = {"AGENTNET_SRC": ""}
 """Runs on the stand-in of AgentNet."""
@@ -75,9 +78,8 @@ def test_here(lane: Lane) -> int:
     for old in ROOT.glob(".coverage*"):
         old.unlink()
     python = Path(sys.executable)
-    code = lane.run(
-        python, "-m", "coverage", "run", "-m", "pytest", "-q", f"--ignore={UNMEASURED}", *sys.argv[1:], **STANDIN
-    )
+    selected = (f"--ignore={APPLICATIONS}", "-m", "not repetitive and not e2e", *sys.argv[1:])
+    code = lane.run(python, "-m", "coverage", "run", "-m", "pytest", "-q", *selected, **STANDIN)
     if code:
         return code
     lane.run(python, "-m", "coverage", "combine", "--quiet")
@@ -87,10 +89,12 @@ def test_here(lane: Lane) -> int:
     return code
 
 
-def test_applications(lane: Lane) -> int:
-    """The tests of whole applications, without coverage."""
-    lane.say(f"whole applications on Python {sys.version.split()[0]}")
-    return lane.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", UNMEASURED, **STANDIN)
+def test_unmeasured(lane: Lane) -> int:
+    """Whole applications, and what repeats the same thousands of times, without coverage."""
+    lane.say(f"whole applications, and many repetitions, on Python {sys.version.split()[0]}")
+    pytest = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    code = lane.run(*pytest, APPLICATIONS, **STANDIN)
+    return code or lane.run(*pytest, "-m", REPETITIVE, f"--ignore={APPLICATIONS}", *sys.argv[1:], **STANDIN)
 
 
 def test_there(lane: Lane, version: str, python: Path) -> int:
@@ -125,7 +129,7 @@ def environment(lane: Lane, name: str, python: Path, *locks: str) -> tuple[Path,
 
 def beside(lane: Lane) -> int:
     """All that needs no coverage; the first failure ends it."""
-    code = test_applications(lane)
+    code = test_unmeasured(lane)
     source = os.environ.get("AGENTNET_SRC")
     if source:
         code = code or test_real(lane, source)

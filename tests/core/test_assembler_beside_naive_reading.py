@@ -87,6 +87,7 @@ def test_in_process(data):
 
 
 @pytest.mark.slow
+@pytest.mark.repetitive
 @pytest.mark.parametrize("holds", [test_any_order_copies_and_losses, test_any_delay, test_in_process])
 def test_for_longer(holds):
     """The same, on many more traces."""

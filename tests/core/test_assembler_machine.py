@@ -185,6 +185,7 @@ TestBounded.settings = SMALL
 
 
 @pytest.mark.slow
+@pytest.mark.repetitive
 @pytest.mark.parametrize("machine", [Unbounded, Bounded])
 def test_for_longer(machine):
     """The same, many more times."""
@@ -210,6 +211,7 @@ PLANTED = {
 
 
 @pytest.mark.slow
+@pytest.mark.repetitive
 @pytest.mark.parametrize("bug", PLANTED)
 def test_the_machine_finds_bugs(bug, monkeypatch):
     """Each of these, planted into the assembler, is found by one of the machines."""

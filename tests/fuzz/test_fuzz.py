@@ -60,6 +60,7 @@ def test_what_hypothesis_makes(name):
 
 
 @pytest.mark.slow
+@pytest.mark.repetitive
 @pytest.mark.parametrize("name", targets.TARGETS)
 def test_for_some_time(name):
     """Inputs made by chance, for the time that is given, find nothing; what they find is kept in the corpus."""

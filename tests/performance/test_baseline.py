@@ -62,18 +62,21 @@ def alarms(draw, slow=1.0, **sides):
 
 
 @pytest.mark.slow
+@pytest.mark.repetitive
 def test_false_alarms_are_rare():
     """Two baselines of the same thing: at most 1 % of 1,000 pairs give an alarm, all metrics together."""
     assert alarms(random.Random(1))[0] <= PAIRS / 100
 
 
 @pytest.mark.slow
+@pytest.mark.repetitive
 def test_a_slowdown_of_a_fifth_is_found():
     """20 % slower at n = 50 with sigma .2 is called in at least 95 % of 1,000 pairs."""
     assert alarms(random.Random(2), slow=1.2)[1] >= 0.95 * PAIRS
 
 
 @pytest.mark.slow
+@pytest.mark.repetitive
 def test_turns_that_are_alike_within_sessions_give_no_more_false_alarms():
     """10 sessions of 5 turns that share 30 % of the variance: 1 % still holds, where independent turns give 4 %."""
     found, _ = alarms(random.Random(3), sessions=10, alike=0.3)
@@ -81,6 +84,7 @@ def test_turns_that_are_alike_within_sessions_give_no_more_false_alarms():
 
 
 @pytest.mark.slow
+@pytest.mark.repetitive
 def test_sessions_that_do_not_matter_cost_little():
     """10 sessions of 5 independent turns: the slowdown is still found in 93 %, give or take chance."""
     _, found = alarms(random.Random(4), slow=1.2, sessions=10)
