@@ -1,6 +1,8 @@
 """`diff A B`, and `report` on several sources."""
 
 import json
+import subprocess
+import sys
 
 import jsonschema
 import pytest
@@ -8,13 +10,12 @@ import pytest
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Spans of two runs of the demo."""
-    from agentnet_otel import cli as commands  # noqa: PLC0415 - not before coverage starts
-
+    """Spans of two runs of the demo, each a process of its own: it sets providers up for all of its process."""
     folder = tmp_path_factory.mktemp("runs")
     for number in (1, 2):
         arguments = ["demo", "--turns", str(20 + 10 * number), "--source", "builtin", "-q", "--json"]
-        assert commands.run([*arguments, "--seed", str(number), "--out", str(folder / str(number))]) == 0
+        arguments += ["--seed", str(number), "--out", str(folder / str(number))]
+        subprocess.run([sys.executable, "-m", "agentnet_otel", *arguments], check=True, stdout=subprocess.DEVNULL)
     return [folder / str(number) / "spans.jsonl" for number in (1, 2)]
 
 
