@@ -9,7 +9,7 @@ says what holds.
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self, overload
 
@@ -93,6 +93,7 @@ class TokenUtilizationTracker:
         self._log: TurnLog[TokenMetrics] = TurnLog(check.whole_number("max_history", max_history, least=1))
         self._models = CostModels(cost_models)
         self._pricing = Pricing(self._models, installed() if prices is None else prices)
+        self._before_new_rates: list[Callable[[], object]] = []
         self._cache_hits: dict[str, _CacheHits] = {}
         self._nobodys_cache_hits = _CacheHits()
         self._lock = threading.Lock()
@@ -272,7 +273,13 @@ class TokenUtilizationTracker:
         Raises:
             ValueError: the rate is no amount of at least 0.
         """
+        for catch_up in self._before_new_rates:
+            catch_up()
         self._models.set(model_name, cost_per_1k_tokens)
+
+    def before_new_rates(self, catch_up: Callable[[], object]) -> None:
+        """Have ``catch_up`` called before a rate is set, by whom `prices` are asked later than what they are for."""
+        self._before_new_rates.append(catch_up)
 
     # --- asking it -----------------------------------------------------------------------------------
 

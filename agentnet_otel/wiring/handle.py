@@ -60,6 +60,7 @@ class Handle:
         self.latency = LatencyTracker()
         self.tokens = tokens
         self.live = LiveSource(prices=tokens.prices)
+        tokens.before_new_rates(self.live.turns)  # which rebuilds when asked: what ended before keeps its price
         self._owned: list[SpanProcessor] = []
         self._given_meters = meter_provider
         self._given_logs = logger_provider
