@@ -8,7 +8,7 @@ from agentnet_otel.performance import BenchmarkConfig, BenchmarkType, Performanc
 
 
 async def main() -> None:
-    """An hour of turns, cancelled after three seconds."""
+    """An hour of turns, cancelled after some seconds."""
     harness = PerformanceHarness()
     config = BenchmarkConfig(
         name="too long", benchmark_type=BenchmarkType.SINGLE_TURN, iterations=100_000, warmup_iterations=1
@@ -18,7 +18,7 @@ async def main() -> None:
         return await agent.answer(prompt)
 
     try:
-        await asyncio.wait_for(harness.run_benchmark(config, lambda: AsyncAgent("planner"), operation), timeout=3.0)
+        await asyncio.wait_for(harness.run_benchmark(config, lambda: AsyncAgent("planner"), operation), timeout=8.0)
     except TimeoutError:
         print("timed out; fewer iterations would have ended in time")
     partial = harness.get_latest_result()

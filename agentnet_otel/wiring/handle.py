@@ -236,9 +236,14 @@ def _flush_each(targets: Iterable[Any], timeout_s: float) -> bool:
         [
             (f"{type(target).__name__}.force_flush", functools.partial(target.force_flush, timeout_ms))
             for target in targets
-            if hasattr(target, "force_flush")
+            if hasattr(target, "force_flush") and not _was_shut_down(target)
         ],
     )
+
+
+def _was_shut_down(provider: object) -> bool:
+    """Whether an application has ended its meter provider, which flushed it; the SDK has no public way to ask."""
+    return getattr(provider, "_shutdown", False) is True
 
 
 _handles: Final[weakref.WeakSet[Handle]] = weakref.WeakSet()

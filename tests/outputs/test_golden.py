@@ -1,6 +1,7 @@
 """The report as it was kept: what a change does to it has to be meant."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -23,4 +24,11 @@ def golden():
 def test_the_report_is_as_it_was(golden, ending):
     """Markdown and JSON of fixed turns are those in the folder; `python tests/outputs/golden_report.py` renews them."""
     kept = (golden.FOLDER / f"report.{ending}").read_text(encoding="utf-8")
-    assert render(golden.golden_report(), ending) == kept
+    made = render(golden.golden_report(), ending)
+    if ending == "json":  # Python 3.12 and later add floats up more exactly
+        made, kept = (json.dumps(json.loads(text, parse_float=_rounded, parse_int=_rounded)) for text in (made, kept))
+    assert made == kept
+
+
+def _rounded(number):
+    return f"{float(number):.9g}"

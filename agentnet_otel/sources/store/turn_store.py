@@ -70,15 +70,19 @@ class TurnStore:
         self._path = folder / FILE_NAME
         try:
             self._db = _connect(self._path, read_only=read_only)
-            version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-            if version > SCHEMA_VERSION:
-                message = f"{self._path} has version {version}, this program knows up to {SCHEMA_VERSION}: update it"
-                raise BackendError(message)
-            if not read_only:
-                self._migrate(version)
+            with _closed_if_it_fails(self._db):
+                self._bring_up_to_date(read_only=read_only)
         except sqlite3.Error as error:
             message = f"the store {self._path} cannot be used: {error}"
             raise BackendError(message) from None
+
+    def _bring_up_to_date(self, *, read_only: bool) -> None:
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        if version > SCHEMA_VERSION:
+            message = f"{self._path} has version {version}, this program knows up to {SCHEMA_VERSION}: update it"
+            raise BackendError(message)
+        if not read_only:
+            self._migrate(version)
 
     def place(self) -> int:
         """Where in the log of requests to read on after a restart."""
@@ -267,13 +271,23 @@ class TurnStore:
                 self._db.execute(f"PRAGMA user_version = {step}")
 
 
+@contextmanager
+def _closed_if_it_fails(db: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        db.close()
+        raise
+
+
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     mode = "ro" if read_only else "rwc"
     db = sqlite3.connect(
         f"file:{quote(str(path))}?mode={mode}", uri=True, check_same_thread=False, timeout=_BUSY_MS / 1000
     )
     if not read_only:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is read again from the log of requests
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        with _closed_if_it_fails(db):
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is read again from the log of requests
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")
     return db
