@@ -9,6 +9,8 @@ from agentnet_otel.errors import ConfigurationError, MissingExtraError
 
 MAX_FILE_BYTES: Final = 256 * 1024
 """Such files are short; what is longer is something else, and would take long to find out about."""
+MAX_FLOW_DEPTH: Final = 20
+"""Brackets within brackets: the library needs more than their square in time, and no such file has many."""
 
 
 def load_yaml(path: Path, what: str) -> Any:
@@ -24,7 +26,9 @@ def load_yaml(path: Path, what: str) -> Any:
         package = "ruamel.yaml"
         raise MissingExtraError(package, "cli") from None
     try:
-        return yaml.YAML(typ="rt").load(_text_of(path, what))
+        loader = yaml.YAML(typ="rt")
+        loader.Scanner = _bounded(yaml.scanner)
+        return loader.load(_text_of(path, what))
     except OSError as error:
         message = f"{path}: cannot be read: {error.strerror}"
         raise ConfigurationError(message) from None
@@ -56,6 +60,19 @@ def place_of(marked: Any, key: object, name: str) -> str:
     positions = getattr(getattr(marked, "lc", None), "data", None) or {}
     position = positions.get(key)
     return name if position is None else f"{name}:{position[0] + 1}"
+
+
+def _bounded(scanner: Any) -> Any:
+    """The library's scanner, which refuses depths while it looks ahead; what comes later would be too late."""
+
+    class BoundedScanner(scanner.RoundTripScanner):  # type: ignore[misc]
+        def fetch_flow_collection_start(self, *given: Any, **named: Any) -> None:
+            if len(self.flow_context) >= MAX_FLOW_DEPTH:
+                problem = f"more than {MAX_FLOW_DEPTH} brackets within each other"
+                raise scanner.ScannerError(None, None, problem, self.reader.get_mark())
+            super().fetch_flow_collection_start(*given, **named)
+
+    return BoundedScanner
 
 
 def _text_of(path: Path, what: str) -> str:

@@ -37,7 +37,9 @@ def test_a_file_without_limits_changes_nothing(file):
     ("data", "told"),
     [
         (b"a: \0", r"limits\.yaml: not YAML of limits: unacceptable character #x0000"),
-        (b"{a: " * 3000, r"limits\.yaml.*: not YAML"),
+        (b"\n\n" + b"[" * 2000, r"limits\.yaml:3: not YAML: more than 20 brackets within each other"),
+        (b"{a: " * 3000, r"limits\.yaml:1: not YAML: more than 20 brackets"),
+        (b"- " * 3000, r"limits\.yaml: not YAML of limits"),
         (b"\xff", r"is not UTF-8 text \(byte 0\)"),
         (b"a: [", r"limits\.yaml:1: not YAML"),
         (b"speed: {critical: 1}", r"limits\.yaml:1: unknown metric 'speed'"),
