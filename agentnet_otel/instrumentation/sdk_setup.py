@@ -31,7 +31,7 @@ from agentnet_otel.instrumentation import faults
 from agentnet_otel.instrumentation.environment import resource_attributes
 from agentnet_otel.instrumentation.file_exporter import FileSpanExporter
 from agentnet_otel.instrumentation.providers import is_configured
-from agentnet_otel.instrumentation.watched_exporter import WatchedBatch, WatchedExporter
+from agentnet_otel.instrumentation.watched_exporter import PATIENCE_S, WatchedBatch, WatchedExporter
 
 FILE_PREFIX: Final = "file:"
 FILE_QUEUE_SIZE: Final = 65_536
@@ -137,10 +137,10 @@ class _Reader(PeriodicExportingMetricReader):
     _ended = False
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
-        """Collect and send a last time."""
+        """Collect and send a last time; an exporter that takes nothing is not waited for long."""
         if not self._ended:
             self._ended = True
-            super().shutdown(timeout_millis, **kwargs)
+            super().shutdown(min(timeout_millis, 1000 * PATIENCE_S), **kwargs)
 
 
 class MetricExport:

@@ -28,6 +28,7 @@ def load_yaml(path: Path, what: str) -> Any:
     try:
         loader = yaml.YAML(typ="rt")
         loader.Scanner = _bounded(yaml.scanner)
+        loader.Constructor = _placing(yaml.constructor)
         return loader.load(_text_of(path, what))
     except OSError as error:
         message = f"{path}: cannot be read: {error.strerror}"
@@ -73,6 +74,20 @@ def _bounded(scanner: Any) -> Any:
             super().fetch_flow_collection_start(*given, **named)
 
     return BoundedScanner
+
+
+def _placing(constructor: Any) -> Any:
+    """The library's constructor, which also tells the line of what Python takes for no value: a number too long."""
+
+    class PlacingConstructor(constructor.RoundTripConstructor):  # type: ignore[misc]
+        def construct_object(self, node: Any, *given: Any, **named: Any) -> Any:
+            try:
+                return super().construct_object(node, *given, **named)
+            except ValueError as error:
+                problem = str(error).partition(";")[0]
+                raise constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
+    return PlacingConstructor
 
 
 def _text_of(path: Path, what: str) -> str:

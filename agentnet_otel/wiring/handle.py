@@ -1,5 +1,6 @@
 """`instrument()` and the handle that it returns."""
 
+import atexit
 import functools
 import multiprocessing
 import multiprocessing.util
@@ -142,6 +143,11 @@ class Handle:
         lifecycle.unregister_exit()
         for provider in list(self._relayed):
             self._leave(provider)
+        atexit.unregister(self._close)
+        self._close(timeout_s)
+
+    def _close(self, timeout_s: float = SHUTDOWN_TIMEOUT_S) -> None:
+        """Close what was set up: all at once, so that an end that nobody listens to is waited for once."""
         closing = [
             (f"{type(target).__name__}.shutdown", target.shutdown)
             for target in (*self._exporting(), self._pulling)
@@ -324,6 +330,7 @@ def instrument(
         )
         runtime.use(recorder)
         hooks.install()
+        atexit.register(handle._close)  # noqa: SLF001 - made here; it runs after the open turns have ended
         lifecycle.register_exit()
         multiprocessing.util.register_after_fork(handle, _flush_at_child_exit)
         if multiprocessing.parent_process() is not None:

@@ -52,6 +52,7 @@ def wrong_variables(environment: Mapping[str, str]) -> Iterator[str]:
         if allowed is not None:
             yield f"{name}={value!r} is wrong; allowed: {allowed}."
     yield from _batches(environment)
+    yield from _low_limits(environment)
 
 
 def _one_of(*words: str) -> Check:
@@ -120,6 +121,20 @@ def _batches(environment: Mapping[str, str]) -> Iterator[str]:
             )
 
 
+def _low_limits(environment: Mapping[str, str]) -> Iterator[str]:
+    """Beyond the limit the SDK drops attributes, first those that say what a span is: it cannot be read back then."""
+    names = ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT")  # the first that is set counts
+    name = next((name for name in names if environment.get(name, "").strip()), names[0])
+    given = environment.get(name, "").strip()
+    if given.isdecimal() and int(given) < ATTRIBUTES_OF_A_TURN:
+        yield (
+            f"{name} is {given}, and a turn has up to {ATTRIBUTES_OF_A_TURN} attributes: those that say what a span "
+            f"is are dropped first, and turns cannot be read back; unset it, or set it to {ATTRIBUTES_OF_A_TURN}."
+        )
+
+
+ATTRIBUTES_OF_A_TURN: Final = 32
+"""As many as a turn's span may carry, labels of the user apart."""
 _DEFAULT_QUEUE: Final = 2048
 _DEFAULT_BATCH: Final = 512
 _SECONDS: Final = _number(0, math.inf, "a number of at least 0")

@@ -1,6 +1,7 @@
 """What waits for export, what was lost, what failed: told by metrics, whatever becomes of the exporters."""
 
 import threading
+import time
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -8,6 +9,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
+from agentnet_otel.instrumentation import watched_exporter
 from agentnet_otel.instrumentation.metrics import TurnMetrics, meter_of
 from agentnet_otel.instrumentation.watched_exporter import WatchedBatch, WatchedExporter, failed_batches
 
@@ -106,3 +108,66 @@ def test_spans_that_are_not_sampled_wait_nowhere():
     spans(provider, 4)
     assert grown(before)["export.queue"] == 0
     provider.shutdown()
+
+
+class Deaf(SpanExporter):
+    """Takes nothing, and tries again until it is shut down."""
+
+    def __init__(self):
+        self.entered, self.ended = threading.Event(), threading.Event()
+
+    def export(self, spans):
+        self.entered.set()
+        self.ended.wait(60)
+        return SpanExportResult.FAILURE
+
+    def shutdown(self):
+        assert not self.ended.is_set()
+        self.ended.set()
+
+
+class Slow(SpanExporter):
+    """Takes each batch, but only after a while."""
+
+    def __init__(self):
+        self.taken = 0
+
+    def export(self, spans):
+        threading.Event().wait(0.2)
+        self.taken += len(spans)
+        return SpanExportResult.SUCCESS
+
+
+def test_the_end_does_not_wait_for_an_exporter_that_takes_nothing(monkeypatch):
+    """It is closed long before it would give up by itself, and every span that it did not take is counted as lost."""
+    monkeypatch.setattr(watched_exporter, "PATIENCE_S", 0.3)
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10")
+    before = told()
+    deaf = Deaf()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(WatchedBatch(WatchedExporter(deaf)))
+    spans(provider, 10)
+    assert deaf.entered.wait(10)
+    spans(provider, 25)
+    started_s = time.monotonic()
+    provider.shutdown()
+    assert time.monotonic() - started_s < 20
+    assert deaf.ended.is_set()
+    while grown(before)["spans.dropped"] < 35 and time.monotonic() - started_s < 20:
+        time.sleep(0.01)  # the exporter lets go of its batch in a thread
+    assert grown(before)["spans.dropped"] == 35
+    assert grown(before)["export.queue"] == 0
+
+
+def test_the_end_waits_for_an_exporter_that_takes_batches(monkeypatch):
+    """However slow it is, nothing is lost: with each batch that it takes it gets more time."""
+    monkeypatch.setattr(watched_exporter, "PATIENCE_S", 5.0)
+    monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10")
+    before = told()
+    slow = Slow()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(WatchedBatch(WatchedExporter(slow)))
+    spans(provider, 95)
+    provider.shutdown()
+    assert slow.taken == 95
+    assert grown(before)["spans.dropped"] == 0

@@ -106,7 +106,7 @@ def test_a_wrong_value_is_one_sentence(name, value, allowed):
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic%20x,x-key=1"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:pass@[::1]:4318/base"),
-        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "0"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "128"),
         ("OTEL_SOMETHING_NEW", "anything"),
     ],
 )
@@ -134,3 +134,17 @@ def test_a_batch_has_to_fit_its_queue(environment, told):
     """Each value may be fine and the pair still wrong, also with the other's default."""
     sentences = wrong(**environment)
     assert (told is None and sentences == []) or (len(sentences) == 1 and told in sentences[0])
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "9"}, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT is 9"),
+        ({"OTEL_ATTRIBUTE_COUNT_LIMIT": "0"}, "OTEL_ATTRIBUTE_COUNT_LIMIT is 0"),
+        ({"OTEL_ATTRIBUTE_COUNT_LIMIT": "9", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "64"}, None),
+    ],
+)
+def test_a_limit_that_leaves_turns_unreadable_is_told(environment, told):
+    """Below what a turn's span carries the SDK drops what says that it is one; the limit of spans goes first."""
+    sentences = wrong(**environment)
+    assert (told is None and sentences == []) or (len(sentences) == 1 and sentences[0].startswith(told))
