@@ -6,6 +6,7 @@ AgentNet that took names from the original at their import get ours, too. `unins
 """
 
 import importlib
+import importlib.machinery
 import importlib.util
 import sys
 import threading
@@ -171,9 +172,41 @@ def _put_stub() -> None:
     """Without AgentNet its name has to stand for something, or nothing below it can be imported."""
     if FRAMEWORK in sys.modules or importlib.util.find_spec(FRAMEWORK) is not None:
         return
-    _state.stub = ModuleType(FRAMEWORK, "Only agentnet.performance is here, by agentnet_otel.")
-    _state.stub.__path__ = []
+    _state.stub = _Stub(FRAMEWORK, "Only agentnet.performance is here, by agentnet_otel.")
     sys.modules[FRAMEWORK] = _state.stub
+
+
+class _Stub(ModuleType):
+    """Stands for AgentNet until it can be imported: a program may add it to its path only later."""
+
+    def __getattr__(self, name: str) -> object:
+        """What is not here is asked of AgentNet, as soon as there is one."""
+        if name == "__path__" or not name.startswith("__"):
+            found = _framework_behind(self)
+            if found is not None:
+                return getattr(found, name)
+        if name == "__path__":
+            return []
+        message = f"module {FRAMEWORK!r} has no attribute {name!r}: AgentNet is not installed"
+        raise AttributeError(message)
+
+
+def _framework_behind(stub: ModuleType) -> ModuleType | None:
+    """AgentNet itself, which takes the place of its stub; None where it is not to be had."""
+    with _state.lock:
+        if _state.stub is not stub:
+            return sys.modules.get(FRAMEWORK) if sys.modules.get(FRAMEWORK) is not stub else None
+        if importlib.machinery.PathFinder.find_spec(FRAMEWORK) is None:
+            return None
+        del sys.modules[FRAMEWORK]
+        _state.stub = None
+        try:
+            framework = importlib.import_module(FRAMEWORK)
+        except BaseException:
+            _state.stub = sys.modules[FRAMEWORK] = stub
+            raise
+        _framework_loaded(framework)
+        return framework
 
 
 def _drop_stub() -> None:

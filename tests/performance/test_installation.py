@@ -120,3 +120,34 @@ def test_without_agentnet(tmp_path):
     """Documented imports work, and nothing else of AgentNet is pretended to be there."""
     told = run(tmp_path, WITHOUT, path="")
     assert told == dict.fromkeys(told, True)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "from agentnet import LatencyTracker",
+        "import agentnet.providers",
+        "import agentnet; agentnet.LatencyTracker",
+        "from agentnet.performance import LatencyTracker; import agentnet.providers as p; p.module",
+    ],
+)
+def test_agentnet_comes_into_reach_after_install(tmp_path, first):
+    """A program may add it to its path later: the name that stood for it gives way, and ours stay in its place."""
+    told = run(
+        tmp_path,
+        f"""
+install()
+import agentnet.performance
+told["nothing yet"] = not hasattr(agentnet, "LatencyTracker")
+sys.path.insert(0, {fake_framework(tmp_path)!r})
+{first}
+import agentnet
+import agentnet.providers as providers
+told["whole"] = agentnet.__file__ is not None and agentnet.providers is providers
+told["ours"] = agentnet.performance is ours and agentnet.LatencyTracker is ours.LatencyTracker
+uninstall()
+told["restored"] = agentnet.LatencyTracker is not ours.LatencyTracker and agentnet.performance is not ours
+""",
+        path="",
+    )
+    assert told == dict.fromkeys(("nothing yet", "whole", "ours", "restored"), True)
