@@ -7,13 +7,14 @@
 What an application does not use (readers, reports, the command line) is loaded on first use.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from agentnet_otel._version import __version__
-from agentnet_otel.instrumentation.manual import current_turn, session, traced_component, traced_turn, turn
 from agentnet_otel.model import LatencyComponent, Outcome, TokenCategory
 
 if TYPE_CHECKING:
+    from agentnet_otel.instrumentation.manual import current_turn, session, traced_component, traced_turn, turn
     from agentnet_otel.wiring import Handle, instrument, uninstrument
 
 __all__ = [
@@ -31,16 +32,22 @@ __all__ = [
     "uninstrument",
 ]
 
-_LAZY = frozenset({"Handle", "instrument", "uninstrument"})
+_ROOMS = {
+    **dict.fromkeys(("Handle", "instrument", "uninstrument"), "agentnet_otel.wiring"),
+    **dict.fromkeys(
+        ("current_turn", "session", "traced_component", "traced_turn", "turn"), "agentnet_otel.instrumentation.manual"
+    ),
+}
+"""Where names are that are loaded on first use: the readers need neither."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    room = _ROOMS.get(name)
+    if room is None:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    from agentnet_otel import wiring  # noqa: PLC0415 - loaded when it is needed: it brings the SDK
-
-    return getattr(wiring, name)
+    found = globals()[name] = getattr(importlib.import_module(room), name)  # the next access is one of any module
+    return found
 
 
 def __dir__() -> list[str]:

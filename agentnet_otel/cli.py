@@ -29,7 +29,7 @@ from agentnet_otel.outputs import console
 from agentnet_otel.outputs.gate import Gate
 from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.comparisons import comparison_object, comparison_remarks, regression_lines
-from agentnet_otel.outputs.reports.json_report import runs_object, verdict_object
+from agentnet_otel.outputs.reports.verdict_json import verdict_object
 from agentnet_otel.outputs.reports.wording import plain
 from agentnet_otel.outputs.turn_rows import row_in, row_line, turn_line
 from agentnet_otel.prices import installed
@@ -479,6 +479,7 @@ def diff(
 
     Example: agentnet-otel diff before.jsonl after.jsonl
     """
+    from agentnet_otel.outputs.reports.json_report import runs_object  # noqa: PLC0415 - of this command alone
     from agentnet_otel.outputs.reports.run_blocks import diff_document  # noqa: PLC0415 - of this command alone
     from agentnet_otel.outputs.reports.runs import Run, runs_of, with_names  # noqa: PLC0415 - of this command alone
 

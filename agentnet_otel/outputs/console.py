@@ -10,17 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from types import FrameType
-from typing import Final, Literal, TextIO
+from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from agentnet_otel.core.regression import Change, Comparison
 from agentnet_otel.core.thresholds import Verdict
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.errors import MissingExtraError
-from agentnet_otel.outputs.reports import blocks
-from agentnet_otel.outputs.reports.analysis_blocks import benchmark_blocks
-from agentnet_otel.outputs.reports.blocks import Block, Document
 from agentnet_otel.outputs.reports.comparisons import LABELS, p_text, ratio_text, side_text
-from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.outputs.reports.wording import (
     interval_text,
     label_text,
@@ -48,6 +44,11 @@ try:
 except ImportError as _error:
     _package = "rich"
     raise MissingExtraError(_package, "cli") from _error
+
+if TYPE_CHECKING:  # commands that print no report start without it
+    from agentnet_otel.outputs.reports.blocks import Block, Document, Span
+    from agentnet_otel.outputs.reports.blocks import Table as BlockTable
+    from agentnet_otel.outputs.reports.content import ReportContent
 
 _GONE: Final = select.POLLERR | select.POLLHUP
 _WIDE: Final = 60
@@ -134,7 +135,7 @@ def print_comparison(comparison: Comparison, stream: TextIO | None = None) -> No
         console.print(part)
 
 
-def print_document(document: Document, stream: TextIO | None = None) -> None:
+def print_document(document: "Document", stream: TextIO | None = None) -> None:
     """A document as text: tables where they fit, else a line a figure."""
     console = _console(stream or sys.stdout)
     console.print(Text(document.title, style="bold"))
@@ -146,7 +147,9 @@ def print_document(document: Document, stream: TextIO | None = None) -> None:
             _print_block(console, block)
 
 
-def _print_block(console: Console, block: Block) -> None:
+def _print_block(console: Console, block: "Block") -> None:
+    from agentnet_otel.outputs.reports import blocks  # noqa: PLC0415 - only who prints a document needs it
+
     match block:
         case blocks.Table():
             _print_rows(console, block)
@@ -161,7 +164,7 @@ def _print_block(console: Console, block: Block) -> None:
             console.print(Text(_words(block.spans)), soft_wrap=True)
 
 
-def _print_rows(console: Console, rows: blocks.Table) -> None:
+def _print_rows(console: Console, rows: "BlockTable") -> None:
     if not rows.rows:
         console.print(Text("None."))
         return
@@ -177,7 +180,7 @@ def _print_rows(console: Console, rows: blocks.Table) -> None:
             console.print(Text(f"  {head}: {_words(cell.spans)}"), soft_wrap=True)
 
 
-def _words(spans: Sequence[blocks.Span]) -> str:
+def _words(spans: "Sequence[Span]") -> str:
     return plain("".join(span.text for span in spans))
 
 
@@ -234,8 +237,11 @@ def progress_of_several(number: int, *, quiet: bool = False) -> Iterator[Callabl
         yield told
 
 
-def print_benchmarks(report: ReportContent, stream: TextIO | None = None) -> None:
+def print_benchmarks(report: "ReportContent", stream: TextIO | None = None) -> None:
     """The table of benchmarks that a report is on."""
+    from agentnet_otel.outputs.reports import blocks  # noqa: PLC0415 - only who prints a report needs it
+    from agentnet_otel.outputs.reports.analysis_blocks import benchmark_blocks  # noqa: PLC0415
+
     console = _console(stream or sys.stdout)
     found = None if report.analysis is None else report.analysis.benchmarks
     if found is not None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
 
 from agentnet_otel.core.regression import Change, Comparison
 from agentnet_otel.core.statistics import MIN_MEAN_N
@@ -17,7 +17,6 @@ from agentnet_otel.outputs.reports.comparisons import (
     ratio_text,
     side_text,
 )
-from agentnet_otel.outputs.reports.markdown import escaped
 from agentnet_otel.outputs.reports.wording import (
     interval_text,
     label_text,
@@ -66,6 +65,8 @@ def annotations(gate: Gate) -> Iterator[str]:
 
 def summary(gate: Gate) -> str:
     """Markdown for the summary of a job."""
+    from agentnet_otel.outputs.reports.markdown import escaped  # noqa: PLC0415 - nobody else here needs reports
+
     lines = [f"## agentnet-otel {gate.command}: {_outcome(gate)}", "", f"{gate.turns:,} turns.", ""]
     lines += ["| Metric | Value | 95 % interval | Recommended | Critical | Verdict |", "|---|---|---|---|---|---|"]
     for row in gate.verdicts:
@@ -96,7 +97,7 @@ def junit(gate: Gate) -> str:
     """JUnit XML: a test case a verdict, a limit and a compared metric."""
     cases = list(_cases(gate))
     failed, skipped = (sum(f"<{tag}" in case for case in cases) for tag in ("failure", "skipped"))
-    name = quoteattr(f"agentnet-otel {gate.command}")
+    name = _attribute(f"agentnet-otel {gate.command}")
     counts = f'tests="{len(cases)}" failures="{failed}" errors="0" skipped="{skipped}"'
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites {counts}>", f"<testsuite name={name} {counts}>"]
     return "\n".join([*lines, *cases, "</testsuite>", "</testsuites>"]) + "\n"
@@ -126,14 +127,14 @@ def _cases(gate: Gate) -> Iterator[str]:
 
 def _case(group: str, name: str, kind: str, text: str) -> str:
     head = f"<testcase classname={_attribute(f'agentnet-otel.{group}')} name={_attribute(name)}>"
-    body = f"<{kind}>{escape(_legal(text))}</{kind}>"
+    body = f"<{kind}>{escape(_legal(text), quote=False)}</{kind}>"
     if kind != "system-out":
         body = f"<{kind} message={_attribute(text)}></{kind}>"
     return f"{head}{body}</testcase>"
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(_legal(text))
+    return f'"{escape(_legal(text))}"'
 
 
 def _legal(text: str) -> str:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from agentnet_otel.core.verdicts import Judgement, worst
+from agentnet_otel.core.verdicts import worst
 from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.analysis import (
     Analysis,
@@ -20,7 +20,7 @@ from agentnet_otel.outputs.reports.comparisons import comparison_object
 from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.outputs.reports.evidence import Finding
 from agentnet_otel.outputs.reports.runs import Runs
-from agentnet_otel.outputs.reports.wording import label_text
+from agentnet_otel.outputs.reports.verdict_json import verdict_object
 
 SCHEMA_VERSION: Final = 1
 """Grows when a key changes its meaning or goes; new keys do not change it."""
@@ -218,23 +218,4 @@ def runs_object(runs: Runs) -> dict[str, Any]:
         "runs": runs.rows,
         "comparison": None if runs.comparison is None else comparison_object(runs.comparison),
         "differences": runs.differences,
-    }
-
-
-def verdict_object(row: Judgement) -> dict[str, Any]:
-    """One row of the verdict table; values in the unit that it names."""
-    return {
-        "metric": row.threshold.metric.value,
-        "label": label_text(row),
-        "agent": row.agent,
-        "unit": row.threshold.unit,
-        "value": row.value,
-        "interval": row.interval,
-        "recommended": row.threshold.recommended,
-        "critical": row.threshold.critical,
-        "verdict": row.verdict.value,
-        "n": row.n,
-        "needed": row.needed,
-        "sufficient": row.sufficient,
-        "limit_within_interval": row.limit_inside,
     }
