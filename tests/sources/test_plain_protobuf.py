@@ -6,7 +6,6 @@ import pytest
 from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agentnet_otel import semconv
@@ -14,6 +13,7 @@ from agentnet_otel.core.dialects import read_facts
 from agentnet_otel.core.plain_span import PlainSpan, facts_of_plain
 from agentnet_otel.core.trace_window import row_window
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder
+from agentnet_otel.sources.otlp_protobuf import TracesData as LeftEncoded
 from agentnet_otel.sources.plain_protobuf import PlainProtobufDecoder
 from agentnet_otel.sources.share import Share
 from tests.core.random_traces import OTHERS, OURS, as_written, nodes, spans_of
@@ -65,13 +65,19 @@ def test_what_is_kept_of_a_span_says_what_the_span_says(said, scope):
 
 @pytest.mark.parametrize("broken", [b"\x0a\x01x\x12\x02\x0a\xff", b"\x0a\x01\xff\x12\x03\x0a\x01y", b"\x0a\x05x"])
 def test_bad_attributes_are_left_to_the_general_way(broken):
-    """It tells which span has them."""
-    message = TracesData.FromString(as_protobuf(request([{**IDS, "name": "x"}])))
-    attributes = KeyValue(key="k").SerializeToString()
-    span = message.resource_spans[0].scope_spans[0].spans[0]
-    span.attributes.append(KeyValue.FromString(attributes))
-    data = message.SerializeToString().replace(b"\x4a\x03" + attributes, b"\x4a" + bytes([len(broken)]) + broken)
+    """It leaves out the span that has them and tells why; the one beside it is read."""
+    other = {**IDS, "spanId": "00000000000000aa", "name": "fine"}
+    message = LeftEncoded.FromString(as_protobuf(request([{**IDS, "name": "x"}, other])))
+    spans = message.resource_spans[0].scope_spans[0].spans
+    assert PlainProtobufDecoder(lambda _: None, Share()).decode(message.SerializeToString()) is not None
+    spans[0].attributes.append(broken)
+    data = message.SerializeToString()
     assert PlainProtobufDecoder(lambda _: None, Share()).decode(data) is None
+    told: list[str] = []
+    (kept,) = ProtobufDecoder().decode(data, told.append)
+    assert kept.name == "fine"
+    assert [text for text in told if text.startswith("a span was left out")] == told
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"\x0a\x00\x0a", TracesData().SerializeToString()])
