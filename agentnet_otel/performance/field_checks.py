@@ -4,23 +4,30 @@ import math
 from collections.abc import Callable, Mapping
 from enum import Enum
 from numbers import Real
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 E = TypeVar("E", bound=Enum)
 V = TypeVar("V")
 
+HIGHEST_COUNT: Final = 2**63 - 1
+"""The largest whole number that a span can carry."""
+LONGEST_SHOWN: Final = 200
+"""Characters of a wrong value that an error shows."""
+
 
 def whole_number(field: str, value: object, *, least: int) -> int:
-    """A whole number of at least ``least``.
+    """A whole number of at least ``least``, and of no more than 64 bits.
 
     Raises:
         ValueError: it is none.
     """
-    if type(value) is int and value >= least:  # most are: abstract classes are slow to ask
+    if type(value) is int and least <= value <= HIGHEST_COUNT:  # most are: abstract classes are slow to ask
         return value
     number = value.__index__() if hasattr(value, "__index__") and not isinstance(value, bool) else None
     if number is None or number < least:
         raise _refused(field, value, f"a whole number of at least {least}")
+    if number > HIGHEST_COUNT:
+        raise _refused(field, value, f"a whole number from {least} to {HIGHEST_COUNT}")
     return int(number)
 
 
@@ -191,9 +198,12 @@ def _copied(value: Any) -> Any:
 
 
 def _number(value: object) -> float | None:
-    if type(value) is float or type(value) is int:  # most are: abstract classes are slow to ask
-        return float(value)
-    return None if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    try:
+        if type(value) is float or type(value) is int:  # most are: abstract classes are slow to ask
+            return float(value)
+        return None if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    except OverflowError:  # a whole number beyond all floats
+        return None
 
 
 def refuse(field: str, value: object, allowed: str) -> NoReturn:
@@ -202,4 +212,12 @@ def refuse(field: str, value: object, allowed: str) -> NoReturn:
 
 
 def _refused(field: str, value: object, allowed: str) -> ValueError:
-    return ValueError(f"{field} cannot be {value!r}; allowed is {allowed}")
+    return ValueError(f"{field} cannot be {_shown(value)}; allowed is {allowed}")
+
+
+def _shown(value: object) -> str:
+    try:
+        shown = repr(value)
+    except ValueError:  # Python writes no numbers of thousands of digits
+        return f"a {type(value).__name__} too long to be written"
+    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}..."

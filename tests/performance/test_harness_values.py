@@ -198,6 +198,17 @@ def test_a_wrong_field_is_named_with_its_value_and_what_is_allowed(field, value,
         changed.validate()
 
 
+@pytest.mark.parametrize("digits", [400, 5000])
+@pytest.mark.parametrize(
+    "field", ["iterations", "turn_count", "timeout_seconds", "max_cost_usd", "min_success_rate", "rate_per_second"]
+)
+def test_a_number_beyond_all_floats_is_refused_in_a_short_sentence(field, digits):
+    """It is a ValueError like any other, also where Python does not write the number."""
+    with pytest.raises(ValueError, match=f"^{field} cannot be .*; allowed is ") as told:
+        BenchmarkConfig(**{"name": "c", "benchmark_type": "single_turn", field: 10**digits})
+    assert len(str(told.value)) < 400
+
+
 def test_limits_may_be_infinite_and_counts_of_iterations_zero():
     """What is allowed at the edges."""
     made = config(max_turn_latency_ms=INFINITE, iterations=0, warmup_iterations=0, min_success_rate=0)
