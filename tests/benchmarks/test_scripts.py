@@ -14,6 +14,7 @@ SIZES = {
     "write": ("--turns=20", "--rounds=2"),
     "read": ("--turns=40", "--rounds=2"),
     "accuracy": ("--turns=50",),
+    "memory": ("--spans=2000",),
     "scrape": ("--metrics=10", "--rounds=2"),
     "serve": ("--seconds=2", "--clients=1"),
 }
