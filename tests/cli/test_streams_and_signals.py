@@ -13,6 +13,7 @@ import sys
 import termios
 import time
 
+import psutil
 import pytest
 
 from agentnet_otel import __main__ as process
@@ -217,6 +218,29 @@ def test_a_reading_that_is_stopped(tmp_path, number, code):
     shown, said = child.communicate(timeout=60)
     os.close(writer)
     assert (child.returncode, shown, said) == (code, "", "")
+
+
+def test_ctrl_c_reaches_all_jobs(spans_file):
+    """Ctrl-C, which a terminal sends to each process of a command, ends all of them without a word.
+
+    Nobody reads the lines, and there are more than a pipe holds, so the command cannot be done before.
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-m", "agentnet_otel", "turns", "--jobs", "2", spans_file(400)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    jobs: list[psutil.Process] = []
+    deadline = time.monotonic() + 90
+    while len(jobs) < 2 and time.monotonic() < deadline:
+        jobs = psutil.Process(child.pid).children()
+        time.sleep(0.01)
+    assert len(jobs) == 2
+    os.killpg(child.pid, signal.SIGINT)
+    _, said = child.communicate(timeout=90)
+    assert (child.returncode, said) == (130, b"")
+    assert not any(job.is_running() for job in jobs)
 
 
 def test_ctrl_c_on_a_terminal(tmp_path):
