@@ -81,6 +81,9 @@ Sources = Annotated[
     typer.Argument(metavar="SOURCE", help="Files of spans (OTLP JSON), directories, or - for standard input."),
 ]
 Thresholds = Annotated[Path | None, typer.Option(help="YAML file with limits of your own.", metavar="FILE")]
+TraceUrl = Annotated[
+    str | None, typer.Option(metavar="TEMPLATE", help="Link of a trace: ...{trace_id}..., also {span_id}.")
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress, no remarks; errors are told.")]
 GroupCalls = Annotated[
     bool, typer.Option("--group-calls", help="Take the calls of a trace that lie in no turn for one turn.")
@@ -252,9 +255,7 @@ def report(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Instead of standard output.")
     ] = None,
     thresholds: Thresholds = None,
-    trace_url: Annotated[
-        str | None, typer.Option(metavar="TEMPLATE", help="Link of a trace: ...{trace_id}..., also {span_id}.")
-    ] = None,
+    trace_url: TraceUrl = None,
     group_calls: GroupCalls = False,
     quiet: Quiet = False,
 ) -> None:
@@ -669,14 +670,17 @@ def serve(
     allow_plaintext: Annotated[
         bool, typer.Option(help="Beyond this machine, but something in front encrypts.")
     ] = False,
+    trace_url: TraceUrl = None,
 ) -> None:
     """Receive spans, keep them, and serve the turns that they are, until SIGTERM or Ctrl-C.
 
-    Without any address it listens at 127.0.0.1: 4317 (gRPC), 4318 (HTTP) and 9464 (web).
+    Without any address it listens at 127.0.0.1: 4317 (gRPC), 4318 (HTTP) and 9464 (web). A browser shows the turns as
+    they arrive at the web address.
 
     Example: agentnet-otel serve --otlp-grpc 127.0.0.1:4317 --web 127.0.0.1:9464 --store spans
     """
     from agentnet_otel.service import command  # noqa: PLC0415 - needs the extra `service`
+    from agentnet_otel.wiring.reporting import checked_trace_url  # noqa: PLC0415 - of this command alone
 
     command.run(
         command.settings_of(
@@ -692,8 +696,35 @@ def serve(
             max_backlog_mb=max_backlog_mb,
             access=read_access(token_file, tls_cert, tls_key),
             allow_plaintext=allow_plaintext,
+            trace_url=checked_trace_url(trace_url),
         )
     )
+
+
+@app.command()
+def view(
+    sources: Sources,
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port at 127.0.0.1; 0 takes one that is free.")] = 0,
+    thresholds: Thresholds = None,
+    trace_url: TraceUrl = None,
+    group_calls: GroupCalls = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show turns in a browser: verdicts, the turns, where each one's time went, the report. Until Ctrl-C.
+
+    Prints the address of the page, which only this machine can open.
+
+    Example: agentnet-otel view demo-out/spans.jsonl
+    """
+    from agentnet_otel.service import view as viewing  # noqa: PLC0415 - needs the extra `service`
+    from agentnet_otel.wiring.reporting import checked_trace_url  # noqa: PLC0415 - of this command alone
+
+    table, template = _table(thresholds), checked_trace_url(trace_url)
+    with _few_collections():
+        rebuilt = _rebuild(sources, group_calls=group_calls, quiet=quiet)
+    viewing.run(rebuilt, port, table, template, lambda address: _write(f"{address}\n", None))
+    raise typer.Exit(_code(rebuilt))
 
 
 store_app = typer.Typer(

@@ -27,3 +27,9 @@ class Answer:
 def text_answer(status: int, text: str) -> Answer:
     """A sentence."""
     return Answer(status=status, body=f"{text}\n".encode())
+
+
+def page_answer(page: str, policy: str, status: int = 200) -> Answer:
+    """A page for a browser. ``policy``: what it may run, which is the script whose hash stands there, and no other."""
+    headers = {"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"}
+    return Answer(status=status, body=page.encode(), content_type="text/html; charset=utf-8", headers=headers)

@@ -11,7 +11,7 @@ from agentnet_otel.outputs.prometheus import PrometheusEndpoint
 from agentnet_otel.outputs.reports.formats import RENDERERS, render
 from agentnet_otel.outputs.reports.html_report import POLICY
 from agentnet_otel.outputs.turn_rows import turn_line
-from agentnet_otel.service.answers import Answer, Query, text_answer
+from agentnet_otel.service.answers import Answer, Query, page_answer, text_answer
 from agentnet_otel.sources.store.turn_store import TurnStore
 from agentnet_otel.wiring.reporting import make_report
 
@@ -25,7 +25,6 @@ _CURSOR: Final = "Agentnet-Next-Cursor"
 _TYPES: Final = {
     "md": "text/markdown; charset=utf-8",
     "json": "application/json",
-    "html": "text/html; charset=utf-8",
     "csv": "text/csv; charset=utf-8",
 }
 _BAD_REQUEST, _UNAVAILABLE = 400, 503
@@ -43,6 +42,7 @@ class Api:
         *,
         standing: Callable[[], str],
         endpoint: PrometheusEndpoint,
+        trace_url: str | None = None,
     ) -> None:
         self._open_turns = open_turns
         self._counts = counts
@@ -50,6 +50,7 @@ class Api:
         self._thresholds = thresholds
         self._standing = standing
         self._endpoint = endpoint
+        self._trace_url = trace_url
         self._scrape_lock = threading.Lock()
 
     def turns(self, query: Query) -> Answer:
@@ -79,10 +80,21 @@ class Api:
         finally:
             store.close()
         turns.sort(key=lambda turn: (turn.end_ns, turn.trace_id, turn.span_id))
-        content = make_report(turns, self._counts(), thresholds=self._thresholds, documented=form == "json")
-        # the page may run its own script, whose hash its policy names, and no other
-        headers = {"Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'"} if form == "html" else {}
-        return Answer(body=render(content, form).encode(), content_type=_TYPES[form], headers=headers)
+        content = make_report(
+            turns,
+            self._counts(),
+            thresholds=self._thresholds,
+            trace_url=self._trace_url,
+            documented=form == "json",
+        )
+        if form == "html":
+            return page_answer(render(content, form), POLICY)
+        return Answer(body=render(content, form).encode(), content_type=_TYPES[form])
+
+    def report_page(self, query: Query) -> Answer:
+        """The report for a browser."""
+        del query
+        return self.report(Query(parameters={"format": "html"}))
 
     def metrics(self, query: Query) -> Answer:
         """A scrape."""

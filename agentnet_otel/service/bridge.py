@@ -17,10 +17,12 @@ from opentelemetry.sdk.metrics.export import MetricsData
 
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.model import MetricsMode
+from agentnet_otel.outputs.local_page.frame import EVENTS_PATH, REPORT_PATH
 from agentnet_otel.outputs.prometheus import PrometheusEndpoint
 from agentnet_otel.service.api import Api
 from agentnet_otel.service.child import Child
 from agentnet_otel.service.http import Application, HttpServer, reader_app, receiver_app
+from agentnet_otel.service.local_page import LocalPage
 from agentnet_otel.service.messages import Begin, Forgotten
 from agentnet_otel.service.own_figures import OwnState, own_data
 from agentnet_otel.service.retention import Retention
@@ -51,6 +53,7 @@ class Settings:
     quiet_period_s: float = 5.0
     metrics: MetricsMode = MetricsMode.AUTO
     max_backlog_bytes: int = MAX_BACKLOG_BYTES
+    trace_url: str | None = None
 
 
 class Bridge:
@@ -176,9 +179,16 @@ class Bridge:
             self._settings.thresholds,
             standing=self._standing,
             endpoint=PrometheusEndpoint(self._readings),
+            trace_url=self._settings.trace_url,
         )
-        pages = {"/api/turns": api.turns, "/api/report": api.report, "/metrics": api.metrics}
-        return reader_app(pages, {"/healthz": api.healthy, "/readyz": api.ready}, access)
+        local = LocalPage(self._open_turns, self._settings.thresholds, self._settings.trace_url)
+        return reader_app(
+            pages={"/api/turns": api.turns, "/api/report": api.report, "/metrics": api.metrics},
+            open_pages={"/healthz": api.healthy, "/readyz": api.ready},
+            browser_pages={**local.pages(), REPORT_PATH: api.report_page},
+            events={EVENTS_PATH: local.last},
+            access=access,
+        )
 
     def _open_turns(self) -> TurnStore:
         return TurnStore(self._settings.store, read_only=True)

@@ -32,6 +32,7 @@ def settings_of(
     max_backlog_mb: int,
     access: Access,
     allow_plaintext: bool,
+    trace_url: str | None = None,
 ) -> Settings:
     """The settings that options describe.
 
@@ -55,6 +56,7 @@ def settings_of(
         quiet_period_s=quiet_period_s,
         metrics=metrics,
         max_backlog_bytes=max_backlog_mb * _MEGABYTE,
+        trace_url=trace_url,
     )
 
 

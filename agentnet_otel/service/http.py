@@ -9,7 +9,7 @@ import functools
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Final
 
@@ -24,7 +24,7 @@ try:
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
     from starlette.requests import ClientDisconnect, Request
-    from starlette.responses import Response
+    from starlette.responses import Response, StreamingResponse
     from starlette.routing import Route
     from uvicorn.protocols.http.h11_impl import H11Protocol
 except ImportError as _error:
@@ -47,6 +47,14 @@ GRACE_S: Final = 5
 """How long requests that run may take at the end."""
 KEEP_TIMEOUT_S: Final = 30.0
 BACKLOG: Final = 1024
+MAX_STREAMS: Final = 32
+"""Pages that are kept fresh at once; further ones have to be reloaded by their reader."""
+STREAM_S: Final = 600.0
+"""How long a stream lasts; then the browser asks for the next."""
+STILL_HERE_S: Final = 15.0
+LOOK_S: Final = 0.5
+"""How often it is looked for news."""
+RECONNECT_MS: Final = 2000
 
 Application = Starlette
 Page = Callable[[Query], Answer]
@@ -58,6 +66,8 @@ _SAFE: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
+_ASK_USER: Final = 'Basic realm="agentnet-otel", charset="UTF-8"'
+_MISDIRECTED, _UNAVAILABLE = 421, 503
 _UNAUTHORIZED, _TOO_SLOW, _LONG_QUERY, _TOO_MANY, _LONG_HEAD, _FAILED = 401, 408, 414, 429, 431, 500
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: %d\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -85,11 +95,32 @@ def receiver_app(intake: Intake, access: Access) -> Starlette:
     return Starlette(routes=[Route("/v1/traces", _guarded(export, access), methods=["POST"])])
 
 
-def reader_app(pages: Mapping[str, Page], open_pages: Mapping[str, Page], access: Access) -> Starlette:
-    """The door for readers. ``open_pages`` need no token: probes of an orchestrator have none."""
+def reader_app(
+    *,
+    pages: Mapping[str, Page],
+    open_pages: Mapping[str, Page],
+    browser_pages: Mapping[str, Page],
+    events: Mapping[str, Callable[[], int]],
+    access: Access,
+) -> Starlette:
+    """The door for readers. ``open_pages`` need no token: probes of an orchestrator have none.
+
+    ``browser_pages`` let a browser ask its user for the token. ``events``: streams that tell when a number changes.
+    """
+    streams = _Streams()
     routes = [Route(path, _guarded(_paged(page), access)) for path, page in pages.items()]
     routes += [Route(path, _guarded(_paged(page), Access())) for path, page in open_pages.items()]
-    return Starlette(routes=routes)
+    routes += [
+        Route(path, _named_rightly(_guarded(_paged(page), access, _ASK_USER), access))
+        for path, page in browser_pages.items()
+    ]
+    routes += [
+        Route(path, _named_rightly(_guarded(streams.telling(latest), access, _ASK_USER), access))
+        for path, latest in events.items()
+    ]
+    app = Starlette(routes=routes)
+    app.state.ending = False
+    return app
 
 
 class HttpServer:
@@ -100,6 +131,7 @@ class HttpServer:
     """
 
     def __init__(self, app: Starlette, address: Address, access: Access, option: str) -> None:
+        self._app = app
         self._socket = _listen(address, option)
         self.address = Address(host=address.host, port=self._socket.getsockname()[1])
         self._server = _Server(
@@ -124,7 +156,8 @@ class HttpServer:
         await self._server.serve(sockets=[self._socket])
 
     def stop(self) -> None:
-        """Take no more connections; requests that run are answered."""
+        """Take no more connections; requests that run are answered, and streams end."""
+        self._app.state.ending = True
         self._server.should_exit = True
 
 
@@ -190,12 +223,12 @@ def _listen(address: Address, option: str) -> socket.socket:
         made.listen(BACKLOG)
     except OSError as error:
         made.close()
-        message = f"cannot listen at {address}: {error.strerror or error}. Name another: {option} host:port"
+        message = f"cannot listen at {address}: {error.strerror or error}. Name another with {option}"
         raise BackendError(message) from None
     return made
 
 
-def _guarded(handler: Handler, access: Access) -> Handler:
+def _guarded(handler: Handler, access: Access, challenge: str = "Bearer") -> Handler:
     """Only for those who may; a failure of ours is one word, not a traceback."""
 
     @functools.wraps(handler)
@@ -204,7 +237,7 @@ def _guarded(handler: Handler, access: Access) -> Handler:
             return _response(text_answer(_LONG_HEAD, f"headers may have {MAX_HEAD_BYTES:,} bytes"))
         if not access.admits(request.headers.get("authorization")):
             answer = text_answer(_UNAUTHORIZED, "a bearer token is needed")
-            return _response(answer, {"WWW-Authenticate": "Bearer"})
+            return _response(answer, {"WWW-Authenticate": challenge})
         if len(request.url.query) > MAX_QUERY_BYTES:
             return _response(text_answer(_LONG_QUERY, f"a query may have {MAX_QUERY_BYTES:,} bytes"))
         try:
@@ -224,6 +257,63 @@ def _paged(page: Page) -> Handler:
         return _response(await run_in_threadpool(page, query))
 
     return show
+
+
+def _named_rightly(handler: Handler, access: Access) -> Handler:
+    """Only under a name that cannot be somebody else's, where no token is asked for.
+
+    A page elsewhere whose name is made to lead here would otherwise read ours in the browser of whoever visits it.
+    """
+
+    @functools.wraps(handler)
+    async def named(request: Request) -> Response:
+        host = request.url.hostname or ""
+        if access.token is None and not Address(host=host, port=0).is_numeric_or_local:
+            text = f"{host} is not a name of this server; open it by its address, or set a token"
+            return _response(text_answer(_MISDIRECTED, text))
+        return await handler(request)
+
+    return named
+
+
+class _Streams:
+    """Streams of server-sent events, so many at once."""
+
+    def __init__(self) -> None:
+        self._open = 0
+
+    def telling(self, latest: Callable[[], int]) -> Handler:
+        """A stream that tells the number whenever it changed, and that it lives."""
+
+        async def stream(request: Request) -> Response:
+            if self._open >= MAX_STREAMS:
+                answer = text_answer(_UNAVAILABLE, f"{MAX_STREAMS} pages are kept fresh already; this one is not")
+                return _response(answer, {"Retry-After": str(RETRY_AFTER_S)})
+            headers = {**_SAFE, "Content-Type": "text/event-stream; charset=utf-8"}
+            return StreamingResponse(self._events(request, latest), headers=headers)
+
+        return stream
+
+    async def _events(self, request: Request, latest: Callable[[], int]) -> AsyncIterator[bytes]:
+        self._open += 1
+        try:
+            yield b"retry: %d\n\n" % RECONNECT_MS
+            told, told_s = request.headers.get("last-event-id", ""), time.monotonic()
+            end_s = told_s + STREAM_S
+            while not request.app.state.ending and time.monotonic() < end_s:
+                try:
+                    now = str(await run_in_threadpool(latest))
+                except BackendError:
+                    return  # the page asks again, and is told then
+                if now != told:
+                    told, told_s = now, time.monotonic()
+                    yield f"event: turns\nid: {now}\ndata: {now}\n\n".encode()
+                elif time.monotonic() - told_s > STILL_HERE_S:
+                    told_s = time.monotonic()
+                    yield b": still here\n\n"
+                await asyncio.sleep(LOOK_S)
+        finally:
+            self._open -= 1
 
 
 class _Bodies:

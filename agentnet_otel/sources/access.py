@@ -1,5 +1,6 @@
 """Who may send to a receiver and read from a page: addresses, tokens and TLS, the same for each door."""
 
+import base64
 import hmac
 import ipaddress
 import os
@@ -12,7 +13,8 @@ from agentnet_otel import semconv
 from agentnet_otel.errors import ConfigurationError
 
 _MAX_PORT: Final = 65_535
-_BEARER: Final = "bearer "
+_BASIC: Final = "basic"
+_BEARER: Final = "bearer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,17 @@ class Address:
         except ValueError:
             return False
 
+    @property
+    def is_numeric_or_local(self) -> bool:
+        """Whether nobody's name server decides where it leads to."""
+        if self.host == "localhost" or self.host.endswith(".localhost"):
+            return True
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
@@ -60,13 +73,16 @@ class Access:
     key: Path | None = None
 
     def admits(self, authorization: str | None) -> bool:
-        """Whether a caller with this ``Authorization`` may come in; compared in constant time."""
+        """Whether a caller with this ``Authorization`` may come in; compared in constant time.
+
+        The token comes as bearer token or, from browsers, which ask their user for it, as the password of any user.
+        """
         if self.token is None:
             return True
-        given = authorization or ""
-        scheme, rest = given[: len(_BEARER)], given[len(_BEARER) :]
-        right = hmac.compare_digest(rest.strip().encode(), self.token.encode())
-        return right and scheme.lower() == _BEARER
+        scheme, _, rest = (authorization or "").partition(" ")
+        given = _password_in(rest) if scheme.lower() == _BASIC else rest.strip().encode()
+        right = hmac.compare_digest(given, self.token.encode())
+        return right and scheme.lower() in {_BASIC, _BEARER}
 
     @property
     def encrypted(self) -> bool:
@@ -108,6 +124,13 @@ def read_access(token_file: Path | None, certificate: Path | None, key: Path | N
         message = f"the token is empty ({token_file or semconv.ENV_TOKEN})"
         raise ConfigurationError(message)
     return Access(token=token, certificate=certificate, key=key)
+
+
+def _password_in(credentials: str) -> bytes:
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
 
 
 def _check_pair(certificate: Path, key: Path) -> None:

@@ -128,8 +128,11 @@ def models_chart(models: Sequence[ModelRow]) -> Chart:
     )
 
 
-def waterfalls_chart(slowest: Sequence[SlowTurn]) -> Chart:
-    """What the slowest turns spent their time on."""
+SLOWEST_TITLE: Final = "Where the slowest turns spent their time"
+
+
+def waterfalls_chart(slowest: Sequence[SlowTurn], title: str = SLOWEST_TITLE) -> Chart:
+    """What the slowest turns (or, under another title, others) spent their time on."""
     names = tuple(
         sorted(
             {name for row in slowest for name, ms in row.components_ms.items() if ms > 0},
@@ -137,11 +140,11 @@ def waterfalls_chart(slowest: Sequence[SlowTurn]) -> Chart:
         )
     )
     return Chart(
-        title="Where the slowest turns spent their time",
+        title=title,
         told="Self time in each component; the longest first, one after the other up to the whole turn.",
         drawing=charts.Waterfalls(rows=tuple(_waterfall(row) for row in slowest)),
         table=Table(
-            head=("Slowest turn", *names),
+            head=("Turn", *names),
             rows=tuple(
                 (
                     Cell(

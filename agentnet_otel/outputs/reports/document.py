@@ -119,7 +119,7 @@ def _section(level: int, title: str, found: Sequence[Block] | Iterator[Block]) -
 
 
 def _summary(report: ReportContent) -> Iterator[Block]:
-    yield _verdicts(report.verdicts)
+    yield verdicts_table(report.verdicts)
     yield from _remarks(on_verdicts(report))
     if report.analysis is not None:
         yield summary_table(report.analysis)
@@ -166,7 +166,8 @@ def turn_spans(turn: NamedTurn) -> tuple[Span, ...]:
     return name_of(turn.agent), own(" "), which, own(" ("), name_of(turn.value), own(")")
 
 
-def _verdicts(verdicts: Sequence[Judgement]) -> Table:
+def verdicts_table(verdicts: Sequence[Judgement]) -> Table:
+    """The figures that are judged, their limits, and the verdicts."""
     return Table(head=VERDICT_HEAD, rows=tuple(_verdict(row) for row in verdicts))
 
 

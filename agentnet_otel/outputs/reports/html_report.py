@@ -7,7 +7,7 @@ hash it names runs.
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,11 +22,19 @@ from agentnet_otel.outputs.reports.wording import plain
 
 _LINKED: Final = frozenset({"http", "https"})
 """Schemes that a link may have; other addresses are shown as text."""
-_SCRIPT_HASH: Final = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-POLICY: Final = (
-    f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_SCRIPT_HASH}'; base-uri 'none'; "
-    "form-action 'none'"
-)
+
+
+def policy_of(script: str, *, asks: bool = False) -> str:
+    """The policy of a page: the script of its own, and no other. ``asks``: it may ask the server that it came from."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    itself = "'self'" if asks else "'none'"
+    return (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; connect-src {itself}; "
+        f"base-uri 'none'; form-action {itself}"
+    )
+
+
+POLICY: Final = policy_of(SCRIPT)
 
 
 def render_html(report: ReportContent) -> str:
@@ -37,31 +45,60 @@ def render_html(report: ReportContent) -> str:
 def html_of(document: Document) -> str:
     """A document as a page."""
     title = escape(document.title)
+    body = (
+        f"<h1>{title}</h1>",
+        '<div class="lead">',
+        *blocks_html(document.lead, document.title, "lead"),
+        "</div>",
+        *_contents(document.sections),
+        *sections_html(document.sections),
+    )
+    return page_of(document.title, body)
+
+
+def page_of(
+    title: str,
+    body: Iterable[str],
+    *,
+    before: Iterable[str] = (),
+    style: str = STYLE,
+    script: str = SCRIPT,
+    policy: str = POLICY,
+) -> str:
+    """A whole page around lines of HTML. ``before``: lines before its main part."""
     lines = [
         "<!DOCTYPE html>",
         '<html lang="en">',
         "<head>",
         '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{title}</title>",
-        f"<style>{STYLE}</style>",
+        f"<title>{escape(title)}</title>",
+        f"<style>{style}</style>",
         "</head>",
         "<body>",
         '<a class="skip" href="#content">To the content</a>',
+        *before,
         '<main id="content">',
-        f"<h1>{title}</h1>",
-        '<div class="lead">',
-        *(line for block in document.lead for line in _block(block, title, "lead")),
-        "</div>",
-        *_contents(document.sections),
-        *(line for section in document.sections for line in _section(section)),
+        *body,
         "</main>",
-        f"<script>{SCRIPT}</script>",
+        f"<script>{script}</script>",
         "</body>",
         "</html>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def sections_html(sections: Sequence[Section]) -> Iterator[str]:
+    """Sections as lines of HTML."""
+    for section in sections:
+        yield from _section(section)
+
+
+def blocks_html(blocks: Sequence[Block], title: str, ident: str) -> Iterator[str]:
+    """Blocks below a title as lines of HTML; ``ident`` tells their parts from those of others."""
+    for block in blocks:
+        yield from _block(block, escape(title), ident)
 
 
 def _contents(sections: Sequence[Section]) -> Iterator[str]:
@@ -167,6 +204,13 @@ def _span(span: Span) -> str:
         text = f"<bdi>{text}</bdi>"
     if span.strong:
         text = f"<strong>{text}</strong>"
-    if span.url is None or urlsplit(span.url).scheme not in _LINKED:
+    if span.url is None or not _may_be_linked(span.url):
         return text
     return f'<a href="{escape(span.url)}" rel="noopener noreferrer">{text}</a>'
+
+
+def _may_be_linked(url: str) -> bool:
+    """Whether it leads to a page, here or elsewhere, and cannot be a script."""
+    parts = urlsplit(url)
+    here = not parts.scheme and not parts.netloc and url.startswith("/")
+    return here or parts.scheme in _LINKED

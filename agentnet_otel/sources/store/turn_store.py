@@ -22,6 +22,8 @@ FILE_NAME: Final = "turns.sqlite"
 
 _BUSY_MS: Final = 10_000
 _PAGE: Final = 1000
+_NO_PLACE: Final = 2**63 - 1
+"""Beyond all places."""
 _SHRINK_PARTS: Final = 20
 """What part of the turns goes at once where they need too much room."""
 _MIGRATIONS: Final = {
@@ -141,6 +143,18 @@ class TurnStore:
         """Turns in the order of arrival, after a cursor (0: from the first)."""
         rows = self._db.execute("SELECT seq, body FROM turns WHERE seq > ? ORDER BY seq LIMIT ?", (cursor, limit))
         return [StoredTurn(seq=seq, turn=self._read(seq, body)) for seq, body in rows]
+
+    def before(self, place: int | None, limit: int) -> list[StoredTurn]:
+        """Turns that arrived before a place (None: the newest), the newest first."""
+        statement = "SELECT seq, body FROM turns WHERE seq < ? ORDER BY seq DESC LIMIT ?"
+        rows = self._db.execute(statement, (_NO_PLACE if place is None else place, limit))
+        return [StoredTurn(seq=seq, turn=self._read(seq, body)) for seq, body in rows]
+
+    def find(self, trace_id: str, span_id: str) -> Turn | None:
+        """A turn by its ids, None where it is not or no longer here."""
+        statement = "SELECT seq, body FROM turns WHERE trace_id = ? AND span_id = ?"
+        row = self._db.execute(statement, (trace_id, span_id)).fetchone()
+        return None if row is None else self._read(*row)
 
     def new_after(self, seq: int) -> Iterator[Turn]:
         """The turns that came first after a place, as they are now."""

@@ -1,0 +1,1 @@
+"""The local page: turns as they arrive, one turn, and the verdicts on them, as HTML. It knows no server."""

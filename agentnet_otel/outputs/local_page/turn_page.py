@@ -1,0 +1,177 @@
+"""The page of one turn: where its time went, its tokens and cost, its calls."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from agentnet_otel.model import ModelCall, ToolCall, Turn
+from agentnet_otel.outputs.local_page.frame import LIST_PATH, framed
+from agentnet_otel.outputs.local_page.turn_list import OUTCOME_TONES
+from agentnet_otel.outputs.reports import blocks, wording
+from agentnet_otel.outputs.reports.blocks import (
+    MAX_ROWS,
+    Block,
+    Cell,
+    Figure,
+    Listing,
+    Section,
+    Span,
+    Table,
+    name_of,
+    own,
+    paragraph,
+)
+from agentnet_otel.outputs.reports.chart_blocks import time_text, waterfalls_chart
+from agentnet_otel.outputs.reports.html_report import blocks_html, sections_html
+from agentnet_otel.outputs.reports.tables import slow_turns, trace_link
+
+_NANOS_PER_MS: Final = 1_000_000
+
+
+def turn_page(turn: Turn, trace_url: str | None) -> str:
+    """The page. ``trace_url``: a template of the trace's address elsewhere."""
+    title = f"Turn of {wording.shortened(turn.agent)}"
+    body = (
+        *blocks_html(list(_lead(turn, trace_url)), title, "lead"),
+        *sections_html(tuple(_sections(turn, trace_url))),
+    )
+    return framed(title, body, "")
+
+
+def missing_page(what: str) -> str:
+    """The page where a turn is not, or no longer."""
+    back = Span(text="All turns", url=LIST_PATH)
+    return framed("No such turn", blocks_html([paragraph(what), paragraph(back)], "No such turn", "lead"), "")
+
+
+def _lead(turn: Turn, trace_url: str | None) -> Iterator[Block]:
+    facts: list[tuple[str, Cell]] = [
+        ("Outcome", blocks.words(turn.outcome.value, OUTCOME_TONES[turn.outcome])),
+        ("Took", blocks.figure(f"{wording.milliseconds(turn.duration_ns / _NANOS_PER_MS)} ms", turn.duration_ns)),
+        ("Began", blocks.words(time_text(turn.start_ns))),
+        ("Ended", blocks.words(time_text(turn.end_ns))),
+    ]
+    named = (
+        ("Error", turn.error_type),
+        ("Service", turn.service_name),
+        ("Session", turn.session),
+        ("Models", ", ".join(turn.models) or turn.model),
+    )
+    facts += [(what, blocks.named(name)) for what, name in named if name]
+    link = trace_link(trace_url, turn)
+    trace = Span(text=wording.shortened(turn.trace_id), foreign=True, url=link)
+    facts.append(("Trace", Cell(spans=(trace,), figures=(Figure(value=turn.trace_id),))))
+    facts.append(("Span", blocks.named(turn.span_id)))
+    yield Table(head=("Fact", "Value"), rows=tuple((blocks.words(what), cell) for what, cell in facts))
+    remarks = tuple((own(text),) for text in _remarks(turn))
+    if remarks:
+        yield Listing(items=remarks)
+
+
+def _remarks(turn: Turn) -> Iterator[str]:
+    """What its figures have to be read with."""
+    if turn.incomplete:
+        yield "The turn's own span never came: this is what its parts tell."
+    if turn.estimated:
+        yield "Some token counts are estimates."
+    if turn.clipped_spans:
+        yield f"{turn.clipped_spans:,} spans left the turn's time or ran backwards, and were clipped."
+    if turn.revision > 1:
+        yield f"Late spans corrected it: this is revision {turn.revision:,}."
+    if turn.fallback:
+        yield "A fallback answered."
+    if turn.interrupted:
+        yield "It was interrupted."
+    if turn.sampling_probability is not None and turn.sampling_probability < 1:
+        yield f"It stands for {1 / turn.sampling_probability:,.3g} turns: its trace was sampled."
+
+
+def _sections(turn: Turn, trace_url: str | None) -> Iterator[Section]:
+    where = waterfalls_chart(slow_turns([turn], trace_url), "Where the turn spent its time")
+    how = paragraph("The time that is each component's own, the longest first: how long, not when.")
+    yield Section(title="Where the time went", level=2, blocks=(how, where, _components(turn)))
+    yield Section(title="Tokens and cost", level=2, blocks=(_tokens(turn), _categories(turn), _money(turn)))
+    yield Section(title="Calls of models", level=2, blocks=(_model_calls(turn),))
+    yield Section(title="Calls of tools", level=2, blocks=(_tool_calls(turn),))
+    rows = tuple(
+        (blocks.named(one.rule), blocks.named(one.severity or "unknown")) for one in turn.violations[:MAX_ROWS]
+    )
+    more = max(0, turn.policy_violations - len(rows))
+    violations = Table(head=("Rule", "Severity"), rows=rows, left_out=more if rows else 0)
+    yield Section(title="Violated rules", level=2, blocks=(violations,))
+
+
+def _components(turn: Turn) -> Table:
+    rows = [
+        (
+            blocks.words(component.value),
+            blocks.milliseconds(own_ns / _NANOS_PER_MS),
+            blocks.percent(own_ns / turn.duration_ns if turn.duration_ns else None),
+            blocks.milliseconds(turn.component_sum_ns.get(component, own_ns) / _NANOS_PER_MS),
+            blocks.count(turn.component_counts.get(component)),
+        )
+        for component, own_ns in turn.component_self_ns.items()
+    ]
+    rest = turn.unattributed_ns
+    nothing = blocks.words("-")
+    share = blocks.percent(rest / turn.duration_ns if turn.duration_ns else None)
+    rows.append((blocks.words("unattributed"), blocks.milliseconds(rest / _NANOS_PER_MS), share, nothing, nothing))
+    return Table(head=("Component", "Self ms", "Of the turn", "Sum ms", "Times"), rows=tuple(rows))
+
+
+def _tokens(turn: Turn) -> Table:
+    usage = turn.tokens
+    total = usage.total if usage.known else None
+    kinds = (
+        ("input", usage.input),
+        ("of it cached", usage.cached),
+        ("output", usage.output),
+        ("of it reasoning", usage.reasoning),
+        ("together", total),
+    )
+    return Table(head=("Tokens", "Count"), rows=tuple((blocks.words(name), blocks.count(n)) for name, n in kinds))
+
+
+def _categories(turn: Turn) -> Table:
+    used = sorted(turn.tokens_by_category.items(), key=lambda item: (-item[1], item[0].value))
+    rows = tuple((blocks.words(category.value), blocks.count(tokens)) for category, tokens in used)
+    return Table(head=("Used for", "Tokens"), rows=rows)
+
+
+def _money(turn: Turn) -> Table:
+    source = "" if turn.cost_source is None else f" ({turn.cost_source.value})"
+    cost = blocks.figure(f"{wording.usd(turn.cost_usd)}{source if turn.cost_usd is not None else ''}", turn.cost_usd)
+    return Table(
+        head=("What", "Value"),
+        rows=(
+            (blocks.words("Cost"), cost),
+            (blocks.words("Token efficiency"), blocks.decimals(turn.efficiency)),
+            (blocks.words("Quality"), blocks.decimals(turn.quality)),
+        ),
+    )
+
+
+def _model_calls(turn: Turn) -> Table:
+    def row(call: ModelCall) -> tuple[Cell, ...]:
+        model = call.response_model or call.request_model
+        return (
+            Cell(spans=(name_of(model or wording.NOT_AVAILABLE),)),
+            blocks.milliseconds(call.duration_ns / _NANOS_PER_MS),
+            blocks.count(call.usage.input),
+            blocks.count(call.usage.output),
+            blocks.named(call.error_type or "-"),
+        )
+
+    calls = turn.model_calls
+    head = ("Model", "ms", "Input tokens", "Output tokens", "Error")
+    return Table(head=head, rows=tuple(map(row, calls[:MAX_ROWS])), left_out=max(0, len(calls) - MAX_ROWS))
+
+
+def _tool_calls(turn: Turn) -> Table:
+    def row(call: ToolCall) -> tuple[Cell, ...]:
+        took_ms = None if call.duration_ns is None else call.duration_ns / _NANOS_PER_MS
+        outcome, error = blocks.named(call.outcome or "unknown"), blocks.named(call.error_type or "-")
+        return blocks.named(call.name), blocks.milliseconds(took_ms), outcome, error
+
+    calls = turn.tool_calls
+    head = ("Tool", "ms", "Outcome", "Error")
+    return Table(head=head, rows=tuple(map(row, calls[:MAX_ROWS])), left_out=max(0, len(calls) - MAX_ROWS))
