@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from agentnet_otel._version import __version__
 from agentnet_otel.core.assembler import QUIET_NS, Counts
+from agentnet_otel.core.observations import observation_of
 from agentnet_otel.core.regression import Comparison
 from agentnet_otel.core.running_verdicts import RunningVerdicts
 from agentnet_otel.core.statistics import MIN_MEAN_N
 from agentnet_otel.core.thresholds import ThresholdTable, Verdict
-from agentnet_otel.core.trace_window import row_window
+from agentnet_otel.core.trace_window import row_window, whole_window
 from agentnet_otel.core.turn_row import TurnRow, end_of_row, observation_of_row
 from agentnet_otel.core.verdicts import Judgement, worst
 from agentnet_otel.demo.plan import SPANS_FILE, DemoSource
@@ -318,16 +319,23 @@ def check(
     before = None if baseline is None else Baseline.load(baseline)
     running, kept = RunningVerdicts(table), BaselineBuilder()
     with console.progress("reading spans", quiet=quiet) as tick, _collecting_seldom():
-        stream: TurnStream[TurnRow] | SharedTurns
-        if _shares(sources, jobs, quiet=quiet):
+        stream: TurnStream[TurnRow] | TurnStream[Turn] | SharedTurns
+        if table.models:  # rows do not tell which of its models a turn is taken for
+            if jobs > 1 and not quiet:
+                _tell("--jobs does not go with limits of models; one process reads")
+            stream = TurnStream(sources, whole_window(group_calls=group_calls, prices=installed()), tick)
+        elif _shares(sources, jobs, quiet=quiet):
             stream = SharedTurns(sources, jobs, tick, group_calls=group_calls)
         else:
             stream = TurnStream(sources, row_window(group_calls=group_calls, prices=installed()), tick)
-        for line_or_row in stream.in_order():
-            row = row_in(line_or_row) if isinstance(line_or_row, bytes) else line_or_row
-            seen = observation_of_row(row)
+        for told in stream.in_order():
+            if isinstance(told, Turn):
+                seen, models, end_ns = observation_of(told), told.models, told.end_ns
+            else:
+                row = row_in(told) if isinstance(told, bytes) else told
+                seen, models, end_ns = observation_of_row(row), row.models, end_of_row(row)
             running.add(seen)
-            kept.add(seen, row.models, end_of_row(row))
+            kept.add(seen, models, end_ns)
     _tell_reading(stream, quiet=quiet)
     verdicts = running.judgements()
     now = kept.built(environment=stream.environment)

@@ -11,9 +11,13 @@ NANOS_PER_MS: Final = 1_000_000
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """One turn; None is unknown. ``tokens``: input and output. Turns of one ``session`` are correlated."""
+    """One turn; None is unknown. ``tokens``: input and output. Turns of one ``session`` are correlated.
+
+    ``model``: the one with most output tokens.
+    """
 
     agent: str | None = None
+    model: str | None = None
     latency_ms: float | None = None
     outcome: Outcome | None = None
     tokens: float | None = None
@@ -31,6 +35,7 @@ def observation_of(turn: Turn) -> Observation:
     """What a turn tells."""
     return Observation(
         agent=turn.agent,
+        model=turn.model,
         latency_ms=turn.duration_ns / NANOS_PER_MS,
         outcome=turn.outcome,
         tokens=turn.tokens.total if turn.tokens.known else None,

@@ -8,7 +8,7 @@ sessions does.
 
 import zlib
 from array import array
-from collections.abc import Hashable
+from collections.abc import Container, Hashable
 from itertools import count
 from typing import Final
 
@@ -16,8 +16,10 @@ from agentnet_otel.core.observations import Observation
 from agentnet_otel.core.statistics import interval_of_sums
 from agentnet_otel.core.thresholds import Metric, ThresholdTable
 from agentnet_otel.core.verdicts import (
+    ALL,
     Judgement,
     Measured,
+    Whose,
     judge_measured,
     judge_observations,
     latency_measured,
@@ -39,6 +41,7 @@ class RunningVerdicts:
         self._held: list[Observation] = []
         self._all = _Figures()
         self._of_agents = {agent: _Figures() for agent in table.agents}
+        self._of_models = {model: _Figures() for model in table.models}
 
     def add(self, seen: Observation) -> None:
         """Take a turn in."""
@@ -56,19 +59,23 @@ class RunningVerdicts:
         """The verdict table, as `verdicts.judge` gives it."""
         if self.turns <= self._limit:
             return judge_observations(self._held, self._table)
-        measured: dict[str | None, dict[Metric, Measured]] = {None: self._all.measured()}
+        measured: dict[Whose, dict[Metric, Measured]] = {ALL: self._all.measured()}
         for agent, figures in self._of_agents.items():
-            measured[agent] = figures.measured()
+            measured[agent, None] = figures.measured()
+        for model, figures in self._of_models.items():
+            measured[None, model] = figures.measured()
         return judge_measured(measured, self._table)
 
     def _count(self, seen: Observation) -> None:
         self._all.add(seen)
         if self._of_agents and seen.agent in self._of_agents:
             self._of_agents[seen.agent].add(seen)
+        if self._of_models and seen.model in self._of_models:
+            self._of_models[seen.model].add(seen, self._table.agents.get(seen.agent or "", {}))
 
 
 class _Figures:
-    """What is kept of the turns of one agent, or of all."""
+    """What is kept of the turns of one agent, of one model, or of all."""
 
     def __init__(self) -> None:
         self._latencies_ms = array("d")
@@ -77,16 +84,17 @@ class _Figures:
         self._efficiency = _GroupedMean()
         self._cost = _GroupedMean()
 
-    def add(self, seen: Observation) -> None:
-        if seen.latency_ms is not None:
+    def add(self, seen: Observation, but: Container[Metric] = ()) -> None:
+        """Take a turn in, ``but`` not for metrics that it is judged by elsewhere."""
+        if seen.latency_ms is not None and Metric.TURN_LATENCY not in but:
             self._latencies_ms.append(seen.latency_ms)
         failed = seen.failed
-        if failed is not None:
+        if failed is not None and Metric.SUCCESS_RATE not in but:
             self._counted += 1
             self._good += not failed
-        if seen.efficiency is not None:
+        if seen.efficiency is not None and Metric.TOKEN_EFFICIENCY not in but:
             self._efficiency.add(seen.efficiency, seen.session)
-        if seen.cost_usd is not None:
+        if seen.cost_usd is not None and Metric.COST_PER_TURN not in but:
             self._cost.add(seen.cost_usd, seen.session)
 
     def measured(self) -> dict[Metric, Measured]:

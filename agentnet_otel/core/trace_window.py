@@ -261,3 +261,12 @@ class _Told:
 def row_window(*, group_calls: bool = False, prices: PriceBook | None = None) -> TraceWindow[TurnRow]:
     """A window that tells rows, by the short way where there is one."""
     return TraceWindow(row_of, rows_of_trace, group_calls=group_calls, prices=prices)
+
+
+def whole_window(*, group_calls: bool = False, prices: PriceBook | None = None) -> TraceWindow[Turn]:
+    """A window that tells turns as they are."""
+    return TraceWindow(_as_it_is, group_calls=group_calls, prices=prices)
+
+
+def _as_it_is(turn: Turn) -> Turn:
+    return turn

@@ -1,6 +1,6 @@
 """Judging turns by the thresholds: value, interval, verdict, and whether there were enough turns to say so."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,23 +19,37 @@ from agentnet_otel.model import Outcome, Turn
 
 LATENCY_QUANTILE: Final = 0.95
 _PERCENT: Final = 100.0
+Whose = tuple[str | None, str | None]
+"""Whose turns a row is over: of an agent, of a model, or with neither of all."""
+ALL: Final[Whose] = (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """One row of the verdict table, in the unit of its threshold. ``agent`` None: all turns.
+    """One row of the verdict table, in the unit of its threshold: over all turns, those of an agent, or of a model.
 
     ``n``: values that it rests on; ``needed``: how many it should. ``limit_inside``: the interval holds a limit, so
     that more turns could change the verdict.
     """
 
     threshold: Threshold
-    agent: str | None
+    agent: str | None = None
+    model: str | None = None
     value: float | None
     interval: Interval | None
     n: int
     needed: int
     verdict: Verdict
+
+    @property
+    def of_all(self) -> bool:
+        """Whether it is over all turns."""
+        return self.agent is None and self.model is None
+
+    @property
+    def owner(self) -> str:
+        """The agent or the model that it is over; empty for all turns."""
+        return self.agent or self.model or ""
 
     @property
     def sufficient(self) -> bool:
@@ -62,29 +76,45 @@ class Measured:
 
 
 def judge(turns: Sequence[Turn], table: ThresholdTable) -> tuple[Judgement, ...]:
-    """The verdict table: a row a metric over all turns, then the rows of agents that have limits of their own."""
+    """The verdict table: a row a metric over all turns, then those of agents and of models with limits of their own.
+
+    An agent's own limits go before those of a model: its turns are not judged again as those of their models.
+    """
     return judge_observations([observation_of(turn) for turn in turns], table)
 
 
-def judge_measured(
-    measured: Mapping[str | None, Mapping[Metric, Measured]], table: ThresholdTable
-) -> tuple[Judgement, ...]:
-    """As `judge`, of figures that were measured before: by agent, and under None over all turns."""
-    rows = [_judged(metric, measured[None][metric], table, None) for metric in Metric]
-    for agent, own in sorted(table.agents.items()):
-        rows.extend(_judged(metric, measured[agent][metric], table, agent) for metric in Metric if metric in own)
-    return tuple(rows)
+def judge_measured(measured: Mapping[Whose, Mapping[Metric, Measured]], table: ThresholdTable) -> tuple[Judgement, ...]:
+    """As `judge`, of figures that were measured before."""
+    return tuple(_judged(metric, measured[whose][metric], table, whose) for whose, metric in _rows(table))
 
 
 def judge_observations(
     observations: Sequence[Observation], table: ThresholdTable, told: Mapping[Metric, Measured] | None = None
 ) -> tuple[Judgement, ...]:
     """As `judge`, whatever the observations are of. ``told``: figures over all turns that are known otherwise."""
-    rows = [_row(metric, observations, table, None, (told or {}).get(metric)) for metric in Metric]
-    for agent, own in sorted(table.agents.items()):
-        theirs = [observation for observation in observations if observation.agent == agent]
-        rows.extend(_row(metric, theirs, table, agent) for metric in Metric if metric in own)
+    rows = []
+    for whose, metric in _rows(table):
+        measured = (told or {}).get(metric) if whose == ALL else None
+        theirs = [observation for observation in observations if judged_for(observation, whose, metric, table)]
+        rows.append(_judged(metric, measured or _MEASURES[metric](theirs), table, whose))
     return tuple(rows)
+
+
+def _rows(table: ThresholdTable) -> Iterator[tuple[Whose, Metric]]:
+    """Whose figures are judged, and which, in the order of the table."""
+    yield from ((ALL, metric) for metric in Metric)
+    for agent, own in sorted(table.agents.items()):
+        yield from (((agent, None), metric) for metric in Metric if metric in own)
+    for model, own in sorted(table.models.items()):
+        yield from (((None, model), metric) for metric in Metric if metric in own)
+
+
+def judged_for(seen: Observation, whose: Whose, metric: Metric, table: ThresholdTable) -> bool:
+    """Whether a turn counts in a row."""
+    agent, model = whose
+    if agent is not None:
+        return seen.agent == agent
+    return model is None or (seen.model == model and metric not in table.agents.get(seen.agent or "", {}))
 
 
 def worst(judgements: Sequence[Judgement]) -> Verdict:
@@ -105,21 +135,13 @@ def latencies_ms(turns: Sequence[Turn]) -> list[float]:
     return sorted(turn.duration_ns / NANOS_PER_MS for turn in turns)
 
 
-def _row(
-    metric: Metric,
-    observations: Sequence[Observation],
-    table: ThresholdTable,
-    agent: str | None,
-    told: Measured | None = None,
-) -> Judgement:
-    return _judged(metric, _MEASURES[metric](observations) if told is None else told, table, agent)
-
-
-def _judged(metric: Metric, measured: Measured, table: ThresholdTable, agent: str | None) -> Judgement:
-    threshold = table.of(metric, agent)
+def _judged(metric: Metric, measured: Measured, table: ThresholdTable, whose: Whose) -> Judgement:
+    agent, model = whose
+    threshold = table.of(metric, agent, model)
     return Judgement(
         threshold=threshold,
         agent=agent,
+        model=model,
         value=measured.value,
         interval=measured.interval,
         n=measured.n,

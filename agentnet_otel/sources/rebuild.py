@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 from agentnet_otel.core.assembler import Counts, newest_revisions
 from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.ending_order import EndingOrder
-from agentnet_otel.core.trace_window import TraceWindow
+from agentnet_otel.core.trace_window import TraceWindow, whole_window
 from agentnet_otel.core.turn_row import EndingKey, ending_key
 from agentnet_otel.errors import BackendError, InputError
 from agentnet_otel.model import Turn
@@ -144,7 +144,7 @@ def rebuild(
 
     ``prices`` are for calls whose cost no span tells. All turns are held; a `TurnStream` of rows needs less.
     """
-    window = TraceWindow(_itself, group_calls=group_calls, prices=prices)
+    window = whole_window(group_calls=group_calls, prices=prices)
     stream = TurnStream(sources, window, tick, with_origins=True)
     turns = list(stream.in_order())
     return Rebuilt(
@@ -155,10 +155,6 @@ def rebuild(
         out_of_order=stream.out_of_order,
         origins=stream.origins,
     )
-
-
-def _itself(turn: Turn) -> Turn:
-    return turn
 
 
 def is_store(source: str | Path) -> bool:

@@ -80,7 +80,7 @@ def shell():
     return run
 
 
-def span(number, *, agent, ms, outcome="success"):
+def span(number, *, agent, ms, outcome="success", **more):
     """The own span of a turn, as OTLP JSON."""
     start_ns = EPOCH_NS + number * 1_000_000_000
     attributes = {
@@ -88,6 +88,7 @@ def span(number, *, agent, ms, outcome="success"):
         "gen_ai.agent.name": agent,
         "agentnet.turn.id": f"turn-{number}",
         "agentnet.turn.outcome": outcome,
+        **more,
     }
     return {
         "traceId": f"{number + 1:032x}",
@@ -103,11 +104,11 @@ def span(number, *, agent, ms, outcome="success"):
 def spans_file(tmp_path):
     """Writes a file of turns, a line each; its path."""
 
-    def write(turns=100, *, name="spans.jsonl", ms=100.0, outcome="success", agents=AGENTS):
+    def write(turns=100, *, name="spans.jsonl", ms=100.0, outcome="success", agents=AGENTS, more=None):
         lines = [
             {"scopeSpans": [{"scope": {"name": "agentnet_otel"}, "spans": [found]}]}
             for number in range(turns)
-            for found in [span(number, agent=agents[number % len(agents)], ms=ms, outcome=outcome)]
+            for found in [span(number, agent=agents[number % len(agents)], ms=ms, outcome=outcome, **(more or {}))]
         ]
         path = tmp_path / name
         path.write_text("".join(json.dumps({"resourceSpans": [line]}) + "\n" for line in lines))

@@ -231,6 +231,23 @@ def test_check_with_limits_of_one_agent(cli, spans_file, tmp_path):
     assert "Turn latency (p95): critic" in done.stdout
 
 
+def test_limits_of_one_model_hold_wherever_turns_are_judged(cli, spans_file, tmp_path):
+    """They are a row of their own in `check`, however it tells, and in `report`, and decide; also with jobs."""
+    path = spans_file(100, more={"gen_ai.request.model": "m-1"})
+    model, junit, limits = "m-1", tmp_path / "junit.xml", tmp_path / "limits.yaml"
+    limits.write_text(f"models:\n  {model}:\n    turn_latency: {{recommended: 10, critical: 50}}\n")
+    done = cli("check", path, "--thresholds", limits, "--junit", junit)
+    assert done.returncode == 10
+    assert f"Turn latency (p95): model {model}" in done.stdout
+    assert f"Turn latency (p95): model {model}" in junit.read_text()
+    row = json.loads(cli("check", path, "--thresholds", limits, "--json").stdout)["verdicts"][4]
+    assert (row["agent"], row["model"], row["verdict"], row["n"]) == (None, model, "FAIL", 100)
+    assert f"Turn latency (p95): model {model}" in cli("report", path, "--thresholds", limits).stdout
+    jobs = cli("check", path, "--thresholds", limits, "--jobs", "2")
+    assert (jobs.returncode, jobs.stdout) == (10, done.stdout)
+    assert "--jobs does not go with limits of models" in jobs.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -18,6 +18,7 @@ def observations(n):
     return [
         Observation(
             agent=f"a{place % 2}",
+            model=(None, "small", "large")[place % 3],
             latency_ms=draw.lognormvariate(6, 0.4),
             outcome=draw.choices([Outcome.SUCCESS, Outcome.ERROR, Outcome.CANCELLED], [90, 8, 2])[0],
             tokens=100.0,
@@ -30,9 +31,10 @@ def observations(n):
 
 
 def table():
-    """The limits, with one of an agent's own."""
+    """The limits, with one of an agent's own, and some of a model's own."""
     limit = replace(ThresholdTable().of(Metric.TURN_LATENCY), recommended=500.0, critical=900.0)
-    return ThresholdTable(agents={"a1": {Metric.TURN_LATENCY: limit}})
+    theirs = {metric: ThresholdTable().of(metric) for metric in Metric}
+    return ThresholdTable(agents={"a1": {Metric.TURN_LATENCY: limit}}, models={"large": theirs})
 
 
 def judged(turns, **limits):
@@ -55,9 +57,10 @@ def test_many_turns_come_to_the_same_values_and_verdicts():
     """Beyond the bound values, numbers and verdicts are equal, and intervals of means nearly as wide."""
     turns = observations(20_000)
     exact, running = judge_observations(turns, table()), judged(turns, exact_turns=100)
-    assert len(exact) == len(running) == 5
+    assert len(exact) == len(running) == 9
     for one, other in zip(exact, running, strict=True):
-        assert (one.threshold, one.agent, one.n, one.needed) == (other.threshold, other.agent, other.n, other.needed)
+        assert (one.threshold, one.agent, one.model) == (other.threshold, other.agent, other.model)
+        assert (one.n, one.needed) == (other.n, other.needed)
         assert other.value == pytest.approx(one.value, rel=1e-9)
         assert other.verdict is one.verdict
         width = one.interval.high - one.interval.low

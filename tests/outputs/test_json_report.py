@@ -46,6 +46,7 @@ KEYS = {
             "metric",
             "label",
             "agent",
+            "model",
             "unit",
             "value",
             "interval",

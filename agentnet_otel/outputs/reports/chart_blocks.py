@@ -26,7 +26,7 @@ def latency_charts(report: ReportContent, latency: LatencySummary) -> Iterator[C
 
 def latency_limits(report: ReportContent) -> tuple[charts.Limit, ...]:
     """The limits that the p95 of all turns is judged by."""
-    row = next((r for r in report.verdicts if r.threshold.metric is Metric.TURN_LATENCY and r.agent is None), None)
+    row = next((r for r in report.verdicts if r.threshold.metric is Metric.TURN_LATENCY and r.of_all), None)
     if row is None:
         return ()
     return tuple(

@@ -54,6 +54,11 @@ def named(turn: Turn, value: str, trace_url: str | None) -> NamedTurn:
     )
 
 
+def _any(turn: Turn) -> bool:
+    del turn
+    return True
+
+
 class TurnsToSee:
     """Picks the turns that a finding names."""
 
@@ -62,25 +67,28 @@ class TurnsToSee:
         self._trace_url = trace_url
 
     def of_limit(self, row: Judgement) -> tuple[NamedTurn, ...]:
-        """Those that are worst by the metric, of the agent that is judged."""
-        agent = row.agent
+        """Those that are worst by the metric, of the agent or the model that is judged."""
+
+        def counts(turn: Turn) -> bool:
+            return row.agent in {None, turn.agent} and row.model in {None, turn.model}
+
         match row.threshold.metric:
             case Metric.TURN_LATENCY:
-                return self.slowest(agent)
+                return self.slowest(counts)
             case Metric.SUCCESS_RATE:
-                return self.failed(agent)
+                return self.failed(counts)
             case Metric.TOKEN_EFFICIENCY:
-                return self._most(lambda turn: _negated(turn.efficiency), lambda v: decimals(-v), agent)
+                return self._most(lambda turn: _negated(turn.efficiency), lambda v: decimals(-v), counts)
             case Metric.COST_PER_TURN:
-                return self._most(lambda turn: turn.cost_usd, usd, agent)
+                return self._most(lambda turn: turn.cost_usd, usd, counts)
 
-    def slowest(self, agent: str | None = None) -> tuple[NamedTurn, ...]:
-        """The slowest turns, of an agent or of all."""
-        return self._most(lambda turn: turn.duration_ns / NANOS_PER_MS, _ms, agent)
+    def slowest(self, counts: Callable[[Turn], bool] = _any) -> tuple[NamedTurn, ...]:
+        """The slowest turns of those that count."""
+        return self._most(lambda turn: turn.duration_ns / NANOS_PER_MS, _ms, counts)
 
-    def failed(self, agent: str | None = None) -> tuple[NamedTurn, ...]:
-        """The newest turns that failed."""
-        found = [turn for turn in self._turns if turn.outcome.failed and agent in {None, turn.agent}][-NAMED_TURNS:]
+    def failed(self, counts: Callable[[Turn], bool] = _any) -> tuple[NamedTurn, ...]:
+        """The newest turns that failed, of those that count."""
+        found = [turn for turn in self._turns if turn.outcome.failed and counts(turn)][-NAMED_TURNS:]
         return tuple(named(turn, turn.error_type or turn.outcome.value, self._trace_url) for turn in reversed(found))
 
     def failing_tool(self, tool: str) -> tuple[NamedTurn, ...]:
@@ -106,13 +114,16 @@ class TurnsToSee:
         return self._most(lambda turn: turn.component_self_ns.get(member, 0) / NANOS_PER_MS, _ms)
 
     def _most(
-        self, value: Callable[[Turn], float | None], text: Callable[[float], str], agent: str | None = None
+        self,
+        value: Callable[[Turn], float | None],
+        text: Callable[[float], str],
+        counts: Callable[[Turn], bool] = _any,
     ) -> tuple[NamedTurn, ...]:
         """The turns with the largest values; equal ones in order of the turns."""
         known = (
             (-amount, place)
             for place, turn in enumerate(self._turns)
-            if (agent is None or turn.agent == agent) and (amount := value(turn)) is not None
+            if counts(turn) and (amount := value(turn)) is not None
         )
         return tuple(
             named(self._turns[place], text(-negative), self._trace_url)

@@ -74,13 +74,13 @@ def findings_of(
     }
     failed = [row for row in verdicts if row.verdict is Verdict.FAIL]
     warned = [row for row in verdicts if row.verdict is Verdict.WARN]
-    told = {row.threshold.metric for row in (*failed, *warned) if row.agent is None}
+    told = {row.threshold.metric for row in (*failed, *warned) if row.of_all}
     found = [
         *(_on_limit(row, reasons, see) for row in failed),
         *(Finding(text=text, n=n, turns=see.failed()) for text in _failures(turns) if Metric.SUCCESS_RATE not in told),
         *(_on_limit(row, reasons, see) for row in warned),
         *(
-            Finding(text=text, n=agents[0].turns, turns=see.slowest(agents[0].agent))
+            Finding(text=text, n=agents[0].turns, turns=see.slowest(lambda turn: turn.agent == agents[0].agent))
             for text in _slow_agent(agents)
             if Metric.TURN_LATENCY not in told
         ),
@@ -108,7 +108,7 @@ def _on_limit(row: Judgement, reasons: Mapping[Metric, Sequence[str]], see: Turn
 
 def _with_reason(row: Judgement, reasons: Mapping[Metric, Sequence[str]]) -> str:
     """What is judged, and for all turns together where it comes from."""
-    own = reasons.get(row.threshold.metric, ()) if row.agent is None else ()
+    own = reasons.get(row.threshold.metric, ()) if row.of_all else ()
     return " ".join((_passed_limit(row), *own))
 
 
@@ -138,7 +138,7 @@ def by_priority(found: Sequence[Recommendation]) -> tuple[Recommendation, ...]:
 
 def _passed_limit(row: Judgement) -> str:
     threshold = row.threshold
-    who = "" if row.agent is None else f" of {shortened(row.agent)}"
+    who = f" of {shortened(row.owner)}" if row.owner else ""
     critical = row.verdict is Verdict.FAIL
     limit = threshold.critical if critical else threshold.recommended
     name = "critical" if critical else "recommended"
@@ -225,7 +225,7 @@ def _on_limits(verdicts: Sequence[Judgement], components: Sequence[ComponentRow]
                 Recommendation(
                     category=category,
                     priority=priority,
-                    title=title if row.agent is None else f"{title}: {shortened(row.agent)}",
+                    title=f"{title}: {shortened(row.owner)}" if row.owner else title,
                     description=_passed_limit(row),
                     action=action,
                 )
@@ -235,7 +235,7 @@ def _on_limits(verdicts: Sequence[Judgement], components: Sequence[ComponentRow]
 
 def _on_quality(verdicts: Sequence[Judgement], turns: Sequence[Turn]) -> list[Recommendation]:
     """Where nobody evaluates answers, long prompts may put the documented limit out of reach; the figures tell."""
-    row = next(row for row in verdicts if row.threshold.metric is Metric.TOKEN_EFFICIENCY and row.agent is None)
+    row = next(row for row in verdicts if row.threshold.metric is Metric.TOKEN_EFFICIENCY and row.of_all)
     unrated = [t for t in turns if t.efficiency is not None and t.quality_source is not QualitySource.EVALUATED]
     if row.verdict not in {Verdict.FAIL, Verdict.WARN} or not unrated:
         return []

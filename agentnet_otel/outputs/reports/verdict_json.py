@@ -12,6 +12,7 @@ def verdict_object(row: Judgement) -> dict[str, Any]:
         "metric": row.threshold.metric.value,
         "label": label_text(row),
         "agent": row.agent,
+        "model": row.model,
         "unit": row.threshold.unit,
         "value": row.value,
         "interval": row.interval,

@@ -79,7 +79,9 @@ def insufficient_text(n: int, needed: int) -> str:
 
 def label_text(row: Judgement) -> str:
     """What a row is about."""
-    return row.threshold.label if row.agent is None else f"{row.threshold.label}: {row.agent}"
+    if row.of_all:
+        return row.threshold.label
+    return f"{row.threshold.label}: {row.agent if row.model is None else f'model {row.model}'}"
 
 
 def percent(share: float | None) -> str:
