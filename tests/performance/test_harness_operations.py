@@ -395,7 +395,7 @@ def test_a_coroutine_that_takes_too_long_is_cancelled():
     assert len(cancelled) == 2
     assert result.error_details[0] == "Iteration 0 failed: timed out after 0.05 s"
     assert {sample.outcome for sample in result.samples} == {Outcome.TIMEOUT}
-    assert 50 <= result.individual_results[0]["duration_ms"] < 1000
+    assert 40 <= result.individual_results[0]["duration_ms"] < 1000  # its clock starts a little after the limit's
     assert [turn.outcome for turn in result.turns] == [Outcome.TIMEOUT] * 2
 
 
