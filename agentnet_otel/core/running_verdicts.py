@@ -71,7 +71,7 @@ class RunningVerdicts:
         if self._of_agents and seen.agent in self._of_agents:
             self._of_agents[seen.agent].add(seen)
         if self._of_models and seen.model in self._of_models:
-            self._of_models[seen.model].add(seen, self._table.agents.get(seen.agent or "", {}))
+            self._of_models[seen.model].add(seen, self._table.own_of(seen.agent))
 
 
 class _Figures:

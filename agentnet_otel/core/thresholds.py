@@ -101,9 +101,13 @@ class ThresholdTable:
     agents: Mapping[str, Mapping[Metric, Threshold]] = field(default_factory=dict)
     models: Mapping[str, Mapping[Metric, Threshold]] = field(default_factory=dict)
 
+    def own_of(self, agent: str | None) -> Mapping[Metric, Threshold]:
+        """An agent's own limits, which go before those of a model."""
+        return {} if agent is None else self.agents.get(agent, {})
+
     def of(self, metric: Metric, agent: str | None = None, model: str | None = None) -> Threshold:
         """The limits of a metric: the agent's own, else the model's own, else those of all."""
-        own = self.agents.get(agent, {}) if agent is not None else {}
+        own = self.own_of(agent)
         theirs = self.models.get(model, {}) if model is not None else {}
         return own.get(metric) or theirs.get(metric) or self.default[metric]
 

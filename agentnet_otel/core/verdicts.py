@@ -95,8 +95,11 @@ def judge_observations(
     rows = []
     for whose, metric in _rows(table):
         measured = (told or {}).get(metric) if whose == ALL else None
-        theirs = [observation for observation in observations if judged_for(observation, whose, metric, table)]
-        rows.append(_judged(metric, measured or _MEASURES[metric](theirs), table, whose))
+        if measured is None:
+            all_of_them = whose == ALL
+            theirs = observations if all_of_them else [o for o in observations if _counts(o, whose, metric, table)]
+            measured = _MEASURES[metric](theirs)
+        rows.append(_judged(metric, measured, table, whose))
     return tuple(rows)
 
 
@@ -109,12 +112,12 @@ def _rows(table: ThresholdTable) -> Iterator[tuple[Whose, Metric]]:
         yield from (((None, model), metric) for metric in Metric if metric in own)
 
 
-def judged_for(seen: Observation, whose: Whose, metric: Metric, table: ThresholdTable) -> bool:
-    """Whether a turn counts in a row."""
+def _counts(seen: Observation, whose: Whose, metric: Metric, table: ThresholdTable) -> bool:
+    """Whether a turn counts in the row of an agent or a model."""
     agent, model = whose
     if agent is not None:
         return seen.agent == agent
-    return model is None or (seen.model == model and metric not in table.agents.get(seen.agent or "", {}))
+    return seen.model == model and metric not in table.own_of(seen.agent)
 
 
 def worst(judgements: Sequence[Judgement]) -> Verdict:

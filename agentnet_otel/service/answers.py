@@ -3,6 +3,12 @@
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Final
+
+from agentnet_otel.errors import ConfigurationError
+
+MAX_NUMBER: Final = 2**63 - 1
+"""The highest place that there can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +39,18 @@ def page_answer(page: str, policy: str, status: int = 200) -> Answer:
     """A page for a browser. ``policy``: what it may run, which is the script whose hash stands there, and no other."""
     headers = {"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"}
     return Answer(status=status, body=page.encode(), content_type="text/html; charset=utf-8", headers=headers)
+
+
+def whole_number(query: Query, name: str, default: int, most: int) -> int:
+    """A parameter that is a whole number.
+
+    Raises:
+        ConfigurationError: it is none, or too large.
+    """
+    text = query.parameters.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdecimal() or not int(text) <= most:
+        message = f"{name}={text!r} is not a whole number from 0 to {most}"
+        raise ConfigurationError(message)
+    return int(text)

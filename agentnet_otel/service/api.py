@@ -11,7 +11,7 @@ from agentnet_otel.outputs.prometheus import PrometheusEndpoint
 from agentnet_otel.outputs.reports.formats import RENDERERS, render
 from agentnet_otel.outputs.reports.html_report import POLICY
 from agentnet_otel.outputs.turn_rows import turn_line
-from agentnet_otel.service.answers import Answer, Query, page_answer, text_answer
+from agentnet_otel.service.answers import MAX_NUMBER, Answer, Query, page_answer, text_answer, whole_number
 from agentnet_otel.sources.store.turn_store import TurnStore
 from agentnet_otel.wiring.reporting import make_report
 
@@ -56,8 +56,8 @@ class Api:
     def turns(self, query: Query) -> Answer:
         """One JSON object a line for each turn, in the order of arrival, after a cursor."""
         try:
-            limit = _number(query, "limit", DEFAULT_LIMIT, MAX_LIMIT)
-            cursor = _number(query, "cursor", 0, 2**63 - 1)
+            limit = whole_number(query, "limit", DEFAULT_LIMIT, MAX_LIMIT)
+            cursor = whole_number(query, "cursor", 0, MAX_NUMBER)
         except ConfigurationError as error:
             return text_answer(_BAD_REQUEST, str(error))
         store = self._open_turns()
@@ -114,13 +114,3 @@ class Api:
         if trouble is not None:
             return text_answer(_UNAVAILABLE, f"not ready: {trouble}")
         return text_answer(200, f"ready; {self._standing()}")
-
-
-def _number(query: Query, name: str, default: int, most: int) -> int:
-    text = query.parameters.get(name)
-    if text is None:
-        return default
-    if not text.isascii() or not text.isdecimal() or not int(text) <= most:
-        message = f"{name}={text!r} is not a whole number from 0 to {most}"
-        raise ConfigurationError(message)
-    return int(text)

@@ -110,13 +110,11 @@ def reader_app(
     streams = _Streams()
     routes = [Route(path, _guarded(_paged(page), access)) for path, page in pages.items()]
     routes += [Route(path, _guarded(_paged(page), Access())) for path, page in open_pages.items()]
+    for_browsers = {path: _paged(page) for path, page in browser_pages.items()}
+    for_browsers |= {path: streams.telling(latest) for path, latest in events.items()}
     routes += [
-        Route(path, _named_rightly(_guarded(_paged(page), access, _ASK_USER), access))
-        for path, page in browser_pages.items()
-    ]
-    routes += [
-        Route(path, _named_rightly(_guarded(streams.telling(latest), access, _ASK_USER), access))
-        for path, latest in events.items()
+        Route(path, _named_rightly(_guarded(handler, access, _ASK_USER), access))
+        for path, handler in for_browsers.items()
     ]
     app = Starlette(routes=routes)
     app.state.ending = False

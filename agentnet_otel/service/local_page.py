@@ -2,15 +2,17 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.core.verdicts import Judgement, judge
+from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.model import Outcome, Turn
 from agentnet_otel.outputs.local_page.frame import LIST_PATH, POLICY, TURN_PATH
 from agentnet_otel.outputs.local_page.turn_list import TurnFilter, TurnList, min_ms_of, turn_list_page
 from agentnet_otel.outputs.local_page.turn_page import missing_page, turn_page
-from agentnet_otel.service.answers import Answer, Query, page_answer, text_answer
+from agentnet_otel.service.answers import MAX_NUMBER, Answer, Query, page_answer, text_answer, whole_number
 from agentnet_otel.sources.store.turn_store import StoredTurn
 
 PAGE_TURNS: Final = 100
@@ -23,7 +25,6 @@ NAMED_AGENTS: Final = 200
 """Agents to choose from."""
 
 _BATCH: Final = 1000
-_MOST: Final = 2**63 - 1
 _BAD_REQUEST, _NOT_FOUND = 400, 404
 
 
@@ -41,6 +42,16 @@ class Turns(Protocol):
 
     def close(self) -> None:
         """It is no longer needed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """The verdicts on the newest turns, as they were at a place: on how many, and whose they are."""
+
+    last: int
+    verdicts: Sequence[Judgement]
+    turns: int
+    agents: Sequence[str]
 
 
 class LocalPage:
@@ -63,7 +74,8 @@ class LocalPage:
         self._trace_url = trace_url
         self._live = live
         self._note = note
-        self._judged = _Judged()
+        self._lock = threading.Lock()
+        self._newest: _Judged | None = None
 
     def pages(self) -> Mapping[str, Callable[[Query], Answer]]:
         """The pages by path."""
@@ -73,13 +85,13 @@ class LocalPage:
         """The newest turns, or those before a place, of those that are wanted."""
         try:
             wanted = _filter_of(query.parameters)
-            before = _place_of(query.parameters.get("before"))
-        except ValueError as error:
+            before = whole_number(query, "before", 0, MAX_NUMBER) if "before" in query.parameters else None
+        except ConfigurationError as error:
             return text_answer(_BAD_REQUEST, str(error))
         turns = self._open_turns()
         try:
             last = turns.last_seq()
-            judged = self._judged.on(turns, last, self._thresholds)
+            judged = self._judged_at(turns, last)
             found, older, looked_through = _page(turns, wanted, before)
         finally:
             turns.close()
@@ -97,6 +109,13 @@ class LocalPage:
             note=self._note,
         )
         return page_answer(turn_list_page(shown), POLICY)
+
+    def _judged_at(self, turns: Turns, last: int) -> _Judged:
+        """Worked out once for all who ask until there is news."""
+        with self._lock:
+            if self._newest is None or self._newest.last != last:
+                self._newest = _judged(turns, last, self._thresholds)
+            return self._newest
 
     def turn(self, query: Query) -> Answer:
         """One turn."""
@@ -120,26 +139,10 @@ class LocalPage:
             turns.close()
 
 
-class _Judged:
-    """The verdicts on the newest turns, worked out once for all who ask until there is news."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._last: int | None = None
-        self.verdicts: Sequence[Judgement] = ()
-        self.turns = 0
-        self.agents: Sequence[str] = ()
-
-    def on(self, turns: Turns, last: int, thresholds: ThresholdTable) -> "_Judged":
-        """As they are at the place of the newest."""
-        with self._lock:
-            if last != self._last:
-                newest = [stored.turn for stored in turns.before(None, JUDGED_TURNS)]
-                self.verdicts = judge(newest, thresholds)
-                self.turns = len(newest)
-                self.agents = sorted({turn.agent for turn in newest})[:NAMED_AGENTS]
-                self._last = last
-            return self
+def _judged(turns: Turns, last: int, thresholds: ThresholdTable) -> _Judged:
+    newest = [stored.turn for stored in turns.before(None, JUDGED_TURNS)]
+    agents = sorted({turn.agent for turn in newest})[:NAMED_AGENTS]
+    return _Judged(last=last, verdicts=judge(newest, thresholds), turns=len(newest), agents=agents)
 
 
 def _page(turns: Turns, wanted: TurnFilter, before: int | None) -> tuple[list[Turn], int | None, int]:
@@ -167,19 +170,10 @@ def _filter_of(parameters: Mapping[str, str]) -> TurnFilter:
     except ValueError:
         allowed = ", ".join(one.value for one in Outcome)
         message = f"outcome={outcome!r} is unknown; allowed are: {allowed}"
-        raise ValueError(message) from None
+        raise ConfigurationError(message) from None
     try:
         least = min_ms_of(min_ms) if min_ms else None
     except ValueError:
         message = f"min_ms={min_ms!r} is no number of milliseconds"
-        raise ValueError(message) from None
+        raise ConfigurationError(message) from None
     return TurnFilter(agent=parameters.get("agent") or None, outcome=named, min_ms=least)
-
-
-def _place_of(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdecimal() or int(text) > _MOST:
-        message = f"before={text!r} is no place"
-        raise ValueError(message)
-    return int(text)

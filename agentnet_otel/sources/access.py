@@ -41,23 +41,13 @@ class Address:
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        number = _number_of(self.host)
+        return self.host == "localhost" if number is None else number.is_loopback
 
     @property
     def is_numeric_or_local(self) -> bool:
         """Whether nobody's name server decides where it leads to."""
-        if self.host == "localhost" or self.host.endswith(".localhost"):
-            return True
-        try:
-            ipaddress.ip_address(self.host)
-        except ValueError:
-            return False
-        return True
+        return self.host == "localhost" or self.host.endswith(".localhost") or _number_of(self.host) is not None
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -124,6 +114,14 @@ def read_access(token_file: Path | None, certificate: Path | None, key: Path | N
         message = f"the token is empty ({token_file or semconv.ENV_TOKEN})"
         raise ConfigurationError(message)
     return Access(token=token, certificate=certificate, key=key)
+
+
+def _number_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is given by, None for a name."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
 
 
 def _password_in(credentials: str) -> bytes:

@@ -7,6 +7,7 @@ from html import escape
 from typing import Final
 from urllib.parse import urlencode
 
+from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.model import Outcome, Turn
 from agentnet_otel.outputs.local_page.frame import EVENTS_PATH, LIST_PATH, TURN_PATH, framed
@@ -16,7 +17,6 @@ from agentnet_otel.outputs.reports.chart_blocks import time_text
 from agentnet_otel.outputs.reports.document import verdicts_table
 from agentnet_otel.outputs.reports.html_report import blocks_html
 
-_NANOS_PER_MS: Final = 1_000_000
 OUTCOME_TONES: Final = {
     Outcome.SUCCESS: Tone.GOOD,
     Outcome.ERROR: Tone.BAD,
@@ -39,7 +39,7 @@ class TurnFilter:
         return (
             (self.agent is None or turn.agent == self.agent)
             and (self.outcome is None or turn.outcome is self.outcome)
-            and (self.min_ms is None or turn.duration_ns >= self.min_ms * _NANOS_PER_MS)
+            and (self.min_ms is None or turn.duration_ns >= self.min_ms * NANOS_PER_MS)
         )
 
     def parameters(self) -> dict[str, str]:
@@ -134,7 +134,7 @@ def _row(turn: Turn) -> tuple[Cell, ...]:
         blocks.named(turn.agent),
         blocks.words(time_text(turn.end_ns)),
         blocks.words(turn.outcome.value, OUTCOME_TONES[turn.outcome]),
-        blocks.milliseconds(turn.duration_ns / _NANOS_PER_MS),
+        blocks.milliseconds(turn.duration_ns / NANOS_PER_MS),
         blocks.count(turn.tokens.total if known else None),
         blocks.usd(turn.cost_usd),
         blocks.named(turn.model) if turn.model else blocks.words(wording.NOT_AVAILABLE),

@@ -1,8 +1,8 @@
 """The page of one turn: where its time went, its tokens and cost, its calls."""
 
 from collections.abc import Iterator
-from typing import Final
 
+from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.model import ModelCall, ToolCall, Turn
 from agentnet_otel.outputs.local_page.frame import LIST_PATH, framed
 from agentnet_otel.outputs.local_page.turn_list import OUTCOME_TONES
@@ -24,8 +24,6 @@ from agentnet_otel.outputs.reports.chart_blocks import time_text, waterfalls_cha
 from agentnet_otel.outputs.reports.html_report import blocks_html, sections_html
 from agentnet_otel.outputs.reports.tables import slow_turns, trace_link
 
-_NANOS_PER_MS: Final = 1_000_000
-
 
 def turn_page(turn: Turn, trace_url: str | None) -> str:
     """The page. ``trace_url``: a template of the trace's address elsewhere."""
@@ -46,7 +44,7 @@ def missing_page(what: str) -> str:
 def _lead(turn: Turn, trace_url: str | None) -> Iterator[Block]:
     facts: list[tuple[str, Cell]] = [
         ("Outcome", blocks.words(turn.outcome.value, OUTCOME_TONES[turn.outcome])),
-        ("Took", blocks.figure(f"{wording.milliseconds(turn.duration_ns / _NANOS_PER_MS)} ms", turn.duration_ns)),
+        ("Took", blocks.figure(f"{wording.milliseconds(turn.duration_ns / NANOS_PER_MS)} ms", turn.duration_ns)),
         ("Began", blocks.words(time_text(turn.start_ns))),
         ("Ended", blocks.words(time_text(turn.end_ns))),
     ]
@@ -104,9 +102,9 @@ def _components(turn: Turn) -> Table:
     rows = [
         (
             blocks.words(component.value),
-            blocks.milliseconds(own_ns / _NANOS_PER_MS),
+            blocks.milliseconds(own_ns / NANOS_PER_MS),
             blocks.percent(own_ns / turn.duration_ns if turn.duration_ns else None),
-            blocks.milliseconds(turn.component_sum_ns.get(component, own_ns) / _NANOS_PER_MS),
+            blocks.milliseconds(turn.component_sum_ns.get(component, own_ns) / NANOS_PER_MS),
             blocks.count(turn.component_counts.get(component)),
         )
         for component, own_ns in turn.component_self_ns.items()
@@ -114,7 +112,7 @@ def _components(turn: Turn) -> Table:
     rest = turn.unattributed_ns
     nothing = blocks.words("-")
     share = blocks.percent(rest / turn.duration_ns if turn.duration_ns else None)
-    rows.append((blocks.words("unattributed"), blocks.milliseconds(rest / _NANOS_PER_MS), share, nothing, nothing))
+    rows.append((blocks.words("unattributed"), blocks.milliseconds(rest / NANOS_PER_MS), share, nothing, nothing))
     return Table(head=("Component", "Self ms", "Of the turn", "Sum ms", "Times"), rows=tuple(rows))
 
 
@@ -155,7 +153,7 @@ def _model_calls(turn: Turn) -> Table:
         model = call.response_model or call.request_model
         return (
             Cell(spans=(name_of(model or wording.NOT_AVAILABLE),)),
-            blocks.milliseconds(call.duration_ns / _NANOS_PER_MS),
+            blocks.milliseconds(call.duration_ns / NANOS_PER_MS),
             blocks.count(call.usage.input),
             blocks.count(call.usage.output),
             blocks.named(call.error_type or "-"),
@@ -168,7 +166,7 @@ def _model_calls(turn: Turn) -> Table:
 
 def _tool_calls(turn: Turn) -> Table:
     def row(call: ToolCall) -> tuple[Cell, ...]:
-        took_ms = None if call.duration_ns is None else call.duration_ns / _NANOS_PER_MS
+        took_ms = None if call.duration_ns is None else call.duration_ns / NANOS_PER_MS
         outcome, error = blocks.named(call.outcome or "unknown"), blocks.named(call.error_type or "-")
         return blocks.named(call.name), blocks.milliseconds(took_ms), outcome, error
 
