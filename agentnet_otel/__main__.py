@@ -25,13 +25,12 @@ def main() -> int:
     _open_closed_streams()
     stopped_by: list[int] = []
 
-    def terminate(number: int, frame: FrameType | None) -> None:
+    def terminate(number: int, _frame: FrameType | None) -> None:
         """Stop as on Ctrl-C, whoever handles that now, so that what was begun is ended and written."""
         stopped_by.append(number)
-        handler = signal.getsignal(signal.SIGINT)
-        if not callable(handler):  # ignored, as for a job in the background
+        if not callable(signal.getsignal(signal.SIGINT)):  # ignored, as for a job in the background
             raise KeyboardInterrupt
-        handler(signal.SIGINT, frame)
+        signal.raise_signal(signal.SIGINT)  # not a call of the handler: an event loop hears of the signal itself
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:

@@ -86,10 +86,10 @@ class DemoEngine:
             await asyncio.sleep(0)
 
 
-def run_framework(turns: int, seed: int, tick: Callable[[], None]) -> None:
+async def run_framework(turns: int, seed: int, tick: Callable[[], None]) -> None:
     """Run ``turns`` turns on AgentNet, in a folder of its own, for it writes where it runs."""
     with _own_folder():
-        asyncio.run(_Workload(turns, seed, tick).run())
+        await _Workload(turns, seed, tick).run()
 
 
 class _Workload:

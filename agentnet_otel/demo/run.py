@@ -1,7 +1,9 @@
 """The demo from end to end: run agents, export their spans, read them back, report. Nothing is taken by a short cut."""
 
 import asyncio
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -45,9 +47,9 @@ def run_demo(source: DemoSource, turns: int, seed: int, folder: Path, tick: Call
     )
     try:
         if used is DemoSource.BUILTIN:
-            asyncio.run(run_builtin(make_plan(turns, seed), tick))
+            _run(run_builtin(make_plan(turns, seed), tick))
         else:
-            run_framework(turns, seed, tick)
+            _run(run_framework(turns, seed, tick))
     finally:
         handle.shutdown()
     report = _report_on(spans)
@@ -60,6 +62,38 @@ def run_demo(source: DemoSource, turns: int, seed: int, folder: Path, tick: Call
             raise _unwritable(path, error) from None
         written.append(path)
     return DemoResult(report=report, files=tuple(written), source=used)
+
+
+def _run(work: Coroutine[None, None, None]) -> None:
+    """Run it to its end. Ctrl-C cancels it between two steps of the loop.
+
+    The handler of asyncio itself cancels in the middle of whatever the loop does just then, which may stumble over it.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came, whatever the work made of being cancelled.
+    """
+    interrupted = False
+
+    async def until_interrupted() -> None:
+        task = asyncio.current_task()
+
+        def interrupt() -> None:
+            nonlocal interrupted
+            interrupted = True
+            if task is not None:
+                task.cancel()
+
+        with suppress(RuntimeError):  # not the main thread, or a platform whose loops know no signals
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
+        await work
+
+    try:
+        asyncio.run(until_interrupted())
+    except asyncio.CancelledError:
+        if not interrupted:
+            raise
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def _used(source: DemoSource) -> DemoSource:

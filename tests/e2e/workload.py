@@ -74,7 +74,7 @@ def main(source, turns, seed):
     if source in PLAIN:
         PLAIN[source](turns)
     elif source == "agentnet":
-        run_framework(turns, seed, lambda: None)
+        asyncio.run(run_framework(turns, seed, lambda: None))
     else:
         asyncio.run(run_builtin(make_plan(turns, seed), lambda: None))
     if not handle.flush(30):
