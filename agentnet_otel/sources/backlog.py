@@ -16,7 +16,9 @@ from typing import Final
 
 import msgspec
 
+from agentnet_otel.core.dialects import Role, kind_of
 from agentnet_otel.sources.captured import CapturedSpan
+from agentnet_otel.sources.gone_turns import GoneTurns
 
 BACKLOG_TURNS: Final = 10_000
 """Ended turns that wait to be looked at."""
@@ -28,6 +30,8 @@ OPEN_SPANS: Final = 100_000
 """Spans that are open; beyond it the oldest is forgotten: nobody seems to end it."""
 SHARE: Final = 32
 """Spans that one span's end counts, and lets go, at most; the rest is left to the next."""
+
+_TURNS: Final = frozenset({Role.TURN, Role.UNNAMED_TURN})
 
 SpanKey = tuple[int, int]
 """Trace id and span id."""
@@ -53,7 +57,7 @@ class Ended(msgspec.Struct, gc=False):
     span: CapturedSpan
     characters: int
     is_turn: bool
-    """Whether it counts as one here: others than we mark some turns in ways that only a rebuild reads."""
+    """Whether spans of its kind are turns, unless its other words, or its place among spans, say otherwise."""
     is_whole: bool = True
     """Whether all that ran in it is here, if it is a turn."""
 
@@ -86,6 +90,7 @@ class Backlog:
         self._turns = 0
         self._characters = 0
         self._gone: list[Gone] = []
+        self._gone_turns = GoneTurns()
         self._horizon = -1
         """The latest start of a span that went."""
         self.dropped_turns = 0
@@ -99,7 +104,7 @@ class Backlog:
     def end(self, key: SpanKey, span: CapturedSpan, now_ns: int) -> None:
         """Note that a span ended; one whose start was not seen began before all others."""
         opened = self._open.get(key) or Opened(0, key, None, None, taken=True)
-        is_turn = span.says_turn if opened.is_turn is None else opened.is_turn
+        is_turn = kind_of(span)[0] in _TURNS if opened.is_turn is None else opened.is_turn
         self._arrived.append(Ended(self._next(), opened, now_ns, span, span.characters, is_turn))
         self._open.pop(key, None)  # last, so that a span is always found somewhere
         if self._lock.acquire(blocking=False):  # else whoever is at work, or the next, does it
@@ -153,7 +158,7 @@ class Backlog:
             end = self._waiting.popleft()
             self._turns -= end.is_turn
             self._characters -= end.characters
-            self.dropped_turns += end.is_turn
+            self.dropped_turns += self._gone_turns.take(end.span, is_turn=end.opened.is_turn)
             self._horizon = max(self._horizon, end.opened.sequence)
             if end.opened.taken:
                 self._gone.append(Gone(end.opened.key))

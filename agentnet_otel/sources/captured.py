@@ -54,9 +54,14 @@ class CapturedSpan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         )
 
     @property
-    def says_turn(self) -> bool:
-        """Whether it says, as the conventions have it, that it is an agent's turn."""
-        return self.attributes.get(semconv.OPERATION_NAME) == semconv.OP_INVOKE_AGENT
+    def failed(self) -> bool:
+        """Whether its status says so."""
+        return self.status is StatusCode.ERROR
+
+    @property
+    def is_outermost(self) -> bool:
+        """Whether no span of this process is around it."""
+        return self.parent is None or self.parent.is_remote
 
     @property
     def characters(self) -> int:

@@ -8,11 +8,16 @@ import make
 import pages
 import pytest
 import scoring
+from opentelemetry.sdk.trace import Event
+from opentelemetry.trace import SpanContext
+from opentelemetry.trace import StatusCode as SdkStatusCode
 
 from agentnet_otel import semconv
 from agentnet_otel.core.assembler import Assembler, newest_revisions
 from agentnet_otel.core.dialects import DIALECTS, dialect_of, is_turn_from_start
 from agentnet_otel.model import LatencyComponent
+from agentnet_otel.sources.backlog import Backlog
+from agentnet_otel.sources.captured import CapturedSpan
 from agentnet_otel.sources.files import read_spans
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import rebuild
@@ -77,6 +82,50 @@ def test_live_turns_are_those_of_the_recording(name):
     """In the process, told of each start and end, the turns of other libraries are the same as from their file."""
     spans = spans_of(name)
     assert [replace(turn, revision=1) for turn in live(spans)] == turns_of(spans)
+
+
+def captured_of(span):
+    """A recorded span as a process would hold it."""
+
+    def context(span_id, *, remote):
+        return SpanContext(int(span.trace_id, 16), int(span_id, 16), remote)
+
+    around = span.parent_span_id
+    return CapturedSpan(
+        context=context(span.span_id, remote=False),
+        parent=context(around, remote=bool(span.parent_is_remote)) if around else None,
+        name=span.name,
+        kind=span.kind.value,
+        start_ns=span.start_ns,
+        end_ns=span.end_ns,
+        status=SdkStatusCode(span.status.value),
+        status_description=span.status_description,
+        attributes=span.attributes,
+        events=[Event(e.name, dict(e.attributes), e.time_ns) for e in span.events],
+        resource=span.resource,
+        scope_name=span.scope_name,
+        scope_version=span.scope_version,
+    )
+
+
+@pytest.mark.parametrize("name", scoring.NAMES)
+def test_turns_that_nobody_looked_at_are_counted_when_they_go(name):
+    """Whoever wrote them: as many as a rebuild would have told, though their spans go unread."""
+    spans = spans_of(name)
+    ids = {(span.trace_id, span.span_id): number for number, span in enumerate(spans)}
+    backlog = Backlog(spans=0)
+    for span in spans:
+        around = span.parent_span_id
+        backlog.start(
+            (int(span.trace_id, 16), int(span.span_id, 16)),
+            int(around, 16) if around else None,
+            is_turn=is_turn_from_start(span.scope_name, span.attributes.get(semconv.OPERATION_NAME)),
+        )
+    inside_first = sorted(spans, key=lambda span: (span.end_ns, -span.start_ns, -ids[span.trace_id, span.span_id]))
+    for span in inside_first:
+        backlog.end((int(span.trace_id, 16), int(span.span_id, 16)), captured_of(span), span.end_ns)
+    backlog.take()
+    assert backlog.dropped_turns == sum(not turn.incomplete for turn in turns_of(spans))
 
 
 @pytest.mark.parametrize("name", scoring.NAMES)

@@ -222,3 +222,19 @@ def test_a_signal_handler_may_look(program):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert {turn.spans for turn in program.source.turns()} == {4}
+
+
+def test_workflows_that_wait_to_be_counted_are_bounded():
+    """Those of a trace whose outermost span does not end are counted all the same, and each once."""
+    program = Program(LiveSource())
+    program.source._backlog = backlog.Backlog(spans=0)
+    workflow = {semconv.OPERATION_NAME: semconv.OP_INVOKE_WORKFLOW}
+    outermost = program.start({})
+    for _ in range(250):
+        program.end(program.start(workflow, outermost))
+    counted = program.source.dropped_turns
+    assert 200 <= counted <= 250
+    program.end(outermost)
+    program.source.turns()
+    assert program.source.dropped_turns == 250
+    program.provider.shutdown()

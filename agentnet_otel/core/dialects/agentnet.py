@@ -3,9 +3,9 @@
 from typing import Final
 
 from agentnet_otel import semconv
-from agentnet_otel.core.dialects.dialect import Dialect, TokenKeys
+from agentnet_otel.core.dialects.dialect import Dialect, Spoken, TokenKeys
 from agentnet_otel.core.dialects.facts import Role
-from agentnet_otel.model import LatencyComponent, SpanRecord
+from agentnet_otel.model import LatencyComponent
 
 _COMPONENTS: Final = {
     semconv.AGENTNET_INFERENCE_SPAN: LatencyComponent.INFERENCE,
@@ -16,7 +16,7 @@ _COMPONENTS: Final = {
 SPANS: Final = frozenset({semconv.AGENTNET_TURN_SPAN, *_COMPONENTS})
 
 
-def recognises(span: SpanRecord) -> bool:
+def recognises(span: Spoken) -> bool:
     """Whether a span that has one of the names `SPANS` is AgentNet's: by its scope or the keys on all of its spans."""
     return (
         is_scope(span.scope_name)

@@ -7,7 +7,7 @@ there, and the attributes of a span are gone through once.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from agentnet_otel import semconv
 from agentnet_otel.core import values
@@ -31,6 +31,26 @@ Keys = tuple[str, ...]
 _TURNS: Final = frozenset({Role.TURN, Role.UNNAMED_TURN})
 
 
+class Spoken(Protocol):
+    """A span as far as its kind is read from it: a `SpanRecord`, or what is kept of one in the process."""
+
+    @property
+    def name(self) -> str:
+        """What its writer calls it."""
+
+    @property
+    def scope_name(self) -> str:
+        """Who wrote it."""
+
+    @property
+    def attributes(self) -> values.Attributes:
+        """What it says."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether its status says so."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenKeys:
     """Where token counts stand. What the keys lack is looked for in ``objects``: usage as JSON or as a mapping."""
@@ -52,7 +72,7 @@ class Dialect:
     """
 
     name: str
-    kind: Callable[[SpanRecord], str]
+    kind: Callable[[Spoken], str]
     roles: Mapping[str, Role] = field(default_factory=dict)
     components: Mapping[str, LatencyComponent]
     unnamed_turn: Role = Role.OTHER
@@ -167,7 +187,7 @@ def _usage(said: dict[str, Any]) -> TokenUsage:
     return NO_USAGE if usage.empty else usage
 
 
-def text_of(span: SpanRecord, key: str) -> str:
+def text_of(span: Spoken, key: str) -> str:
     """An attribute as text, empty where there is none."""
     value = span.attributes.get(key)
     return value if isinstance(value, str) else values.text(value) or ""

@@ -7,12 +7,12 @@ import msgspec
 
 from agentnet_otel import semconv
 from agentnet_otel.core.dialects import genai
-from agentnet_otel.core.dialects.dialect import text_of
+from agentnet_otel.core.dialects.dialect import Spoken, text_of
 from agentnet_otel.core.dialects.facts import Role, SpanFacts
 from agentnet_otel.model import SpanRecord
 
 
-def _kind(span: SpanRecord) -> str:
+def _kind(span: Spoken) -> str:
     operation = text_of(span, semconv.OPERATION_NAME)
     if operation:
         return operation

@@ -11,14 +11,14 @@ import msgspec
 
 from agentnet_otel import semconv
 from agentnet_otel.core.dialects import genai
-from agentnet_otel.core.dialects.dialect import TokenKeys, text_of
+from agentnet_otel.core.dialects.dialect import Spoken, TokenKeys, text_of
 from agentnet_otel.core.dialects.facts import NOTHING, Role, SpanFacts
 from agentnet_otel.model import LatencyComponent, SpanRecord
 
 TWIN: Final = msgspec.structs.replace(NOTHING, role=Role.TWIN)
 
 
-def _kind(span: SpanRecord) -> str:
+def _kind(span: Spoken) -> str:
     """The operation; former releases had none on agents and tools."""
     operation = text_of(span, semconv.OPERATION_NAME)
     if operation:

@@ -8,7 +8,7 @@ import msgspec
 from agentnet_otel import semconv
 from agentnet_otel.core import values
 from agentnet_otel.core.dialects import genai
-from agentnet_otel.core.dialects.dialect import Dialect, TokenKeys, text_of
+from agentnet_otel.core.dialects.dialect import Dialect, Spoken, TokenKeys, text_of
 from agentnet_otel.core.dialects.facts import Role, SpanFacts
 from agentnet_otel.model import LatencyComponent, SpanRecord
 
@@ -29,7 +29,7 @@ KINDS: Final = {
 ROLES: Final = {"AGENT": Role.TURN, "CHAIN": Role.WORKFLOW, "WORKFLOW": Role.WORKFLOW}
 
 
-def _kind(span: SpanRecord) -> str:
+def _kind(span: Spoken) -> str:
     return values.text(values.unquoted(span.attributes.get(semconv.MLFLOW_KIND))) or ""
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from agentnet_otel import semconv
 from agentnet_otel.core.dialects import genai
-from agentnet_otel.core.dialects.dialect import text_of
+from agentnet_otel.core.dialects.dialect import Spoken, text_of
 from agentnet_otel.core.dialects.facts import Role, SpanFacts
 from agentnet_otel.core.dialects.langgraph import is_node_of_agent
 from agentnet_otel.model import LatencyComponent, SpanRecord
@@ -19,7 +19,7 @@ from agentnet_otel.model import LatencyComponent, SpanRecord
 _STREAM_SUFFIX: Final = " stream"
 
 
-def _kind(span: SpanRecord) -> str:
+def _kind(span: Spoken) -> str:
     """The operation; of a failed span that lacks it, the first word of its name."""
     operation = text_of(span, semconv.OPERATION_NAME)
     return operation or (span.name.partition(" ")[0] if span.failed else "")

@@ -12,7 +12,7 @@ import msgspec
 
 from agentnet_otel import semconv
 from agentnet_otel.core.dialects import genai
-from agentnet_otel.core.dialects.dialect import text_of
+from agentnet_otel.core.dialects.dialect import Spoken, text_of
 from agentnet_otel.core.dialects.facts import Role, SpanFacts
 from agentnet_otel.model import LatencyComponent, SpanRecord
 
@@ -33,13 +33,13 @@ _VECTOR_STORES: Final = frozenset({"chroma", "lancedb", "marqo", "milvus", "pine
 _VECTOR_STORE: Final = "vector_store"
 
 
-def is_vector_store(span: SpanRecord) -> bool:
+def is_vector_store(span: Spoken) -> bool:
     """Whether it is a call of a vector database."""
     system = span.attributes.get(semconv.DB_SYSTEM)
     return isinstance(system, str) and system.lower() in _VECTOR_STORES
 
 
-def _kind(span: SpanRecord) -> str:
+def _kind(span: Spoken) -> str:
     """The operation, unless its kind says that it is no agent but what runs one."""
     kind = text_of(span, semconv.TRACELOOP_KIND)
     operation = text_of(span, semconv.OPERATION_NAME)

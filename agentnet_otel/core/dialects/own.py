@@ -3,12 +3,12 @@
 from typing import Final
 
 from agentnet_otel import semconv
-from agentnet_otel.core.dialects.dialect import Dialect, TokenKeys, text_of
+from agentnet_otel.core.dialects.dialect import Dialect, Spoken, TokenKeys, text_of
 from agentnet_otel.core.dialects.facts import Role
-from agentnet_otel.model import LatencyComponent, SpanRecord
+from agentnet_otel.model import LatencyComponent
 
 
-def _kind(span: SpanRecord) -> str:
+def _kind(span: Spoken) -> str:
     """Our component, else the operation (turn, session)."""
     return text_of(span, semconv.LATENCY_COMPONENT) or text_of(span, semconv.OPERATION_NAME)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from agentnet_otel import semconv
 from agentnet_otel.core.dialects import genai
-from agentnet_otel.core.dialects.dialect import TokenKeys, text_of
+from agentnet_otel.core.dialects.dialect import Spoken, TokenKeys, text_of
 from agentnet_otel.core.dialects.facts import Role, SpanFacts
 from agentnet_otel.model import LatencyComponent, SpanRecord
 
@@ -19,7 +19,7 @@ _AGENTS: Final = ("ai.generateText", "ai.streamText", "ai.generateObject", "ai.s
 _CALLS: Final = (".doGenerate", ".doStream")
 
 
-def _kind(span: SpanRecord) -> str:
+def _kind(span: Spoken) -> str:
     return text_of(span, semconv.VERCEL_OPERATION)
 
 
