@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from agentnet_otel.model import LatencyComponent
+from agentnet_otel.model import MAX_STEPS, LatencyComponent, Step
 
 Stretch = tuple[int, int]
 """Start and end of a stretch of time, nanoseconds."""
@@ -54,6 +54,17 @@ def self_times(intervals: Sequence[ComponentInterval], within: Stretch) -> dict[
             totals[component] += sum(end - start for start, end in own) - taken
         pending.extend(given)
     return totals
+
+
+def steps_of(intervals: Sequence[ComponentInterval], start_ns: int) -> tuple[Step, ...]:
+    """When components (clipped to their turn) ran since the turn began, in order of start; the longest of many."""
+    kept = intervals
+    if len(kept) > MAX_STEPS:
+        kept = sorted(kept, key=lambda one: (one.start_ns - one.end_ns, one.start_ns, one.span_id))[:MAX_STEPS]
+    return tuple(
+        Step(component=one.component, offset_ns=one.start_ns - start_ns, duration_ns=one.end_ns - one.start_ns)
+        for one in sorted(kept, key=lambda one: (one.start_ns, -one.end_ns, one.span_id))
+    )
 
 
 def _in_sequence(intervals: Sequence[ComponentInterval], within: Stretch) -> bool:

@@ -9,7 +9,7 @@ from agentnet_otel import semconv
 from agentnet_otel.core import values
 from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.efficiency import quality_of, token_efficiency
-from agentnet_otel.core.intervals import ComponentInterval, Stretch, clip, self_times
+from agentnet_otel.core.intervals import ComponentInterval, Stretch, clip, self_times, steps_of
 from agentnet_otel.core.repetitions import completed, distinct
 from agentnet_otel.core.sampling import trace_state_probability
 from agentnet_otel.core.turn_parts import Member, TurnParts
@@ -21,6 +21,7 @@ from agentnet_otel.model import (
     PolicyViolation,
     QualitySource,
     StatusCode,
+    Step,
     TokenCategory,
     ToolCall,
     Turn,
@@ -74,6 +75,7 @@ def reconstruct(parts: TurnParts, prices: PriceBook | None = None) -> Turn:
         component_sum_ns=times.sum_ns,
         component_counts=times.counts,
         unattributed_ns=max(0, within[1] - within[0] - sum(times.own_ns.values())),
+        steps=times.steps,
         clipped_spans=times.clipped,
         tokens=usage.total,
         tokens_by_category=said_by_category if _agree(said_by_category, usage) else usage.by_category,
@@ -144,6 +146,7 @@ class _Times:
     own_ns: Mapping[LatencyComponent, int]
     sum_ns: Mapping[LatencyComponent, int]
     counts: Mapping[LatencyComponent, int]
+    steps: tuple[Step, ...]
     clipped: int
 
 
@@ -176,7 +179,11 @@ def _times(parts: TurnParts, below: Sequence[Member], once: Sequence[Member], wi
         sum_ns[component] = sum_ns.get(component, 0) + end_ns - start_ns
         counts[component] = counts.get(component, 0) + 1
     return _Times(
-        own_ns=self_times(intervals, within), sum_ns=sum_ns, counts=counts, clipped=_clipped(parts, below, within)
+        own_ns=self_times(intervals, within),
+        sum_ns=sum_ns,
+        counts=counts,
+        steps=steps_of(intervals, within[0]),
+        clipped=_clipped(parts, below, within),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from agentnet_otel import semconv
 from agentnet_otel.core.efficiency import quality_of, token_efficiency
-from agentnet_otel.core.intervals import ComponentInterval
+from agentnet_otel.core.intervals import ComponentInterval, steps_of
 from agentnet_otel.core.reconstruction import in_order_of_time
 from agentnet_otel.core.usage import main_model
 from agentnet_otel.instrumentation.breakdown import Part, intervals_of, self_times_of
@@ -53,6 +53,7 @@ def facts_of(turn: TurnSpan, ending: Ending | None, end_ns: int, *, metrics_reco
         component_sum_ns=_sums(intervals),
         component_counts=_counts(intervals),
         unattributed_ns=max(0, end_ns - turn.start_ns - sum(own_ns.values())),
+        steps=steps_of(intervals, turn.start_ns),
         tokens=tokens,
         tokens_by_category=dict(turn.ledger.by_category),
         token_shares=_token_shares(turn, components),

@@ -10,9 +10,10 @@ from agentnet_otel.model.enums import (
     TokenType,
 )
 from agentnet_otel.model.span import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
-from agentnet_otel.model.turn import ModelCall, PolicyViolation, TokenShare, TokenUsage, ToolCall, Turn
+from agentnet_otel.model.turn import MAX_STEPS, ModelCall, PolicyViolation, Step, TokenShare, TokenUsage, ToolCall, Turn
 
 __all__ = [
+    "MAX_STEPS",
     "AttributeValue",
     "CostSource",
     "LatencyComponent",
@@ -25,6 +26,7 @@ __all__ = [
     "SpanKind",
     "SpanRecord",
     "StatusCode",
+    "Step",
     "TokenCategory",
     "TokenShare",
     "TokenType",

@@ -6,6 +6,7 @@ Times are integer nanoseconds, lengths are characters, money is USD. None means 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
@@ -81,6 +82,18 @@ class TokenShare(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     usage: TokenUsage
 
 
+MAX_STEPS: Final = 24
+"""Steps that a turn keeps, so that a turn of thousands of calls needs no more room than one of a few."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """When one component ran: from ``offset_ns`` after the start of its turn, clipped to the turn."""
+
+    component: LatencyComponent
+    offset_ns: int
+    duration_ns: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyViolation:
     """One violated rule. ``severity`` is minor, major or severe where known."""
@@ -96,7 +109,8 @@ class Turn:
     ``component_self_ns``: each instant of the turn given to one component, so the values never exceed the
     duration; ``component_sum_ns``: plain sums of the durations, which overlapping components can push beyond it.
     ``unattributed_ns``: time in no component. ``revision`` starts at 1 and grows when a late span corrects the
-    turn. ``incomplete``: the turn's own span never came. ``estimated``: some token count is an estimate.
+    turn. ``steps``: when components ran, in order of start; the `MAX_STEPS` longest where there are more, and none
+    where nobody told. ``incomplete``: the turn's own span never came. ``estimated``: some token count is an estimate.
     ``clipped_spans``: spans whose times ran backwards or left the turn, and were clipped. ``context_tokens``: the
     largest input of one call. ``token_shares`` add up to ``tokens``. ``metrics_recorded``: its application counts
     it, or is taken to do so, because the turn's own span never came and its parts are of the recorder.
@@ -119,6 +133,7 @@ class Turn:
     component_sum_ns: Mapping[LatencyComponent, int] = field(default_factory=dict)
     component_counts: Mapping[LatencyComponent, int] = field(default_factory=dict)
     unattributed_ns: int = 0
+    steps: tuple[Step, ...] = ()
     tokens: TokenUsage = field(default_factory=TokenUsage)
     tokens_by_category: Mapping[TokenCategory, int] = field(default_factory=dict)
     tokens_by_model: Mapping[str, TokenUsage] = field(default_factory=dict)
@@ -152,6 +167,11 @@ class Turn:
     def duration_ns(self) -> int:
         """From start to end, never negative."""
         return max(0, self.end_ns - self.start_ns)
+
+    @property
+    def steps_left_out(self) -> int:
+        """How many shorter ones stand beside the steps that are kept."""
+        return max(0, sum(self.component_counts.values()) - len(self.steps)) if self.steps else 0
 
     @property
     def tools(self) -> tuple[str, ...]:

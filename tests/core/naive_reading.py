@@ -148,11 +148,12 @@ class _Trace:
         timed = [(p, self.components[p.span_id]) for p in calls if self.components[p.span_id]]
         timed += [(n, "orchestration") for n in nested]
         ticks, nowhere = self._ticks(turn_id, timed, low, high)
-        sums, counts = Counter(), Counter()
+        sums, counts, steps = Counter(), Counter(), []
         for span, component in timed:
             start = min(max(span.start_ns, low), high)
             sums[component] += min(max(span.end_ns, start), high) - start
             counts[component] += 1
+            steps.append((start - low, component, min(max(span.end_ns, start), high) - start))
         usage = self._usage(root, parts)
         attributes = root.attributes if root else {}
         return {
@@ -164,6 +165,7 @@ class _Trace:
             "self": {c: ticks[c] for c in counts},
             "sums": dict(sums),
             "counts": dict(counts),
+            "steps": sorted(steps),
             "unattributed": nowhere,
             "spans": len(parts) + (root is not None),
             "clipped": sum(not low <= s.start_ns <= s.end_ns <= high for s in [*parts, *nested])
@@ -326,6 +328,7 @@ def told(turn):
         "self": {c.value: ns for c, ns in turn.component_self_ns.items()},
         "sums": {c.value: ns for c, ns in turn.component_sum_ns.items()},
         "counts": {c.value: n for c, n in turn.component_counts.items()},
+        "steps": sorted((s.offset_ns, s.component.value, s.duration_ns) for s in turn.steps),
         "unattributed": turn.unattributed_ns,
         "spans": turn.spans,
         "clipped": turn.clipped_spans,

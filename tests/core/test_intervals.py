@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentnet_otel.core.intervals import ComponentInterval, clip, self_times
-from agentnet_otel.model import LatencyComponent
+from agentnet_otel.core.intervals import ComponentInterval, clip, self_times, steps_of
+from agentnet_otel.model import MAX_STEPS, LatencyComponent, Step
 
 INFERENCE, TOOL, MEMORY = (
     LatencyComponent.INFERENCE,
@@ -70,6 +70,26 @@ def test_clip_gives_backward_times_no_length():
     """A span that ends before it starts has no length."""
     assert clip(50, 20, (0, 100)) == (50, 50)
     assert clip(-5, 300, (0, 100)) == (0, 100)
+
+
+def test_steps_say_when_components_ran():
+    """Since the turn began, in order of start, what lasts longer first; those that overlap stay whole."""
+    parts = [part("c", TOOL, 130, 150), part("b", INFERENCE, 110, 130), part("a", MEMORY, 110, 190)]
+    assert steps_of(parts, 100) == (
+        Step(component=MEMORY, offset_ns=10, duration_ns=80),
+        Step(component=INFERENCE, offset_ns=10, duration_ns=20),
+        Step(component=TOOL, offset_ns=30, duration_ns=20),
+    )
+    assert steps_of([], 100) == ()
+
+
+def test_of_many_steps_the_longest_are_kept():
+    """However many there are, in order of start all the same; of equally long ones the earlier."""
+    short = [part(f"s{n:04}", TOOL, 10 * n, 10 * n + 1) for n in range(1000)]
+    long = [part(f"l{n}", INFERENCE, 9000 - 100 * n, 9050 - 100 * n) for n in range(3)]
+    kept = steps_of([*short, *long], 0)
+    assert len(kept) == MAX_STEPS
+    assert [step.offset_ns for step in kept] == [*range(0, 10 * (MAX_STEPS - 3), 10), 8800, 8900, 9000]
 
 
 components = st.sampled_from([INFERENCE, TOOL, MEMORY])

@@ -13,6 +13,7 @@ from agentnet_otel.model import (
     Outcome,
     PolicyViolation,
     QualitySource,
+    Step,
     TokenCategory,
     TokenUsage,
     ToolCall,
@@ -77,6 +78,7 @@ def _turn(draw: random.Random, seed: int, place: int, factor: float) -> Turn:
             LatencyComponent.TOOL_EXECUTION: 2,
             LatencyComponent.MEMORY_ACCESS: 1,
         },
+        steps=_steps(ms * MS),
         unattributed_ns=ms * MS - ms * MS * 6 // 10 - ms * MS * 2 // 10 - ms * MS // 10,
         tokens=usage,
         tokens_by_category={TokenCategory.REASONING: usage.total - 30, TokenCategory.TOOL_CALLS: 30},
@@ -94,6 +96,17 @@ def _turn(draw: random.Random, seed: int, place: int, factor: float) -> Turn:
         spans=5,
         estimated=place % 30 == 0,
         sampling_probability=1.0,
+    )
+
+
+def _steps(duration_ns: int) -> tuple[Step, ...]:
+    """Memory before the model, and two tools at once behind it."""
+    tenth = duration_ns // 10
+    return (
+        Step(component=LatencyComponent.MEMORY_ACCESS, offset_ns=0, duration_ns=tenth),
+        Step(component=LatencyComponent.INFERENCE, offset_ns=tenth, duration_ns=6 * tenth),
+        Step(component=LatencyComponent.TOOL_EXECUTION, offset_ns=7 * tenth, duration_ns=2 * tenth),
+        Step(component=LatencyComponent.TOOL_EXECUTION, offset_ns=7 * tenth, duration_ns=tenth),
     )
 
 

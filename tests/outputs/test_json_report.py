@@ -131,6 +131,8 @@ KEYS = {
             "component",
             "component_ms",
             "components_ms",
+            "steps",
+            "steps_left_out",
             "url",
         }
     ],

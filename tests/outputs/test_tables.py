@@ -10,6 +10,7 @@ from agentnet_otel.model import (
     Outcome,
     PolicyViolation,
     QualitySource,
+    Step,
     TokenCategory,
     TokenUsage,
     ToolCall,
@@ -151,6 +152,18 @@ def test_slowest_turns_say_where_their_time_went(make_turn):
     assert (rows[0].turn_id, rows[0].component, rows[0].component_ms) == ("turn-99", "unattributed", 500.0)
     assert rows[0].url == f"http://host/{100:032x}/{100:016x}"
     assert rows[1].component == "inference"
+
+
+def test_slowest_turns_say_when_components_ran(make_turn):
+    """In milliseconds since the turn began, and how many shorter ones it does not keep; without times nothing."""
+    step = Step(component=LatencyComponent.TOOL_EXECUTION, offset_ns=2_500_000, duration_ns=40_000_000)
+    counts = {LatencyComponent.TOOL_EXECUTION: 30, LatencyComponent.INFERENCE: 1}
+    timed, untimed = tables.slow_turns(
+        [make_turn(0, ms=9.0, steps=(step,) * 24, component_counts=counts), make_turn(1, ms=5.0)], None
+    )
+    assert timed.steps[0] == tables.StepRow(component="tool_execution", start_ms=2.5, duration_ms=40.0)
+    assert (len(timed.steps), timed.steps_left_out) == (24, 7)
+    assert (untimed.steps, untimed.steps_left_out) == ((), 0)
 
 
 def test_tools_and_rules_are_counted(make_turn):

@@ -85,8 +85,7 @@ def _remarks(turn: Turn) -> Iterator[str]:
 
 def _sections(turn: Turn, trace_url: str | None) -> Iterator[Section]:
     where = waterfalls_chart(slow_turns([turn], trace_url), "Where the turn spent its time")
-    how = paragraph("The time that is each component's own, the longest first: how long, not when.")
-    yield Section(title="Where the time went", level=2, blocks=(how, where, _components(turn)))
+    yield Section(title="Where the time went", level=2, blocks=(where, _components(turn)))
     yield Section(title="Tokens and cost", level=2, blocks=(_tokens(turn), _categories(turn), _money(turn)))
     yield Section(title="Calls of models", level=2, blocks=(_model_calls(turn),))
     yield Section(title="Calls of tools", level=2, blocks=(_tool_calls(turn),))

@@ -9,11 +9,20 @@ from agentnet_otel.outputs.reports import blocks, charts, wording
 from agentnet_otel.outputs.reports.blocks import MAX_ROWS, Cell, Chart, Figure, Span, Table, own
 from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.outputs.reports.over_time import TimeRow
-from agentnet_otel.outputs.reports.tables import AgentRow, Bucket, LatencySummary, ModelRow, QuantileRow, SlowTurn
+from agentnet_otel.outputs.reports.tables import (
+    UNATTRIBUTED,
+    AgentRow,
+    Bucket,
+    LatencySummary,
+    ModelRow,
+    QuantileRow,
+    SlowTurn,
+)
 
 MAX_DRAWN: Final = 12
 """Agents or models drawn; the table has more."""
 _NANOS: Final = 1_000_000_000
+_UNTIMED: Final = "No times of components known"
 
 
 def latency_charts(report: ReportContent, latency: LatencySummary) -> Iterator[Chart]:
@@ -132,7 +141,7 @@ SLOWEST_TITLE: Final = "Where the slowest turns spent their time"
 
 
 def waterfalls_chart(slowest: Sequence[SlowTurn], title: str = SLOWEST_TITLE) -> Chart:
-    """What the slowest turns (or, under another title, others) spent their time on."""
+    """When what ran in the slowest turns (or, under another title, in others), and the self times."""
     names = tuple(
         sorted(
             {name for row in slowest for name, ms in row.components_ms.items() if ms > 0},
@@ -141,7 +150,7 @@ def waterfalls_chart(slowest: Sequence[SlowTurn], title: str = SLOWEST_TITLE) ->
     )
     return Chart(
         title=title,
-        told="Self time in each component; the longest first, one after the other up to the whole turn.",
+        told=_waterfalls_told(slowest),
         drawing=charts.Waterfalls(rows=tuple(_waterfall(row) for row in slowest)),
         table=Table(
             head=("Turn", *names),
@@ -259,19 +268,40 @@ def _over_time(rows: Sequence[TimeRow], limits: tuple[charts.Limit, ...]) -> Cha
     )
 
 
+def _waterfalls_told(slowest: Sequence[SlowTurn]) -> str:
+    told = []
+    if any(row.steps for row in slowest):
+        told.append("When components ran in the turn (where they are many, the longest); what ran at once overlaps.")
+    if any(not row.steps for row in slowest):
+        told.append(f"{_UNTIMED}: self time in each component, the longest first, one after the other.")
+    return " ".join(told)
+
+
 def _waterfall(row: SlowTurn) -> charts.Waterfall:
-    steps = []
-    passed_ms = 0.0
-    for name, ms in sorted(row.components_ms.items(), key=lambda item: (item[0] == "unattributed", -item[1])):
-        if ms > 0:
-            steps.append(charts.Step(name=name, component=name, start_ms=passed_ms, duration_ms=ms))
-            passed_ms += ms
+    left_out = f", +{row.steps_left_out:,} shorter" if row.steps_left_out else ""
+    untimed = "" if row.steps else f", {_UNTIMED.lower()}"
     return charts.Waterfall(
         name=row.agent,
-        text=f"{wording.milliseconds(row.duration_ms)} ms, {row.outcome}, trace {row.trace_id[:8]}",
+        text=f"{wording.milliseconds(row.duration_ms)} ms, {row.outcome}, trace {row.trace_id[:8]}{left_out}{untimed}",
         duration_ms=row.duration_ms,
-        steps=tuple(steps),
+        steps=tuple(_timed_steps(row) if row.steps else _self_times_in_a_row(row)),
     )
+
+
+def _timed_steps(row: SlowTurn) -> Iterator[charts.Step]:
+    for step in row.steps:
+        yield charts.Step(
+            name=step.component, component=step.component, start_ms=step.start_ms, duration_ms=step.duration_ms
+        )
+
+
+def _self_times_in_a_row(row: SlowTurn) -> Iterator[charts.Step]:
+    """All that can be drawn of a turn that tells no times: of an older store, or of a tracker."""
+    passed_ms = 0.0
+    for name, ms in sorted(row.components_ms.items(), key=lambda item: (item[0] == UNATTRIBUTED, -item[1])):
+        if ms > 0:
+            yield charts.Step(name=name, component=name, start_ms=passed_ms, duration_ms=ms)
+            passed_ms += ms
 
 
 def _agent_components(row: AgentRow, names: Sequence[str]) -> tuple[Cell, ...]:

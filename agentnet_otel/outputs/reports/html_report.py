@@ -139,6 +139,9 @@ def _chart(chart: Chart, ident: str) -> Iterator[str]:
     broad = ' class="broad"' if isinstance(chart.drawing, Waterfalls) else ""
     yield f"<figure{broad}>"
     yield f"<figcaption>{title}</figcaption>"
+    if broad:
+        # what the place of a bar means depends on the turns; other charts have it on their axes
+        yield f"<p>{escape(plain(chart.told))}</p>"
     yield from draw(chart.drawing, chart.title, chart.told, ident)
     yield "</figure>"
     if chart.folded:

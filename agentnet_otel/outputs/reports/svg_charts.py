@@ -267,9 +267,8 @@ def _component(name: str) -> str:
 
 
 def _steps_told(row: charts.Waterfall) -> str:
-    return (
-        ", ".join(f"{short(step.name)} {step.duration_ms:,.1f} ms" for step in row.steps) or "Nothing is known of it."
-    )
+    steps = (f"{short(step.name)} {step.duration_ms:,.1f} ms from {step.start_ms:,.1f} ms" for step in row.steps)
+    return ", ".join(steps) or "Nothing is known of it."
 
 
 def _at(place: float) -> str:

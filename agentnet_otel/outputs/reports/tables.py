@@ -19,7 +19,7 @@ from agentnet_otel.core.statistics import (
     quantile_interval,
 )
 from agentnet_otel.core.verdicts import latencies_ms, success_rate
-from agentnet_otel.model import CostSource, LatencyComponent, Outcome, TokenCategory, TokenUsage, Turn
+from agentnet_otel.model import CostSource, LatencyComponent, Outcome, Step, TokenCategory, TokenUsage, Turn
 
 SLOWEST: Final = 10
 BUCKET_EDGES_MS: Final = (50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0, 30_000.0)
@@ -163,8 +163,20 @@ class ModelRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepRow:
+    """When one component of a turn ran, since the turn began."""
+
+    component: str
+    start_ms: float
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlowTurn:
-    """One of the slowest turns. ``component``: where most of its time went; ``components_ms``: where all of it went."""
+    """One of the slowest turns. ``component``: where most of its time went; ``components_ms``: where all of it went.
+
+    ``steps``: when components ran, as far as the turn tells; ``steps_left_out``: how many shorter ones it does not.
+    """
 
     turn_id: str
     trace_id: str
@@ -175,6 +187,8 @@ class SlowTurn:
     component: str
     component_ms: float
     components_ms: Mapping[str, float]
+    steps: tuple[StepRow, ...]
+    steps_left_out: int
     url: str | None
 
 
@@ -332,10 +346,20 @@ def slow_turns(turns: Sequence[Turn], trace_url: str | None) -> tuple[SlowTurn, 
                 component=component,
                 component_ms=parts[component] / NANOS_PER_MS,
                 components_ms={name: own / NANOS_PER_MS for name, own in parts.items()},
+                steps=tuple(map(_step_row, turn.steps)),
+                steps_left_out=turn.steps_left_out,
                 url=trace_link(trace_url, turn),
             )
         )
     return tuple(rows)
+
+
+def _step_row(step: Step) -> StepRow:
+    return StepRow(
+        component=step.component.value,
+        start_ms=step.offset_ns / NANOS_PER_MS,
+        duration_ms=step.duration_ns / NANOS_PER_MS,
+    )
 
 
 def trace_link(template: str | None, turn: Turn) -> str | None:

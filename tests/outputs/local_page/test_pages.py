@@ -13,6 +13,7 @@ from agentnet_otel.model import (
     ModelCall,
     Outcome,
     PolicyViolation,
+    Step,
     TokenCategory,
     TokenUsage,
     ToolCall,
@@ -162,6 +163,25 @@ def test_a_turn_tells_where_its_time_went():
         "$0.0123 (engine)",
     ):
         assert told in words, (told, words[:3000].replace("x" * 50, ""))
+
+
+def test_a_turn_shows_when_its_components_ran():
+    """Two calls at once begin at one place; what the turn does not keep is told, and so is one without times."""
+    steps = (
+        Step(component=LatencyComponent.INFERENCE, offset_ns=20_000_000, duration_ns=50_000_000),
+        Step(component=LatencyComponent.TOOL_EXECUTION, offset_ns=20_000_000, duration_ns=30_000_000),
+    )
+    counts = {LatencyComponent.INFERENCE: 1, LatencyComponent.TOOL_EXECUTION: 4}
+    page = turn_page(turn(100, steps=steps, component_counts=counts), None)
+    assert re.findall(r'<rect class="part c-(\w+)" x="([^"]+)" width="([^"]+)"', page) == [
+        ("inference", "20.00%", "50.00%"),
+        ("tool_execution", "20.00%", "30.00%"),
+    ]
+    assert "When components ran" in page
+    assert "+3 shorter" in page
+    untimed = turn_page(turn(100, component_self_ns={LatencyComponent.INFERENCE: 40_000_000}), None)
+    assert "No times of components known" in untimed
+    assert "When components ran" not in untimed
 
 
 def test_a_turn_of_nothing_is_a_page_too():
