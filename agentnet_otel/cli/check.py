@@ -1,0 +1,166 @@
+"""`check`: a verdict by limits and by a baseline."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from agentnet_otel.cli.exit_codes import CRITICAL, REGRESSION, TOO_FEW_TURNS
+from agentnet_otel.cli.framework import Exit, Option
+from agentnet_otel.cli.options import (
+    GroupCalls,
+    Jobs,
+    Json,
+    JUnit,
+    Quiet,
+    Sources,
+    Thresholds,
+    threshold_table,
+)
+from agentnet_otel.cli.reading import (
+    collecting_seldom,
+    reading_code,
+    shares,
+    tell_reading,
+)
+from agentnet_otel.cli.standard_streams import tell, write
+from agentnet_otel.cli.verdict_output import print_comparison, tell_ci
+from agentnet_otel.core.observations import Observation, observation_of
+from agentnet_otel.core.regression import Comparison
+from agentnet_otel.core.running_verdicts import RunningVerdicts
+from agentnet_otel.core.statistics import MIN_MEAN_N
+from agentnet_otel.core.thresholds import ThresholdTable, Verdict
+from agentnet_otel.core.trace_window import row_window, whole_window
+from agentnet_otel.core.turn_row import TurnRow, end_of_row, observation_of_row
+from agentnet_otel.core.verdicts import Judgement, worst
+from agentnet_otel.model import Turn
+from agentnet_otel.outputs import console
+from agentnet_otel.outputs.gate import Gate
+from agentnet_otel.outputs.json_text import indented_json
+from agentnet_otel.outputs.reports.comparisons import comparison_object
+from agentnet_otel.outputs.reports.verdict_json import verdict_object
+from agentnet_otel.outputs.turn_rows import row_in
+from agentnet_otel.prices import installed
+from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.rebuild import TurnStream
+from agentnet_otel.wiring.jobs import SharedTurns
+
+if TYPE_CHECKING:
+    from agentnet_otel.performance.baseline import Baseline
+
+Stream = TurnStream[TurnRow] | TurnStream[Turn] | SharedTurns
+
+
+def check(
+    sources: Sources,
+    thresholds: Thresholds = None,
+    baseline: Annotated[
+        Path | None, Option(metavar="FILE", help="Compare with what --save-baseline wrote there.")
+    ] = None,
+    save_baseline: Annotated[
+        Path | None, Option(metavar="FILE", help="Keep these turns, to compare later ones with them.")
+    ] = None,
+    junit: JUnit = None,
+    jobs: Jobs = 1,
+    group_calls: GroupCalls = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge the turns by the limits, and by a baseline.
+
+    On GitHub Actions it also writes annotations and the summary of the job.
+
+    Exit code 10: past a critical limit; 11: worse than the baseline; 12: fewer than 20 turns on a side.
+
+    Example: agentnet-otel check demo-out/spans.jsonl --save-baseline baseline.json
+
+    Example: agentnet-otel check new.jsonl --baseline baseline.json --thresholds limits.yaml
+    """
+    from agentnet_otel.performance.baseline import Baseline, BaselineBuilder  # noqa: PLC0415 - only who runs it
+
+    table = threshold_table(thresholds)
+    before = None if baseline is None else Baseline.load(baseline)
+    running, kept = RunningVerdicts(table), BaselineBuilder()
+    with console.progress("reading spans", quiet=quiet) as tick, collecting_seldom():
+        stream = _stream(sources, table, jobs, tick, group_calls=group_calls, quiet=quiet)
+        for seen, models, end_ns in _observed(stream):
+            running.add(seen)
+            kept.add(seen, models, end_ns)
+    tell_reading(stream, quiet=quiet)
+    verdicts = running.judgements()
+    now = kept.built(environment=stream.environment)
+    comparison = None if before is None else before.compare(now)
+    code = _check_code(verdicts, comparison, running.turns, stream)
+    if as_json:
+        write(indented_json(_check_object(verdicts, comparison, running.turns, code)), None)
+    else:
+        _print_check(verdicts, comparison, running.turns, remarks=not quiet)
+    comparisons = () if comparison is None else [("", comparison)]
+    gate = Gate(command="check", verdicts=verdicts, comparisons=comparisons, turns=running.turns, code=code)
+    tell_ci(gate, junit, as_json=as_json)
+    if save_baseline is not None:
+        _save_baseline(now, save_baseline, stream.read)
+    raise Exit(code)
+
+
+def _stream(
+    sources: Sequence[str], table: ThresholdTable, jobs: int, tick: console.Tick, *, group_calls: bool, quiet: bool
+) -> Stream:
+    """The turns of the sources in the least form that the limits can be judged by."""
+    if table.models:  # rows do not tell which of its models a turn is taken for
+        if jobs > 1 and not quiet:
+            tell("--jobs does not go with limits of models; one process reads")
+        return TurnStream(sources, whole_window(group_calls=group_calls, prices=installed()), tick)
+    if shares(sources, jobs, quiet=quiet):
+        return SharedTurns(sources, jobs, tick, group_calls=group_calls)
+    return TurnStream(sources, row_window(group_calls=group_calls, prices=installed()), tick)
+
+
+def _observed(stream: Stream) -> Iterator[tuple[Observation, Sequence[str], int]]:
+    """What verdicts and baselines need of each turn: the observation, its models, its end in nanoseconds."""
+    for told in stream.in_order():
+        if isinstance(told, Turn):
+            yield observation_of(told), told.models, told.end_ns
+        else:
+            row = row_in(told) if isinstance(told, bytes) else told
+            yield observation_of_row(row), row.models, end_of_row(row)
+
+
+def _check_code(
+    verdicts: Sequence[Judgement], comparison: Comparison | None, turns: int, reading: TurnStream[Any] | SharedTurns
+) -> int:
+    if worst(verdicts) is Verdict.FAIL:
+        return CRITICAL
+    if comparison is not None and comparison.regressions:
+        return REGRESSION
+    too_few = turns < MIN_MEAN_N or (comparison is not None and comparison.too_few)
+    return reading_code(reading) or (TOO_FEW_TURNS if too_few else 0)
+
+
+def _check_object(
+    verdicts: Sequence[Judgement], comparison: Comparison | None, turns: int, code: int
+) -> dict[str, Any]:
+    return {
+        "turns": turns,
+        "verdict": worst(verdicts).value,
+        "exit_code": code,
+        "verdicts": [verdict_object(row) for row in verdicts],
+        "comparison": None if comparison is None else comparison_object(comparison),
+    }
+
+
+def _print_check(verdicts: Sequence[Judgement], comparison: Comparison | None, turns: int, *, remarks: bool) -> None:
+    console.print_verdicts(verdicts)
+    if turns < MIN_MEAN_N and remarks:
+        console.print_lines([f"{turns} turns are fewer than the {MIN_MEAN_N} that a verdict needs."])
+    if comparison is not None:
+        print_comparison(comparison, remarks=remarks)
+
+
+def _save_baseline(baseline: "Baseline", path: Path, read: ReadReport) -> None:
+    """Told on standard error, for standard output may be JSON. What is there is not replaced by nothing, or by less."""
+    if not baseline.samples or read.missing_sources:
+        why = "a source is missing" if baseline.samples else "there are no turns"
+        tell(f"{why}, so the baseline {path} was not written")
+        return
+    baseline.save(path)
+    tell(f"a baseline of {baseline.turns:,} turns is in {path}")

@@ -1,0 +1,48 @@
+"""`diff`: two runs side by side."""
+
+from typing import Annotated
+
+from agentnet_otel.cli.framework import Argument, Exit
+from agentnet_otel.cli.options import (
+    GroupCalls,
+    Json,
+    Quiet,
+    Thresholds,
+    threshold_table,
+)
+from agentnet_otel.cli.reading import (
+    reading_code,
+    rebuilt_from,
+)
+from agentnet_otel.cli.standard_streams import write
+from agentnet_otel.outputs import console
+from agentnet_otel.outputs.json_text import indented_json
+
+
+def diff(
+    before: Annotated[str, Argument(metavar="A", help="What was before: a source, as of `report`.")],
+    now: Annotated[str, Argument(metavar="B", help="What is now.")],
+    thresholds: Thresholds = None,
+    group_calls: GroupCalls = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Tell two runs side by side: percentiles, components, tokens, cost, and what changed most.
+
+    It judges nothing by its exit code; `check --baseline` does.
+
+    Example: agentnet-otel diff before.jsonl after.jsonl
+    """
+    from agentnet_otel.outputs.reports.json_report import runs_object  # noqa: PLC0415 - only who runs it
+    from agentnet_otel.outputs.reports.run_blocks import diff_document  # noqa: PLC0415 - only who runs it
+    from agentnet_otel.outputs.reports.runs import Run, runs_of, with_names  # noqa: PLC0415 - only who runs it
+
+    table = threshold_table(thresholds)
+    both = [rebuilt_from([source], group_calls=group_calls, quiet=quiet) for source in (before, now)]
+    runs = [Run(name=name, turns=read.turns) for name, read in zip((before, now), both, strict=True)]
+    found = runs_of(with_names(runs), table)
+    if as_json:
+        write(indented_json(runs_object(found)), None)
+    else:
+        console.print_document(diff_document(found))
+    raise Exit(max(map(reading_code, both)))
