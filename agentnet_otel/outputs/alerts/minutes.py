@@ -1,0 +1,123 @@
+"""What conditions are judged on: turns counted by minute, for everybody whom the rules keep apart."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple
+
+from agentnet_otel.core.observations import NANOS_PER_MS
+from agentnet_otel.core.thresholds import Metric, ThresholdTable
+from agentnet_otel.model import Outcome, QualitySource, Turn
+
+MINUTE_NS: Final = 60_000_000_000
+KEPT_MINUTES: Final = 120
+"""The longest window of the limits."""
+MAX_SERIES: Final = 10_000
+"""Turns of more services, agents and models than make these are counted as left out, and not judged."""
+
+
+class Kind(str, Enum):
+    """What is counted."""
+
+    LATENCY = "latency"
+    SUCCESS = "success"
+    EVALUATED = "evaluated efficiency"
+    UNEVALUATED = "unevaluated efficiency"
+    COST = "cost"
+
+
+METRIC_OF: Final = {
+    Kind.LATENCY: Metric.TURN_LATENCY,
+    Kind.SUCCESS: Metric.SUCCESS_RATE,
+    Kind.EVALUATED: Metric.TOKEN_EFFICIENCY,
+    Kind.UNEVALUATED: Metric.TOKEN_EFFICIENCY,
+    Kind.COST: Metric.COST_PER_TURN,
+}
+
+
+class Figures(NamedTuple):
+    """Of one window: ``n`` values, their ``total`` (of shares: the bad ones), and those past the critical limit."""
+
+    n: int = 0
+    total: float = 0.0
+    critical: float = 0.0
+
+    def plus(self, other: "Figures") -> "Figures":
+        """Both together."""
+        return Figures(self.n + other.n, self.total + other.total, self.critical + other.critical)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whom:
+    """Whose figures they are. ``limits`` and ``model``: as the rules mark them; empty where limits are for all."""
+
+    kind: Kind
+    limits: str
+    service: str
+    agent: str
+    model: str = ""
+
+
+class TurnMinutes:
+    """Counts turns of the last two hours. ``left_out``: figures of turns beyond `MAX_SERIES`."""
+
+    def __init__(self, table: ThresholdTable) -> None:
+        self._table = table
+        self._minutes: dict[Whom, dict[int, Figures]] = {}
+        self.left_out = 0
+
+    def add(self, turn: Turn, at_ns: int) -> None:
+        """Count a turn in the minute of ``at_ns``, epoch nanoseconds."""
+        for kind, figures in self._told(turn):
+            whom = self._whom(kind, turn)
+            if whom not in self._minutes and len(self._minutes) >= MAX_SERIES:
+                self.left_out += 1
+                continue
+            counted = self._minutes.setdefault(whom, {})
+            minute = at_ns // MINUTE_NS
+            counted[minute] = counted.get(minute, Figures()).plus(figures)
+
+    def forget(self, now_ns: int) -> None:
+        """Let go of what no window holds any more."""
+        oldest = now_ns // MINUTE_NS - KEPT_MINUTES
+        for whom in list(self._minutes):
+            kept = {minute: figures for minute, figures in self._minutes[whom].items() if minute > oldest}
+            if kept:
+                self._minutes[whom] = kept
+            else:
+                del self._minutes[whom]
+
+    def __iter__(self) -> Iterator[Whom]:
+        return iter(self._minutes)
+
+    def window(self, whom: Whom, minutes: int, now_ns: int) -> Figures:
+        """The figures of the last minutes, that of ``now_ns`` among them."""
+        last = now_ns // MINUTE_NS
+        found = self._minutes.get(whom, {})
+        figures = Figures()
+        for minute in range(last - minutes + 1, last + 1):
+            figures = figures.plus(found.get(minute, Figures()))
+        return figures
+
+    def _told(self, turn: Turn) -> Iterator[tuple[Kind, Figures]]:
+        limits = self._table.of(Metric.TURN_LATENCY, turn.agent, turn.model)
+        took_ms = turn.duration_ns / NANOS_PER_MS
+        yield Kind.LATENCY, Figures(1, float(took_ms >= limits.recommended), float(took_ms >= limits.critical))
+        if turn.outcome is not Outcome.CANCELLED:
+            failed = float(turn.outcome.failed)
+            yield Kind.SUCCESS, Figures(1, failed, failed)
+        if turn.efficiency is not None:
+            evaluated = turn.quality_source is QualitySource.EVALUATED
+            yield Kind.EVALUATED if evaluated else Kind.UNEVALUATED, Figures(1, turn.efficiency)
+        if turn.cost_usd is not None:
+            yield Kind.COST, Figures(1, turn.cost_usd)
+
+    def _whom(self, kind: Kind, turn: Turn) -> Whom:
+        """As `rules.scopes` keeps them apart: an agent's own limits go before those of a model."""
+        metric = METRIC_OF[kind]
+        limits, model = "", ""
+        if metric in self._table.own_of(turn.agent):
+            limits = f"agent {turn.agent}"
+        elif turn.model is not None and metric in self._table.models.get(turn.model, {}):
+            limits, model = f"model {turn.model}", turn.model
+        return Whom(kind=kind, limits=limits, service=turn.service_name, agent=turn.agent, model=model)
