@@ -1,6 +1,7 @@
 """Turns out of sources that several processes read together."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -113,8 +114,9 @@ def _running(works: Sequence[Work]) -> Iterator[list[BinaryIO]]:
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for work in works:
-            process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - this package
-            processes.append(process)
+            with _without_ctrl_c():
+                process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - this package
+                processes.append(process)
             with (
                 suppress(BrokenPipeError),
                 cast("BinaryIO", process.stdin) as stdin,
@@ -128,6 +130,19 @@ def _running(works: Sequence[Work]) -> Iterator[list[BinaryIO]]:
         for process in processes:
             process.wait()
             cast("BinaryIO", process.stdout).close()
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Ctrl-C waits until after. A process that is started here never gets it, not even before its first line."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _widen(pipe: BinaryIO) -> None:
