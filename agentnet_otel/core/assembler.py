@@ -48,6 +48,8 @@ import msgspec
 from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.dialects import Role, read_facts
 from agentnet_otel.core.forgotten import Fate, Forgotten
+from agentnet_otel.core.plain_span import PlainSpan, member_of_plain
+from agentnet_otel.core.plain_trace import PlainTrace, parts_of
 from agentnet_otel.core.reconstruction import reconstruct
 from agentnet_otel.core.trace_tree import Stage, Told, TraceTree
 from agentnet_otel.core.turn_parts import Member, member_of
@@ -123,7 +125,7 @@ class Assembler:
         self._groups_calls = group_calls
         self._now_ns = 0
         self._held = 0
-        self._traces: OrderedDict[str, TraceTree] = OrderedDict()
+        self._traces: OrderedDict[str, TraceTree | PlainTrace] = OrderedDict()
         """The one that was quiet longest first."""
         self._ended: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._waiting: OrderedDict[tuple[str, str], int] = OrderedDict()
@@ -144,6 +146,8 @@ class Assembler:
     def is_settled(self, trace_id: str) -> bool:
         """Whether all that is known of a trace was told."""
         tree = self._traces.get(trace_id)
+        if isinstance(tree, PlainTrace):
+            return tree.turn is not None
         return tree is None or (tree.stage is Stage.SETTLED and not tree.pending)
 
     # --- what comes ----------------------------------------------------------------------------------
@@ -174,9 +178,55 @@ class Assembler:
         turns = self._advance(member, tree) if self._in_process else []
         return [*turns, *self._evict()]
 
+    def take_batch(self, spans: Sequence[PlainSpan | Member]) -> list[Turn]:
+        """Take spans that came together, as their readers give them; returns as `feed`.
+
+        Of plain ones nothing is made before their trace is quiet: what comes of them is the same.
+        """
+        turns: list[Turn] = []
+        trace: PlainTrace | None = None
+        last_id = ""
+        for span in spans:
+            if isinstance(span, PlainSpan):
+                if span.trace_id != last_id:
+                    last_id = span.trace_id
+                    trace = self._plain_trace(last_id)
+                if trace is not None and span.span_id in trace.members:
+                    self.counts.spans += 1
+                    self.counts.duplicates += 1
+                    continue
+                if trace is not None and trace.turn is None:
+                    self._hold(span, trace)
+                    if self._held <= self._max_spans:
+                        continue
+                    turns += self._evict()
+                else:
+                    turns += self.take(member_of_plain(span))
+            else:
+                turns += self.take(span)
+            last_id, trace = "", None  # its trace may be a tree by now, or gone
+        return turns
+
+    def _hold(self, span: PlainSpan, trace: PlainTrace) -> None:
+        trace.add(span)
+        trace.arrived_ns = self._now_ns
+        self.counts.spans += 1
+        self._held += 1
+
+    def _plain_trace(self, trace_id: str) -> PlainTrace | None:
+        """The trace if nothing is made of it yet; None where a tree has to take its spans."""
+        found = self._traces.get(trace_id)
+        if found is None:
+            if self._in_process or self._forgotten.knows(trace_id):
+                return None
+            found = self._traces[trace_id] = PlainTrace()
+        else:
+            self._traces.move_to_end(trace_id)
+        return found if isinstance(found, PlainTrace) else None
+
     def lost(self, trace_id: str, span_id: str) -> None:
         """Learn that a span which began has ended, without what it says."""
-        tree = self._traces.get(trace_id)
+        tree = self._tree_of(trace_id)
         if tree is not None:
             self._held -= span_id in tree.open
             tree.stop(span_id)
@@ -235,7 +285,10 @@ class Assembler:
         for trace_id, tree in list(self._traces.items()):
             if self._now_ns - tree.arrived_ns < self._quiet_ns:
                 break  # those behind it came later
-            if tree.stage is not Stage.SETTLED:
+            if isinstance(tree, PlainTrace):
+                if tree.turn is None:
+                    turns.extend(self._flush_plain(trace_id, tree))
+            elif tree.stage is not Stage.SETTLED:
                 turns.extend(self._flush_trace(trace_id, tree))
         return turns
 
@@ -243,8 +296,46 @@ class Assembler:
         """All turns that were not told yet, complete or not: the stream is at its end."""
         turns: list[Turn] = []
         for trace_id, tree in list(self._traces.items()):
-            turns.extend(self._settle(trace_id, tree))
+            if not isinstance(tree, PlainTrace):
+                turns.extend(self._settle(trace_id, tree))
+            elif tree.turn is None:
+                turns.extend(self._settle_plain(trace_id, tree) or self._settle(trace_id, self._tree(trace_id)))
         return turns
+
+    def _flush_plain(self, trace_id: str, trace: PlainTrace) -> list[Turn]:
+        trace.newest_end_ns = min(trace.newest_end_ns, self._now_ns)
+        if self._now_ns - max(trace.newest_end_ns, trace.arrived_ns) < self._quiet_ns:
+            return []
+        return self._settle_plain(trace_id, trace) or self._flush_trace(trace_id, self._as_tree(trace_id, trace))
+
+    def _settle_plain(self, trace_id: str, trace: PlainTrace) -> list[Turn]:
+        """Tell the turn of a trace that is simple; none where it is not, or cannot be rebuilt."""
+        parts = parts_of(trace)
+        if parts is None:
+            return []
+        try:
+            trace.turn = reconstruct(parts, self._prices)
+        except Exception:  # noqa: BLE001 - the tree that is made of it tells what is wrong
+            return []
+        self.counts.clipped += trace.turn.clipped_spans
+        self._ended[(trace_id, parts.root_id)] = None
+        self._trim()
+        return [trace.turn]
+
+    def _as_tree(self, trace_id: str, trace: PlainTrace) -> TraceTree:
+        """The trace as if its spans had been put into a tree as they came, in its place."""
+        tree = TraceTree(in_process=self._in_process)
+        for member in trace.as_members():
+            tree.add(member)
+        tree.arrived_ns, tree.newest_end_ns = trace.arrived_ns, trace.newest_end_ns
+        turn = trace.turn
+        if turn is not None:
+            tree.decide_roles()
+            tree.stage = Stage.SETTLED
+            tree.pending.clear()
+            tree.told[turn.span_id] = Told(revision=1, spans=turn.spans, clipped_spans=turn.clipped_spans)
+        self._traces[trace_id] = tree
+        return tree
 
     def _flush_trace(self, trace_id: str, tree: TraceTree) -> list[Turn]:
         tree.newest_end_ns = min(tree.newest_end_ns, self._now_ns)  # a clock that runs ahead must not hold its trace
@@ -317,7 +408,7 @@ class Assembler:
             if self._now_ns - since_ns < self._quiet_ns:
                 break
             del self._waiting[(trace_id, turn_id)]
-            tree = self._traces.get(trace_id)
+            tree = self._tree_of(trace_id)
             if tree is not None and turn_id in tree.pending:
                 turns.append(self._tell(trace_id, tree, turn_id))
         self._trim()
@@ -344,9 +435,19 @@ class Assembler:
         while len(self._ended) > self._max_ended:
             (trace_id, turn_id), _ = self._ended.popitem(last=False)
             tree = self._traces.get(trace_id)
-            if tree is not None and turn_id in tree.told:
+            if isinstance(tree, PlainTrace):
+                self._forget_plain(trace_id, tree)
+            elif tree is not None and turn_id in tree.told:
                 self._forget_turn(trace_id, tree, turn_id)
                 self._let_go(trace_id, tree)
+
+    def _forget_plain(self, trace_id: str, trace: PlainTrace) -> None:
+        for span_id in trace.members:
+            self._forgotten.remember(trace_id, span_id, Fate.IN_TURN)
+        for turn_id in trace.turn_ids():
+            self._forgotten.remember_turn_id(trace_id, turn_id)
+        self._held -= len(trace.members)
+        del self._traces[trace_id]
 
     def _forget_turn(self, trace_id: str, tree: TraceTree, turn_id: str) -> None:
         root = tree.members.get(turn_id)
@@ -387,7 +488,7 @@ class Assembler:
         self._unowned[(trace_id, span_id)] = None
         while len(self._unowned) > self._max_unowned:
             (oldest_trace, oldest), _ = self._unowned.popitem(last=False)
-            tree = self._traces.get(oldest_trace)
+            tree = self._tree_of(oldest_trace)
             member = None if tree is None else tree.members.get(oldest)
             if tree is not None and member is not None and not tree.belongs_to_turn(oldest):
                 self._drop(oldest_trace, tree, [member], Fate.OUTSIDE)
@@ -414,8 +515,13 @@ class Assembler:
                 tree.outside[member.span_id] = None
                 self.counts.outside += 1
 
+    def _tree_of(self, trace_id: str) -> TraceTree | None:
+        """The tree of a trace of which anything is held."""
+        found = self._traces.get(trace_id)
+        return self._as_tree(trace_id, found) if isinstance(found, PlainTrace) else found
+
     def _tree(self, trace_id: str) -> TraceTree:
-        tree = self._traces.get(trace_id)
+        tree = self._tree_of(trace_id)
         if tree is None:
             tree = self._traces[trace_id] = TraceTree(in_process=self._in_process)
         else:
@@ -449,8 +555,15 @@ class Assembler:
 
     def _next_to_evict(self) -> tuple[str, TraceTree]:
         """The trace that was quiet longest; one that lacks nothing, if there is such among the first."""
-        first = next(iter(self._traces.items()))
-        return next((pair for pair in islice(self._traces.items(), EVICTION_LOOK) if not pair[1].waits), first)
+        quiet = list(islice(self._traces.items(), EVICTION_LOOK))
+        found = next((trace_id for trace_id, tree in quiet if not self._waits(trace_id, tree)), quiet[0][0])
+        held = self._traces[found]
+        return found, self._as_tree(found, held) if isinstance(held, PlainTrace) else held
+
+    def _waits(self, trace_id: str, tree: TraceTree | PlainTrace) -> bool:
+        if not isinstance(tree, PlainTrace):
+            return tree.waits
+        return tree.turn is None and parts_of(tree) is None and self._as_tree(trace_id, tree).waits
 
 
 def newest_revisions(turns: Iterable[Turn]) -> list[Turn]:

@@ -2,7 +2,9 @@
 
 from collections import OrderedDict
 from enum import Enum, auto
-from typing import Final
+from typing import Final, TypeVar
+
+T = TypeVar("T")
 
 FORGOTTEN: Final = 20_000
 """Ids of each kind that are remembered; beyond it the oldest is not."""
@@ -28,25 +30,25 @@ class Forgotten:
         self._outside: OrderedDict[tuple[str, str], Fate] = OrderedDict()
         self._turn_ids: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._hosts: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._by_trace: dict[str, int] = {}
+        """How much is remembered of each trace."""
 
     def remember(self, trace_id: str, span_id: str, fate: Fate) -> None:
         """Remember a span. Those outside, which may be very many, do not push out those of turns."""
         fates = self._outside if fate is Fate.OUTSIDE else self._of_turns
-        fates[(trace_id, span_id)] = fate
-        if len(fates) > self._limit:
-            fates.popitem(last=False)
+        self._keep(fates, (trace_id, span_id), fate)
 
     def remember_turn_id(self, trace_id: str, turn_id: str) -> None:
         """Remember the id that all spans of a turn of ours carry."""
-        self._turn_ids[(trace_id, turn_id)] = None
-        if len(self._turn_ids) > self._limit:
-            self._turn_ids.popitem(last=False)
+        self._keep(self._turn_ids, (trace_id, turn_id), None)
 
     def remember_host(self, trace_id: str, span_id: str) -> None:
         """Remember that a turn that is held no more stood below a span."""
-        self._hosts[(trace_id, span_id)] = None
-        if len(self._hosts) > self._limit:
-            self._hosts.popitem(last=False)
+        self._keep(self._hosts, (trace_id, span_id), None)
+
+    def knows(self, trace_id: str) -> bool:
+        """Whether anything of a trace is remembered."""
+        return trace_id in self._by_trace
 
     def fate(self, trace_id: str, span_id: str | None) -> Fate | None:
         """What became of a span; None where nothing is remembered."""
@@ -61,3 +63,15 @@ class Forgotten:
     def held_turns(self, trace_id: str, span_id: str) -> bool:
         """Whether a turn below this span was forgotten."""
         return (trace_id, span_id) in self._hosts
+
+    def _keep(self, known: OrderedDict[tuple[str, str], T], key: tuple[str, str], value: T) -> None:
+        if key not in known:
+            self._by_trace[key[0]] = self._by_trace.get(key[0], 0) + 1
+        known[key] = value
+        if len(known) > self._limit:
+            (trace_id, _), _ = known.popitem(last=False)
+            left = self._by_trace[trace_id] - 1
+            if left:
+                self._by_trace[trace_id] = left
+            else:
+                del self._by_trace[trace_id]

@@ -21,6 +21,7 @@ from agentnet_otel.model import Turn
 from agentnet_otel.service.turn_figures import TurnFigures
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.intake import RequestKind
+from agentnet_otel.sources.plain_payloads import PlainDecoder
 from agentnet_otel.sources.store.raw_log import BLANK, LogReader, LogRecord, segment_before
 from agentnet_otel.sources.store.turn_store import TurnStore
 
@@ -59,6 +60,7 @@ class Ingest:
         self._now_ns = now_ns
         self._tell = tell
         self._decoder = PayloadDecoder()
+        self._plain = PlainDecoder()
         self.assembler = assembler
         self.place = self.kept_place = turns.place()
         self.arrived_ns = 0
@@ -103,13 +105,27 @@ class Ingest:
             self._flushed_ns = min(record.arrived_ns, self._now_ns())
             self._untold.extend(self.assembler.flush(self._flushed_ns))
         try:
-            for span in self._decoder.decode(record.data, RequestKind(record.kind).form, self._count_bad_span):
-                self._first_place.setdefault(span.trace_id, (start, record.arrived_ns))
-                self._untold.extend(self.assembler.feed(span))
+            self._take(record, start)
         except (InputError, ValueError, RecursionError) as error:
             self._count_bad_request(str(error))
         except Exception as error:  # noqa: BLE001 - one request must not keep all others from being understood
             self._count_bad_request(f"{type(error).__name__} in this program: {error}")
+
+    def _take(self, record: LogRecord, start: int) -> None:
+        """Take the spans of a request, whose place in the log is ``start``."""
+        form = RequestKind(record.kind).form
+        first, last_id = (start, record.arrived_ns), ""
+        batch = self._plain.decode(record.data, form)
+        if batch is None:
+            for found in self._decoder.decode(record.data, form, self._count_bad_span):
+                self._first_place.setdefault(found.trace_id, first)
+                self._untold.extend(self.assembler.feed(found))
+            return
+        for span in batch.spans:
+            if span.trace_id != last_id:
+                last_id = span.trace_id
+                self._first_place.setdefault(last_id, first)
+        self._untold.extend(self.assembler.take_batch(batch.spans))
 
     def _count_bad_request(self, why: str) -> None:
         self.bad_requests += 1

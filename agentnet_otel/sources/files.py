@@ -6,7 +6,7 @@ What cannot be used costs only itself: it is counted and told with file and line
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -17,11 +17,10 @@ from agentnet_otel.core.turn_parts import Member, member_of
 from agentnet_otel.errors import AgentNetOtelError, InputError, TruncatedError
 from agentnet_otel.model import SpanRecord
 from agentnet_otel.sources.compression import DAMAGE, decompressed
-from agentnet_otel.sources.decoding import PayloadDecoder, opened
-from agentnet_otel.sources.framing import Form, Payload, payloads
+from agentnet_otel.sources.decoding import PayloadDecoder
+from agentnet_otel.sources.framing import Payload, payloads
 from agentnet_otel.sources.jaeger_api import PREFIX, parse_jaeger_source, read_jaeger
-from agentnet_otel.sources.plain_json import PlainJsonDecoder
-from agentnet_otel.sources.plain_protobuf import PlainProtobufDecoder
+from agentnet_otel.sources.plain_payloads import PlainDecoder
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.share import Batch, Share
 
@@ -56,9 +55,9 @@ def read_batches(
         ConfigurationError: an address of Jaeger is none.
     """
     decoder = PayloadDecoder()
-    plain = {Form.JSON: PlainJsonDecoder(note, share).decode, Form.PROTOBUF: PlainProtobufDecoder(note, share).decode}
+    plain = PlainDecoder(note, share)
     for found in _payloads_of(sources, report):
-        quick = None if isinstance(found, SpanRecord) else _decoded(found, plain)
+        quick = None if isinstance(found, SpanRecord) else plain.decode(found.data, found.form)
         if quick is not None:
             report.spans += quick.passed
             batch = quick
@@ -67,15 +66,6 @@ def read_batches(
             batch = _members(records, note, share)
         if batch.passed:
             yield batch
-
-
-def _decoded(payload: Payload, plain: Mapping[Form, Callable[[bytes], Batch | None]]) -> Batch | None:
-    """The spans of a payload by the quick way; None where it has to be read in the general way."""
-    try:
-        data, form = opened(payload.data, payload.form)
-    except AgentNetOtelError:  # the general way tells it
-        return None
-    return plain[form](data)
 
 
 def _members(spans: Sequence[SpanRecord], note: Callable[[Origin], None], share: Share) -> Batch:

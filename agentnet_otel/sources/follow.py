@@ -30,6 +30,7 @@ from agentnet_otel.sources.files import STDIN, files_below
 from agentnet_otel.sources.framing import Payload
 from agentnet_otel.sources.growing import GrowingPayloads
 from agentnet_otel.sources.jaeger_api import PREFIX
+from agentnet_otel.sources.plain_payloads import PlainDecoder
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import is_store
 
@@ -76,6 +77,7 @@ class Follower:
         self._pause = pause
         self._flushed_ns = 0
         self._decoder = PayloadDecoder()
+        self._plain = PlainDecoder()
         self._assembler = Assembler(
             quiet_ns=round(quiet_s * _NANOS), max_spans=MAX_SPANS, group_calls=group_calls, prices=prices
         )
@@ -125,6 +127,10 @@ class Follower:
     def _taken(self, payload: Payload) -> list[Turn]:
         turns: list[Turn] = []
         try:
+            batch = self._plain.decode(payload.data, payload.form)
+            if batch is not None:
+                self.read.spans += batch.passed
+                return self._assembler.take_batch(batch.spans)
             for span in self._decoder.decode(payload.data, payload.form, lambda what: self._bad_span(payload, what)):
                 self.read.spans += 1
                 turns += self._assembler.feed(span)

@@ -15,6 +15,7 @@ SIZES = {
     "read": ("--turns=40", "--rounds=2"),
     "accuracy": ("--turns=50",),
     "memory": ("--spans=2000",),
+    "follow": ("--turns=200", "--rounds=2"),
     "scrape": ("--metrics=10", "--rounds=2"),
     "serve": ("--seconds=2", "--clients=1"),
 }

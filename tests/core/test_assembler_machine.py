@@ -12,9 +12,13 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from agentnet_otel import semconv
 from agentnet_otel.core.assembler import MISSING_NS, QUIET_NS, Assembler, newest_revisions
+from agentnet_otel.core.dialects import ODD, plain_keys_of, read_facts
 from agentnet_otel.core.forgotten import Forgotten
+from agentnet_otel.core.plain_span import HAS_IS_REMOTE, IS_REMOTE, PlainSpan, Status, origin_of
 from agentnet_otel.core.trace_tree import TraceTree
+from agentnet_otel.core.turn_parts import member_of
 from agentnet_otel.model import SpanRecord
 from agentnet_otel.testing import EPOCH_NS
 from tests.core.naive_reading import read, told
@@ -135,6 +139,27 @@ def id_of(entry):
     return span.trace_id, span.span_id
 
 
+def plain_or_member(span):
+    """A span as the readers give it: plain, unless there is something odd about it."""
+    keys = plain_keys_of(span.scope_name)
+    said = {ODD: True} if keys is None else dict(keys.plain(key, value) for key, value in span.attributes.items())
+    if ODD in said:
+        return member_of(span, read_facts(span))
+    return PlainSpan(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id or "",
+        flags=0 if span.parent_is_remote is None else HAS_IS_REMOTE | IS_REMOTE * span.parent_is_remote,
+        kind=span.kind.value,
+        start_ns=span.start_ns,
+        end_ns=span.end_ns,
+        status=Status(code=span.status.value),
+        attributes=said if span.scope_name == semconv.SCOPE_NAME or semconv.OPERATION_NAME in said else {},
+        events=span.events,
+        origin=origin_of(span),
+    )
+
+
 class Unbounded(Machine):
     """Nothing is lost but what never came."""
 
@@ -155,6 +180,26 @@ class Unbounded(Machine):
         assert (counts.outside, counts.duplicates, counts.late) == (outside, self.copies, 0)
         assert counts.clipped == sum(turn.clipped_spans for turn in newest)
         assert counts.incomplete == sum(turn.incomplete for turn in newest)
+
+
+class InBatches(Unbounded):
+    """The same where spans come as the readers of requests give them."""
+
+    def feed(self, span):
+        """One span comes, by itself."""
+        self.turns += self.assembler.take_batch([plain_or_member(span)])
+        self.fed += 1
+
+    @precondition(lambda self: any(trace.coming for trace in self.traces))
+    @rule(data=st.data())
+    def whole_trace(self, data):
+        """What is left of a trace comes in one request, as it mostly does."""
+        trace = data.draw(st.sampled_from([trace for trace in self.traces if trace.coming]))
+        self.turns += self.assembler.take_batch([plain_or_member(span) for span in trace.coming])
+        self.fed += len(trace.coming)
+        trace.came += trace.coming
+        trace.coming.clear()
+        self.arrived_ns = self.now_ns
 
 
 class Bounded(Machine):
@@ -180,13 +225,25 @@ class Bounded(Machine):
 
 TestUnbounded = Unbounded.TestCase
 TestUnbounded.settings = SMALL
+
+
+class BoundedInBatches(Bounded):
+    """The same where spans come as the readers of requests give them."""
+
+    feed = InBatches.feed
+
+
+TestInBatches = InBatches.TestCase
+TestInBatches.settings = SMALL
+TestBoundedInBatches = BoundedInBatches.TestCase
+TestBoundedInBatches.settings = SMALL
 TestBounded = Bounded.TestCase
 TestBounded.settings = SMALL
 
 
 @pytest.mark.slow
 @pytest.mark.repetitive
-@pytest.mark.parametrize("machine", [Unbounded, Bounded])
+@pytest.mark.parametrize("machine", [Unbounded, InBatches, Bounded, BoundedInBatches])
 def test_for_longer(machine):
     """The same, many more times."""
     run_state_machine_as_test(machine, settings=settings(SMALL, max_examples=800, stateful_step_count=50))

@@ -1,0 +1,34 @@
+"""From a payload to its plain spans, whatever format it is in: the quick way, beside `decoding`, which reads all."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from agentnet_otel.core.plain_span import Origin
+from agentnet_otel.errors import AgentNetOtelError
+from agentnet_otel.sources.decoding import opened
+from agentnet_otel.sources.framing import Form
+from agentnet_otel.sources.plain_json import PlainJsonDecoder
+from agentnet_otel.sources.plain_protobuf import PlainProtobufDecoder
+from agentnet_otel.sources.share import Batch, Share
+
+
+class PlainDecoder:
+    """Decodes payloads; one a reader, for it remembers attributes.
+
+    ``note`` is called with the origins of spans; of these only those in ``share`` are read further.
+    """
+
+    def __init__(self, note: Callable[[Origin], None] = lambda _: None, share: Share | None = None) -> None:
+        share = share or Share()
+        self._decoders: Final[Mapping[Form, Callable[[bytes], Batch | None]]] = {
+            Form.JSON: PlainJsonDecoder(note, share).decode,
+            Form.PROTOBUF: PlainProtobufDecoder(note, share).decode,
+        }
+
+    def decode(self, data: bytes, form: Form) -> Batch | None:
+        """The spans of a payload; None where it has to be read in the general way."""
+        try:
+            data, form = opened(data, form)
+        except AgentNetOtelError:  # the general way tells it
+            return None
+        return self._decoders[form](data)
