@@ -22,6 +22,7 @@ from agentnet_otel.outputs.reports.wording import (
     label_text,
     limit_text,
     plain,
+    shortened,
     value_text,
     verdict_text,
 )
@@ -51,7 +52,7 @@ def annotations(gate: Gate) -> Iterator[str]:
     for row in gate.verdicts:
         if row.verdict in {Verdict.FAIL, Verdict.WARN}:
             kind = "error" if row.verdict is Verdict.FAIL else "warning"
-            yield _command(kind, f"{label_text(row)}: {row.verdict.value}", _judged(row))
+            yield _command(kind, f"{_label(row)}: {row.verdict.value}", _judged(row))
     for text in gate.missed:
         yield _command("error", "Limit not kept", text)
     for name, comparison in gate.comparisons:
@@ -72,7 +73,7 @@ def summary(gate: Gate) -> str:
     for row in gate.verdicts:
         threshold = row.threshold
         cells = (
-            escaped(label_text(row)),
+            escaped(_label(row)),
             value_text(row.value, threshold),
             interval_text(row.interval, threshold),
             limit_text(threshold.recommended, threshold),
@@ -108,11 +109,11 @@ def _cases(gate: Gate) -> Iterator[str]:
         told = _judged(row)
         match row.verdict:
             case Verdict.FAIL:
-                yield _case("limits", label_text(row), "failure", told)
+                yield _case("limits", _label(row), "failure", told)
             case Verdict.NO_DATA:
-                yield _case("limits", label_text(row), "skipped", "no turn tells it")
+                yield _case("limits", _label(row), "skipped", "no turn tells it")
             case _:
-                yield _case("limits", label_text(row), "system-out", told)
+                yield _case("limits", _label(row), "system-out", told)
     for text in gate.missed:
         yield _case("own limits", text, "failure", text)
     for name, comparison in gate.comparisons:
@@ -149,11 +150,16 @@ def _command(kind: str, title: str, text: str) -> str:
     return f"::{kind} title={head}::{body}"
 
 
+def _label(row: Judgement) -> str:
+    """What a row is about; a name of 100 kB in it would be refused, or hide what else is told."""
+    return shortened(label_text(row))
+
+
 def _judged(row: Judgement) -> str:
     threshold = row.threshold
     interval = interval_text(row.interval, threshold)
     return (
-        f"{label_text(row)} is {value_text(row.value, threshold)} (95 % interval {interval}, n = {row.n:,}); "
+        f"{_label(row)} is {value_text(row.value, threshold)} (95 % interval {interval}, n = {row.n:,}); "
         f"recommended {limit_text(threshold.recommended, threshold)}, critical "
         f"{limit_text(threshold.critical, threshold)}: {verdict_text(row)}"
     )

@@ -233,7 +233,7 @@ def test_hostile_names_do_nothing_anywhere(text):
     turns = [
         Turn(
             turn_id=text,
-            trace_id="1" * 32,
+            trace_id=text,
             span_id=format(place + 1, "016x"),
             agent=text,
             start_ns=0,
@@ -260,6 +260,29 @@ def test_hostile_names_do_nothing_anywhere(text):
         assert not set(rendered[form]) & set("\x00\x1b\u202e\u2066\ud800\r")
         assert len(rendered[form]) < 400_000
         rendered[form].encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("=1+1", "'=1+1"),
+        ("\t@SUM(1)", "' @SUM(1)"),
+        ("\r\n+1", "'  +1"),
+        ("-2+3", "'-2+3"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("\u200d=1", "'\u200d=1"),
+        ("a;=1+1;b", "a;'=1+1;b"),
+        (";=1", ";'=1"),
+        ("gpt-4; a=b", "gpt-4; a=b"),
+    ],
+)
+def test_no_text_of_csv_is_a_formula(text, shown):
+    """An apostrophe stands before whatever a spreadsheet would run, wherever it begins a cell; nothing else changes."""
+    turn = Turn(
+        turn_id="t", trace_id="1", span_id="1", agent=text, start_ns=0, end_ns=MS, outcome=Outcome.SUCCESS, models=()
+    )
+    lines = csv_rows(render(report([turn]), "csv"))
+    assert {line["name"] for line in lines if line["section"] == "Agents"} == {shown}
 
 
 @pytest.mark.parametrize("scheme", ["javascript:alert(1)//", "data:text/html,", "JaVaScRiPt:x//"])

@@ -53,13 +53,16 @@ def test_few_turns_are_told(gate_on):
     assert [case.get("name") for case in failed] == ["a: b", "at least 20 turns on a side"]
 
 
-@pytest.mark.parametrize("agent", ["a::b,%0A\n::error::x", '<x>&"', "\x00\x1b[0m\ufffe", "a|b\n| c |"])
+@pytest.mark.parametrize(
+    "agent", ["a::b,%0A\n::error::x", '<x>&"', "\x00\x1b[0m\ufffe", "a|b\n| c |", "]]>\r<![CDATA[", "x" * 100_000]
+)
 def test_hostile_names_stay_text(gate_on, agent):
-    """A name ends no command, no attribute, no element and no row."""
+    """A name ends no command, no attribute, no element and no row, and is cut where it is long."""
     gate = gate_on(agent=agent, ms=9000.0, outcome=Outcome.ERROR)
     for line in annotations(gate):
         assert "\n" not in line
         assert line.startswith(("::error title=", "::warning title="))
+    assert all(len(text) < 20_000 for text in (*annotations(gate), junit(gate), summary(gate)))
     tree = ET.fromstring(junit(gate))  # noqa: S314 - written by us
     assert int(tree.get("tests")) == len(list(tree.iter("testcase")))
     rows = [line for line in summary(gate).splitlines() if line.startswith("|")]

@@ -40,6 +40,7 @@ HOSTILE = [
     "<!-- comment",
     "&lt;b&gt; &amp; &#x41;",
     "[link](javascript:alert(1))",
+    "https://example.invalid/x www.example.invalid HTTP://EXAMPLE.invalid",
     "![image](http://example.invalid/x.png)",
     "**bold** _it_ ~~gone~~",
     "\u202egnp.exe\u2066",
@@ -219,6 +220,7 @@ def test_hostile_names_harm_nothing(make_turn, name):
         assert {len(row) for row in table} == {len(table[0])}
     assert [line for line in text.splitlines() if line.startswith("#")] == HEADINGS
     assert not re.search(r"<[A-Za-z/!?]", text)
+    assert not re.search(r"https?://|www\.", text, re.IGNORECASE)
     assert not re.search(r"(?<!\\)\[", text)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", text)
     assert not re.search(r"(?<!\\)`", text)

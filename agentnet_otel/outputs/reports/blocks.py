@@ -167,6 +167,12 @@ def named(text: str) -> Cell:
     return Cell(spans=(span,), figures=(Figure(value=span.text),))
 
 
+def traced(trace_id: str, url: str | None) -> Cell:
+    """A cell that names a trace, with a link to it where there is one."""
+    shown = wording.shortened(trace_id)
+    return Cell(spans=(Span(text=shown, foreign=True, url=url),), figures=(Figure(value=shown),))
+
+
 def figure(text: str, value: float | None, unit: str = "") -> Cell:
     """A cell that shows a number as ``text``."""
     return Cell(spans=(own(text),), figures=(Figure(value=value, unit=unit),))

@@ -160,9 +160,9 @@ def waterfalls_chart(slowest: Sequence[SlowTurn], title: str = SLOWEST_TITLE) ->
                         spans=(
                             blocks.name_of(row.agent),
                             own(" "),
-                            Span(text=row.trace_id[:8], url=row.url, foreign=True),
+                            Span(text=wording.plain(row.trace_id[:8]), url=row.url, foreign=True),
                         ),
-                        figures=(Figure(value=row.trace_id),),
+                        figures=(Figure(value=wording.shortened(row.trace_id)),),
                     ),
                     *(blocks.milliseconds(row.components_ms.get(name, 0.0)) for name in names),
                 )
@@ -279,10 +279,11 @@ def _waterfalls_told(slowest: Sequence[SlowTurn]) -> str:
 
 def _waterfall(row: SlowTurn) -> charts.Waterfall:
     left_out = f", +{row.steps_left_out:,} shorter" if row.steps_left_out else ""
+    trace = wording.plain(row.trace_id[:8])
     untimed = "" if row.steps else f", {_UNTIMED.lower()}"
     return charts.Waterfall(
         name=row.agent,
-        text=f"{wording.milliseconds(row.duration_ms)} ms, {row.outcome}, trace {row.trace_id[:8]}{left_out}{untimed}",
+        text=f"{wording.milliseconds(row.duration_ms)} ms, {row.outcome}, trace {trace}{left_out}{untimed}",
         duration_ms=row.duration_ms,
         steps=tuple(_timed_steps(row) if row.steps else _self_times_in_a_row(row)),
     )

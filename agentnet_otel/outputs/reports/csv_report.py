@@ -1,11 +1,13 @@
 """The report as one table of figures: a line a figure, numbers bare, units beside them.
 
 Columns: section; row of its table (from 1); name of the row; figure; number and unit, or text where it is none.
-Spreadsheets run what begins like a formula, so a text that does gets an apostrophe in front.
+Spreadsheets run what begins like a formula, so a text that does gets an apostrophe in front: at its begin, and behind a
+semicolon, where spreadsheets of some countries begin the next cell. Numbers are numbers, with their sign.
 """
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,7 +17,8 @@ from agentnet_otel.outputs.reports.document import document_of
 from agentnet_otel.outputs.reports.wording import plain
 
 HEAD: Final = ("section", "row", "name", "figure", "number", "unit", "text")
-_FORMULA: Final = ("=", "+", "-", "@")
+_FORMULA: Final = re.compile("(^[\\s\u200c\u200d]*|;)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where one begins; the wide forms of the signs are formulas in spreadsheets of East Asia."""
 
 _Line = tuple[str, int | None, str, str, float | None, str, str]
 
@@ -65,5 +68,4 @@ def _safe(line: _Line) -> tuple[float | str | None, ...]:
 
 
 def _safe_text(text: str) -> str:
-    shown = plain(text)
-    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
+    return _FORMULA.sub(lambda found: f"'{found[0]}" if found[0] != ";" else f"{found[0]}'", plain(text))

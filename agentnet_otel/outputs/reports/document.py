@@ -162,7 +162,11 @@ def _turns_cell(turns: Sequence[NamedTurn]) -> Cell:
 
 def turn_spans(turn: NamedTurn) -> tuple[Span, ...]:
     """A turn to look at: whose it is, its trace (or, without one, its id), and why."""
-    which = Span(text=turn.trace_id, foreign=True, url=turn.url) if turn.trace_id else name_of(turn.turn_id)
+    which = (
+        Span(text=wording.shortened(turn.trace_id), foreign=True, url=turn.url)
+        if turn.trace_id
+        else name_of(turn.turn_id)
+    )
     return name_of(turn.agent), own(" "), which, own(" ("), name_of(turn.value), own(")")
 
 
@@ -364,7 +368,7 @@ def _slowest(report: ReportContent) -> Iterator[Block]:
                     spans=(own(f"{row.component} ({wording.milliseconds(row.component_ms)} ms)"),),
                     figures=(Figure(value=row.component_ms, unit="ms", of=row.component),),
                 ),
-                Cell(spans=(Span(text=row.trace_id, url=row.url),), figures=(Figure(value=row.trace_id),)),
+                blocks.traced(row.trace_id, row.url),
             )
             for row in report.slowest
         ),

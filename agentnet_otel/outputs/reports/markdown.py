@@ -18,6 +18,8 @@ _BAR_WIDTH: Final = 30
 _ACTIVE: Final = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|^[#>+=:-]|(?<=^\d)[.)](?=\s|$)")
 """What may be markup somewhere; an underscore inside a word and a digit's dot elsewhere is none."""
 _TAG_OR_ENTITY: Final = re.compile(r"<(?=[A-Za-z/!?])|&(?=[A-Za-z#])")
+_AUTOLINK: Final = re.compile(r"(https?|ftp)(?=://)|www(?=\.)", re.IGNORECASE)
+"""What makes a link of a bare address where GitHub shows Markdown; the sign behind it is escaped."""
 _ENTITIES: Final = {"<": "&lt;", "&": "&amp;"}
 _URL_SAFE: Final = "%:/?#[]@!$&'()*+,;=~"
 """Characters of a URL that stay; what else is there would end the link or the cell."""
@@ -85,5 +87,6 @@ def _span(span: Span) -> str:
 
 def escaped(text: str) -> str:
     """Text as Markdown that shows it, on one line."""
-    shown = plain(text).strip()
-    return _TAG_OR_ENTITY.sub(lambda found: _ENTITIES[found[0]], _ACTIVE.sub(lambda found: f"\\{found[0]}", shown))
+    shown = _ACTIVE.sub(lambda found: f"\\{found[0]}", plain(text).strip())
+    shown = _AUTOLINK.sub(lambda found: f"{found[0]}\\", shown)
+    return _TAG_OR_ENTITY.sub(lambda found: _ENTITIES[found[0]], shown)
