@@ -17,6 +17,7 @@ from agentnet_otel import semconv
 from agentnet_otel.errors import InputError
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
 from agentnet_otel.sources.attribute_cache import Attribute, AttributeCache
+from agentnet_otel.sources.message_density import check_density
 from agentnet_otel.sources.otlp_json import TellBadSpan
 
 _HAS_IS_REMOTE: Final = 0x100
@@ -128,8 +129,9 @@ def _parsed(data: bytes) -> Any:
     """The message.
 
     Raises:
-        InputError: it is none, or one of something else.
+        InputError: it is none, or one of something else, or has too many parts for its size.
     """
+    check_density(data)
     try:
         message = TracesData.FromString(data)
     except DecodeError as error:

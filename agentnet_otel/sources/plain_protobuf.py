@@ -13,7 +13,9 @@ from agentnet_otel import semconv
 from agentnet_otel.core.dialects import ODD, PlainKeys, plain_keys_of, read_facts
 from agentnet_otel.core.plain_span import Origin, PlainSpan, Status
 from agentnet_otel.core.turn_parts import Member, member_of
+from agentnet_otel.errors import InputError
 from agentnet_otel.model import AttributeValue
+from agentnet_otel.sources.message_density import check_density
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder, TracesData, decode_attribute
 from agentnet_otel.sources.plain_json import MAX_ORIGINS, MAX_PIECES, are_well_formed
 from agentnet_otel.sources.share import Batch, Share
@@ -73,6 +75,7 @@ class PlainProtobufDecoder:
         passed = 0
         into: list[PlainSpan | Member] = []
         try:
+            check_density(data)
             message = TracesData.FromString(data)
             if not message.resource_spans:
                 return None
@@ -87,7 +90,7 @@ class PlainProtobufDecoder:
                         return None
                     passed += len(spans)
                     self._read(spans, written, pieces, into)
-        except (DecodeError, ValueError, RecursionError):
+        except (DecodeError, InputError, ValueError, RecursionError):
             return None
         return Batch(into, passed)
 

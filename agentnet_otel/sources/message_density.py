@@ -1,0 +1,89 @@
+"""Whether a protobuf message holds many more parts than its size lets expect: two bytes make an empty span.
+
+In memory each span, event and link takes more than a hundred bytes, be it empty. So a message is refused before it is
+parsed where its parts have fewer than `MIN_PART_BYTES` each; a span with proper ids alone has 30.
+"""
+
+from typing import Final
+
+from agentnet_otel.errors import InputError
+
+MIN_PART_BYTES: Final = 8
+"""Bytes that resources, scopes, spans, events and links of a message have to have on average."""
+
+_TAGS: Final = (0x0A, 0x12, 0x5A, 0x6A)
+_PARTS: Final[tuple[dict[int, int], ...]] = ({0x0A: 1}, {0x12: 2}, {0x12: 3}, {0x5A: 4, 0x6A: 4}, {})
+"""By depth: the tags that begin a part, and its depth."""
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_SIZES: Final = {_FIXED64: 8, _FIXED32: 4}
+_LAST: Final = 0x80
+
+
+def check_density(data: bytes) -> None:
+    """Refuse a message of too many parts. One that is no message is let through: parsing tells what is wrong.
+
+    Raises:
+        InputError: there are too many.
+    """
+    most = max(len(data) // MIN_PART_BYTES, 1000)
+    if sum(data.count(tag) for tag in _TAGS) <= most:
+        return
+    try:
+        parts = _count_parts(data, most)
+    except IndexError:  # cut off
+        return
+    if parts > most:
+        text = (
+            f"not an OTLP protobuf message of spans that can be used: of its {len(data):,} bytes, spans, events and "
+            f"links have fewer than {MIN_PART_BYTES} each"
+        )
+        raise InputError(text)
+
+
+def _count_parts(data: bytes, enough: int) -> int:
+    """How many parts there are; counting stops beyond ``enough``.
+
+    Raises:
+        IndexError: the message is cut off.
+    """
+    count, at, end, depth = 0, 0, len(data), 0
+    around: list[tuple[int, int, int]] = []
+    while at < end or around:
+        if at >= end:
+            at, end, depth = around.pop()
+            continue
+        tag, at = _varint(data, at)
+        kind = tag & 7
+        if kind == _BYTES:
+            size, at = _varint(data, at)
+            inner = _PARTS[depth].get(tag)
+            if inner is None:
+                at += size
+                continue
+            count += 1
+            if count > enough:
+                return count
+            around.append((at + size, end, depth))
+            end, depth = min(at + size, end), inner
+        elif kind == _VARINT:
+            _, at = _varint(data, at)
+        elif kind in _SIZES:
+            at += _SIZES[kind]
+        else:
+            return 0  # no message: parsing refuses it
+    return count
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """A number, and where it ends."""
+    value, shift = data[at], 7
+    if value < _LAST:
+        return value, at + 1
+    value &= _LAST - 1
+    while True:
+        at += 1
+        byte = data[at]
+        value |= (byte & (_LAST - 1)) << shift
+        shift += 7
+        if byte < _LAST or shift > 63:  # noqa: PLR2004 - ten bytes make a 64-bit number
+            return value, at + 1

@@ -1,0 +1,66 @@
+"""Messages of nearly nothing but parts are refused before they are parsed; all others are not looked at twice."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
+from agentnet_otel.errors import InputError
+from agentnet_otel.sources.message_density import check_density
+from agentnet_otel.sources.otlp_protobuf import inspect_message
+
+
+def message(spans=0, events=0, links=0, scopes=0, resources=0, name="", ids=False):
+    """A message of so many parts, most of them empty."""
+    data = TracesData()
+    found = data.resource_spans.add().scope_spans.add()
+    for number in range(spans):
+        span = found.spans.add(name=name)
+        if ids:
+            span.trace_id, span.span_id = (number + 1).to_bytes(16, "big"), (number + 1).to_bytes(8, "big")
+    for _ in range(events):
+        found.spans[0].events.add()
+    for _ in range(links):
+        found.spans[0].links.add()
+    for _ in range(scopes):
+        data.resource_spans[0].scope_spans.add()
+    for _ in range(resources):
+        data.resource_spans.add()
+    return data.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"spans": 5000},
+        {"spans": 5000, "name": "x"},
+        {"spans": 1, "events": 5000},
+        {"spans": 1, "links": 5000},
+        {"scopes": 5000},
+        {"resources": 5000},
+    ],
+)
+def test_too_many_parts_are_refused(parts):
+    """With a sentence, and nothing of them is built."""
+    with pytest.raises(InputError, match="fewer than 8 each"):
+        inspect_message(message(**parts))
+
+
+@pytest.mark.parametrize(
+    "parts", [{"spans": 900}, {"spans": 20_000, "ids": True}, {"spans": 5000, "name": "\n\x12Zj" * 5}]
+)
+def test_what_may_be_spans_is_taken(parts):
+    """Few of them, whatever they say; many that have ids, or texts of whatever bytes."""
+    assert inspect_message(message(**parts))[0] == parts["spans"]
+
+
+@given(
+    st.binary(max_size=300).map(lambda part: part * 200)
+    | st.binary(max_size=50).map(lambda end: message(spans=3000)[:-9] + end)
+)
+def test_rubbish_is_left_to_the_parser(data):
+    """Whatever it is, looking at it ends, and raises nothing but the refusal."""
+    with contextlib.suppress(InputError):
+        check_density(data)
