@@ -1,9 +1,10 @@
-"""Whether a protobuf message holds many more parts than its size lets expect: two bytes make an empty span.
+"""Whether a request holds many more parts than its size lets expect: two bytes make an empty span.
 
 In memory each span, event and link takes more than a hundred bytes, be it empty. So a message is refused before it is
 parsed where its parts have fewer than `MIN_PART_BYTES` each; a span with proper ids alone has 30.
 """
 
+import re
 from typing import Final
 
 from agentnet_otel.errors import InputError
@@ -17,6 +18,21 @@ _PARTS: Final[tuple[dict[int, int], ...]] = ({0x0A: 1}, {0x12: 2}, {0x12: 3}, {0
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SIZES: Final = {_FIXED64: 8, _FIXED32: 4}
 _LAST: Final = 0x80
+
+
+_TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+
+
+def check_density_of_json(data: bytes) -> None:
+    """The same of JSON, whose parts are its objects.
+
+    Raises:
+        InputError: there are too many.
+    """
+    most = max(len(data) // MIN_PART_BYTES, 1000)
+    if data.count(b"{") > most and _TEXT.sub(b"", data).count(b"{") > most:
+        text = f"not an OTLP request that can be used: its objects have fewer than {MIN_PART_BYTES} bytes each"
+        raise InputError(text)
 
 
 def check_density(data: bytes) -> None:

@@ -20,6 +20,7 @@ from agentnet_otel import semconv
 from agentnet_otel.core import values
 from agentnet_otel.errors import InputError, TruncatedError
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
+from agentnet_otel.sources.message_density import check_density_of_json
 
 Number = int | float | str
 TellBadSpan = Callable[[str], None]
@@ -160,6 +161,7 @@ class JsonDecoder:
         Raises:
             InputError: it is no JSON, or no OTLP request.
         """
+        check_density_of_json(data)
         try:
             request = _request_decoder.decode(data)
         except msgspec.ValidationError:

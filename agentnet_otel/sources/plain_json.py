@@ -22,6 +22,7 @@ from agentnet_otel.core.plain_span import NOT_READ, Origin, PlainSpan, record_of
 from agentnet_otel.core.turn_parts import Member, member_of
 from agentnet_otel.errors import AgentNetOtelError
 from agentnet_otel.model import AttributeValue
+from agentnet_otel.sources.message_density import check_density_of_json
 from agentnet_otel.sources.otlp_json import JsonDecoder
 from agentnet_otel.sources.share import Batch, Share
 
@@ -98,6 +99,7 @@ class PlainJsonDecoder:
         """The spans of one request; None where it has to be read in the general way."""
         passed = 0
         try:
+            check_density_of_json(data)
             request = _request_decoder.decode(data)
             spans: list[PlainSpan | Member] = []
             for resource_spans in request.resource_spans:

@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agentnet_otel.errors import InputError
-from agentnet_otel.sources.message_density import check_density
+from agentnet_otel.sources.message_density import check_density, check_density_of_json
+from agentnet_otel.sources.otlp_json import JsonDecoder
 from agentnet_otel.sources.otlp_protobuf import inspect_message
+from agentnet_otel.sources.plain_json import PlainJsonDecoder
+from agentnet_otel.sources.share import Share
 
 
 def message(spans=0, events=0, links=0, scopes=0, resources=0, name="", ids=False):
@@ -64,3 +67,19 @@ def test_rubbish_is_left_to_the_parser(data):
     """Whatever it is, looking at it ends, and raises nothing but the refusal."""
     with contextlib.suppress(InputError):
         check_density(data)
+
+
+@pytest.mark.parametrize("span", [b"{}", b"{ }", b'{"":1}'])
+def test_json_of_nearly_nothing_but_objects_is_refused(span):
+    """As text the same: two bytes make an empty span."""
+    request = b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b",".join([span] * 5000) + b"]}]}]}"
+    with pytest.raises(InputError, match="fewer than 8 bytes each"):
+        list(JsonDecoder().decode(request, print))
+    assert PlainJsonDecoder(print, Share()).decode(request) is None
+
+
+@pytest.mark.parametrize("text", [b"{" * 5000, b'\\"{' * 5000, b"\\\\{" * 5000])
+def test_braces_in_texts_are_no_objects(text):
+    """Prompts hold whatever they hold."""
+    check_density_of_json(b'{"resourceSpans":[],"text":"' + text + b'"}')
+    check_density_of_json(b'{"resourceSpans":[],"text":"' + text + b"\\")
