@@ -36,6 +36,13 @@ def serve(
     tls_key: Annotated[Path | None, Option(metavar="FILE", help="Its key (PEM).")] = None,
     allow_plaintext: Annotated[bool, Option(help="Beyond this machine, but something in front encrypts.")] = False,
     trace_url: TraceUrl = None,
+    alertmanager: Annotated[
+        str | None, Option(metavar="URL", help="Judge turns each minute and tell Alertmanager there of alerts.")
+    ] = None,
+    webhook: Annotated[
+        str | None,
+        Option(metavar="URL", help="The same for a webhook, once when it begins and once when it ends."),
+    ] = None,
 ) -> None:
     """Receive spans, keep them, and serve the turns that they are, until SIGTERM or Ctrl-C.
 
@@ -62,5 +69,6 @@ def serve(
             access=read_access(token_file, tls_cert, tls_key),
             allow_plaintext=allow_plaintext,
             trace_url=checked_trace_url(trace_url),
+            alerts=command.alerts_of(alertmanager, webhook),
         )
     )

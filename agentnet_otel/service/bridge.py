@@ -19,6 +19,7 @@ from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.model import MetricsMode
 from agentnet_otel.outputs.local_page.frame import EVENTS_PATH, REPORT_PATH
 from agentnet_otel.outputs.prometheus import PrometheusEndpoint
+from agentnet_otel.service.alerting import Alerting, AlertSettings
 from agentnet_otel.service.api import Api
 from agentnet_otel.service.child import Child
 from agentnet_otel.service.http import Application, HttpServer, reader_app, receiver_app
@@ -54,6 +55,7 @@ class Settings:
     metrics: MetricsMode = MetricsMode.AUTO
     max_backlog_bytes: int = MAX_BACKLOG_BYTES
     trace_url: str | None = None
+    alerts: AlertSettings = field(default_factory=AlertSettings)
 
 
 class Bridge:
@@ -81,6 +83,7 @@ class Bridge:
             )
             self.child = Child(begin, self._store.lock, tell, self._forget_requests)
             self._store.log.told_end = self.child.grown
+            self._alerting = self._alerts(settings)
             self.intake = Intake(self._store.log, self._now_ns, self._queue_bytes, settings.max_backlog_bytes)
             access = settings.access
             self._grpc = None if settings.otlp_grpc is None else GrpcReceiver(settings.otlp_grpc, access, self.intake)
@@ -107,6 +110,8 @@ class Bridge:
         if self._grpc is not None:
             self._grpc.start()
         serving = [asyncio.create_task(server.serve()) for server in self._servers]
+        if self._alerting is not None:
+            self._alerting.start()
         started()
         retention = asyncio.create_task(self._keep_within())
         try:
@@ -118,9 +123,16 @@ class Bridge:
             await asyncio.gather(*serving, retention, return_exceptions=True)
             await asyncio.to_thread(self._end)
 
+    def _alerts(self, settings: Settings) -> Alerting | None:
+        if not settings.alerts.wanted:
+            return None
+        return Alerting(settings.alerts, settings.thresholds, settings.store, self._now_ns, self._tell)
+
     def _end(self) -> None:
         if self._grpc is not None:
             self._grpc.stop(GRACE_S)
+        if self._alerting is not None:
+            self._alerting.stop()
         self._store.log.drain()
         self.child.stop()
         self._store.close()
@@ -211,5 +223,7 @@ class Bridge:
             turns_bytes=self._store.turns_bytes(),
             stored_turns=self._stored_turns,
             restarts=self.child.restarts,
+            alerts=None if self._alerting is None else self._alerting.counts,
+            unjudged=0 if self._alerting is None else self._alerting.left_out,
         )
         return figures.data(), own_data(state)

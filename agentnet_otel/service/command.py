@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import Final
 
+from agentnet_otel import semconv
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.model import MetricsMode
+from agentnet_otel.outputs.alerts.posting import Target
+from agentnet_otel.service.alerting import AlertSettings
 from agentnet_otel.service.bridge import Bridge, Settings
 from agentnet_otel.service.retention import Retention
 from agentnet_otel.sources.access import Access, Address
@@ -33,6 +37,7 @@ def settings_of(
     access: Access,
     allow_plaintext: bool,
     trace_url: str | None = None,
+    alerts: AlertSettings | None = None,
 ) -> Settings:
     """The settings that options describe.
 
@@ -57,6 +62,21 @@ def settings_of(
         metrics=metrics,
         max_backlog_bytes=max_backlog_mb * _MEGABYTE,
         trace_url=trace_url,
+        alerts=alerts or AlertSettings(),
+    )
+
+
+def alerts_of(alertmanager: str | None, webhook: str | None) -> AlertSettings:
+    """Who is told of alerts; what is not given says the environment.
+
+    Raises:
+        ConfigurationError: an address is none.
+    """
+    manager = alertmanager or os.environ.get(semconv.ENV_ALERTMANAGER)
+    hook = webhook or os.environ.get(semconv.ENV_WEBHOOK)
+    return AlertSettings(
+        alertmanager=Target.parse(manager, "--alertmanager") if manager else None,
+        webhook=Target.parse(hook, "--webhook") if hook else None,
     )
 
 

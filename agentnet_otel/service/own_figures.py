@@ -21,6 +21,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from agentnet_otel import semconv
 from agentnet_otel._version import __version__
+from agentnet_otel.outputs.alerts.pushing import PushCounts
 from agentnet_otel.service.messages import Figures, Progress
 from agentnet_otel.sources.intake import IntakeCounts
 
@@ -44,12 +45,14 @@ class OwnState:
     turns_bytes: int
     stored_turns: int
     restarts: int
+    alerts: PushCounts | None = None
+    unjudged: int = 0
 
 
 def own_data(state: OwnState) -> MetricsData:
     """The state as metric data of the SDK."""
     maker = _Maker(state)
-    metrics = [*_flow(maker, state), *_stock(maker, state), _times(state)]
+    metrics = [*_flow(maker, state), *_stock(maker, state), *_alerts(maker, state), _times(state)]
     return MetricsData([ResourceMetrics(_RESOURCE, [ScopeMetrics(_SCOPE, metrics, semconv.SCHEMA_URL)], "")])
 
 
@@ -147,6 +150,35 @@ def _stock(maker: "_Maker", state: OwnState) -> Iterable[Metric]:
     )
     yield maker.gauge(
         semconv.METRIC_BRIDGE_STORE_TURNS, semconv.UNIT_TURN, "Turns in the store.", None, {"": state.stored_turns}
+    )
+
+
+def _alerts(maker: "_Maker", state: OwnState) -> Iterable[Metric]:
+    """Only where somebody is told of alerts."""
+    counts = state.alerts
+    if counts is None:
+        return
+    posts = {"sent": counts.sent, "failed": counts.failed, "unknown": counts.unknown, "dropped": counts.dropped}
+    yield maker.counter(
+        semconv.METRIC_BRIDGE_ALERT_POSTS,
+        semconv.UNIT_REQUEST,
+        "Posts of alerts, and what became of them.",
+        semconv.BRIDGE_RESULT,
+        posts,
+    )
+    yield maker.counter(
+        semconv.METRIC_BRIDGE_UNJUDGED,
+        semconv.UNIT_VALUE,
+        "Values that alerts do not see, for there are too many names.",
+        None,
+        {"": state.unjudged},
+    )
+    yield maker.gauge(
+        semconv.METRIC_BRIDGE_ALERTS,
+        semconv.UNIT_VALUE,
+        "Alerts that fire, and notices that wait.",
+        semconv.BRIDGE_PART,
+        {"firing": counts.firing, "waiting": counts.waiting},
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from agentnet_otel.core.assembler import Counts
+from agentnet_otel.outputs.alerts.pushing import PushCounts
 from agentnet_otel.outputs.prometheus import PrometheusEndpoint
 from agentnet_otel.service.messages import Figures, Progress
 from agentnet_otel.service.own_figures import OwnState, own_data
@@ -29,6 +30,7 @@ def state(**fields):
         ),
         "figures": Figures(body=msgspec.Raw(b"{}"), counted=6, left_out=7, folded=8),
         "queue_bytes": 9, "lag_s": 1.5, "log_bytes": 10, "turns_bytes": 11, "stored_turns": 12, "restarts": 1,
+        "alerts": PushCounts(sent=3, firing=2), "unjudged": 13,
         **fields,
     }  # fmt: skip
     return OwnState(**given)

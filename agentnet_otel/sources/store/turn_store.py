@@ -164,6 +164,18 @@ class TurnStore:
             yield from (self._read(place, body) for place, body in page)
             cursor = page[-1][0]
 
+    def new_with_arrival(self, seq: int, arrived_ns: int) -> Iterator[tuple[StoredTurn, int]]:
+        """As `new_after`, those that arrived at a time or later, each with its own; epoch nanoseconds."""
+        cursor = seq
+        statement = (
+            "SELECT seq, body, arrived_ns FROM turns WHERE seq > ? AND COALESCE(first_seq, seq) > ?"
+            " AND arrived_ns >= ? ORDER BY seq LIMIT ?"
+        )
+        while page := self._db.execute(statement, (cursor, seq, arrived_ns, _PAGE)).fetchall():
+            for place, body, when_ns in page:
+                yield StoredTurn(seq=place, turn=self._read(place, body)), when_ns
+            cursor = page[-1][0]
+
     def last_seq(self) -> int:
         """The place of the newest turn that was ever here."""
         with self._told_errors():

@@ -1,0 +1,204 @@
+"""Telling a real server of alerts: once, in order, again where it was not taken, and never twice."""
+
+import json
+import threading
+from collections import deque
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import msgspec
+import pytest
+
+from agentnet_otel.errors import BackendError, ConfigurationError
+from agentnet_otel.outputs.alerts import pushing
+from agentnet_otel.outputs.alerts.judging import Active
+from agentnet_otel.outputs.alerts.posting import Target
+from agentnet_otel.outputs.alerts.pushing import Pusher
+from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts
+
+MINUTE_NS = 60_000_000_000
+RULE = alerts(RuleOptions())[0]
+ON = [Active(rule=RULE, labels={"alertname": RULE.alert, "service_name": "shop"}, value=0.5)]
+
+
+class Receiver(ThreadingHTTPServer):
+    """Keeps what is posted; answers with what ``answers`` hold, then with 200. 0: hangs up without an answer."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.got, self.answers = [], deque()
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/hook?secret=1"
+
+    def told(self):
+        """Status of each notice that came."""
+        return [body["status"] for _, _, body in self.got]
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        """Take a post."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.got.append((self.path, self.headers.get("Idempotency-Key"), body))
+        status = self.server.answers.popleft() if self.server.answers else 200
+        if status:
+            self.send_response(status)
+            self.send_header("Retry-After", "30")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver():
+    """A webhook."""
+    server = Receiver()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class Told:
+    """A pusher with a clock, by minutes."""
+
+    def __init__(self, folder, **targets):
+        self.path, self.targets, self.said, self.now_ns = folder / "alerts.json", targets, [], 0
+        self.restart()
+
+    def restart(self):
+        """As after a kill: only the file is left."""
+        self.pusher = Pusher(self.path, self.said.append, **self.targets)
+
+    def minutes(self, line):
+        """Evaluate and deliver, minute by minute."""
+        for sign in line:
+            self.pusher.evaluate(ON if sign == "x" else [], self.now_ns)
+            self.deliver()
+            self.now_ns += MINUTE_NS
+
+    def deliver(self):
+        """Deliver now."""
+        self.pusher.deliver(lambda: self.now_ns)
+
+
+@pytest.fixture
+def told(tmp_path, receiver):
+    """A pusher to the webhook."""
+    return Told(tmp_path, webhook=Target.parse(receiver.url, "--webhook"))
+
+
+def test_once_when_it_begins_and_once_when_it_is_over(told, receiver):
+    """With a restart at each minute; the body is that of a webhook of Alertmanager."""
+    for sign in "xxxxx........":
+        told.minutes(sign)
+        told.restart()
+    assert receiver.told() == ["firing", "resolved"]
+    path, key, body = receiver.got[0]
+    assert path == "/hook?secret=1"
+    assert key
+    assert key != receiver.got[1][1]
+    assert body["version"] == "4"
+    assert body["alerts"][0]["labels"] == ON[0].labels
+    assert body["alerts"][0]["startsAt"] == "1970-01-01T00:01:00.000Z"
+    assert body["alerts"][0]["endsAt"] == "0001-01-01T00:00:00Z"
+    assert receiver.got[1][2]["alerts"][0]["endsAt"] == "1970-01-01T00:10:00.000Z"
+
+
+def test_what_was_not_taken_comes_again(told, receiver):
+    """After the pause that the server asks for, not before, with the same key."""
+    receiver.answers.extend([500, 429])
+    told.minutes("xx")
+    told.now_ns -= MINUTE_NS
+    for seconds in (0, 29, 1, 29, 1, 100):
+        told.now_ns += seconds * 1_000_000_000
+        told.deliver()
+    assert receiver.told() == ["firing"] * 3
+    assert len({key for _, key, _ in receiver.got}) == 1
+    assert (told.pusher.counts.sent, told.pusher.counts.failed, told.pusher.counts.waiting) == (1, 2, 0)
+    assert len(told.said) == 1
+    assert "secret" not in told.said[0]
+
+
+@pytest.mark.parametrize(("answer", "counted"), [(0, "unknown"), (504, "unknown"), (404, "dropped")])
+def test_what_may_have_arrived_is_not_sent_again(told, receiver, answer, counted):
+    """Nor what was refused; the end is told all the same."""
+    receiver.answers.append(answer)
+    told.minutes("xxx.......")
+    assert receiver.told() == ["firing", "resolved"]
+    assert getattr(told.pusher.counts, counted) == 1
+
+
+def test_killed_while_sending(told, receiver):
+    """What the file says is being sent is not sent again by the next process, and told to people."""
+    told.minutes("x")
+    told.pusher.evaluate(ON, told.now_ns)
+    state = msgspec.json.decode(told.path.read_bytes(), type=pushing.State)
+    state.notices = [msgspec.structs.replace(notice, sending=True) for notice in state.notices]
+    assert state.notices
+    told.path.write_bytes(msgspec.json.encode(state))
+    told.restart()
+    told.minutes("x.......")
+    assert receiver.told() == ["resolved"]
+    assert told.pusher.counts.unknown == 1
+    assert RULE.alert in told.said[0]
+
+
+def test_killed_before_sending(told, receiver):
+    """What was only written down is sent by the next process."""
+    told.minutes("x")
+    told.pusher.evaluate(ON, told.now_ns)
+    told.restart()
+    told.deliver()
+    assert receiver.told() == ["firing"]
+
+
+def test_nothing_is_sent_that_cannot_be_written_down(told, receiver):
+    """A folder in the place of the file that is written stands for a disk that takes nothing."""
+    blocked = told.path.with_name("alerts.json.new")
+    blocked.mkdir()
+    told.minutes("xx")
+    assert not receiver.got
+    assert "cannot be written" in told.said[0]
+    blocked.rmdir()
+    told.deliver()
+    assert receiver.told() == ["firing"]
+
+
+def test_a_webhook_that_is_away(tmp_path, monkeypatch):
+    """Notices wait within their bound, the oldest is dropped and counted."""
+    monkeypatch.setattr(pushing, "MAX_NOTICES", 1)
+    told = Told(tmp_path, webhook=Target.parse("http://127.0.0.1:1", "--webhook"))
+    told.minutes("xx.......")
+    assert (told.pusher.counts.waiting, told.pusher.counts.dropped) == (1, 1)
+    assert "cannot be reached" in told.said[0]
+
+
+def test_alertmanager_is_told_again_and_again(tmp_path, receiver):
+    """The same alert each minute, with a later end, until it is over; then its end."""
+    manager = Target.parse(receiver.url.partition("/hook")[0], "--alertmanager")
+    told = Told(tmp_path, alertmanager=manager)
+    told.minutes("xxx.......")
+    assert {path for path, _, _ in receiver.got} == {"/api/v2/alerts"}
+    sent = [body[0] for _, _, body in receiver.got]
+    assert {alert["startsAt"] for alert in sent} == {"1970-01-01T00:01:00.000Z"}
+    assert sent[0]["endsAt"] == "1970-01-01T00:05:00.000Z"
+    assert {alert["endsAt"] for alert in sent[-2:]} == {"1970-01-01T00:08:00.000Z"}
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:9093", "ftp://a", "http://", "http://u:p@a/", "http://a b", "http://[x", "http://a:x"]
+)
+def test_what_is_no_address(url):
+    """It is told before anything starts, without what may be a secret."""
+    with pytest.raises(ConfigurationError, match=r"--webhook takes an address"):
+        Target.parse(url, "--webhook")
+
+
+def test_another_file(tmp_path):
+    """A file that is none of ours is told, not overwritten."""
+    (tmp_path / "alerts.json").write_text("[]")
+    with pytest.raises(BackendError, match="move it away"):
+        Told(tmp_path)
