@@ -63,14 +63,14 @@ def turn_lists(draw):
     """Turns with some of everything that a report tells."""
     found = []
     for number in range(draw(st.integers(0, 25))):
-        ms = draw(st.integers(1, 20_000))
-        used = draw(st.booleans())
+        ms = draw(st.integers(1, 20_000) | st.sampled_from([0, 10**9]))
+        used, asked = draw(st.booleans()), draw(st.integers(1, 5000) | st.just(2**53))
         found.append(
             Turn(
                 turn_id=f"t{number}",
                 trace_id=format(number + 1, "032x"),
                 span_id=format(number + 1, "016x"),
-                agent=draw(names),
+                agent=draw(names | st.just("")),
                 start_ns=number * MS,
                 end_ns=(number + ms) * MS,
                 outcome=draw(st.sampled_from(Outcome)),
@@ -80,9 +80,9 @@ def turn_lists(draw):
                 component_self_ns={LatencyComponent.INFERENCE: ms * MS // 2},
                 component_counts={LatencyComponent.INFERENCE: 1},
                 unattributed_ns=ms * MS - ms * MS // 2,
-                tokens=TokenUsage(input=draw(st.integers(1, 5000)), output=7) if used else TokenUsage(),
+                tokens=TokenUsage(input=asked, output=7) if used else TokenUsage(),
                 tokens_by_category={TokenCategory.MEMORY: 9} if used else {},
-                cost_usd=draw(st.none() | st.floats(0, 1)),
+                cost_usd=draw(st.none() | st.floats(0, 1) | st.sampled_from([0.0, 1e12])),
                 cost_source=CostSource.ENGINE,
                 efficiency=draw(st.floats(0, 1)) if used else None,
                 quality=0.8 if used else None,
@@ -216,6 +216,33 @@ def test_the_four_formats_carry_the_same_figures(turns):
     verdicts = json.loads(rendered["json"])["verdicts"]
     values = [line["number"] for line in lines if line["section"] == "Executive Summary" and line["figure"] == "Value"]
     assert [float(value) if value else None for value in values] == [row["value"] for row in verdicts]
+
+
+def numbers_in(value):
+    """All numbers of a JSON document."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from numbers_in(item)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield float(value)
+
+
+@settings(max_examples=30)
+@given(turn_lists())
+def test_the_figures_of_all_tables_stand_in_json(turns):
+    """Each number of each table is one of the JSON report, a percentage as it is or as a share."""
+    content = report(turns)
+    found = set(numbers_in(json.loads(render(content, "json"))))
+    found |= {round(100 * number, 10) for number in found if 0 <= number <= 1}
+    missing = [
+        (table.head[0], head, figure)
+        for table in document_tables(content)
+        for row in table.rows
+        for head, cell in zip(table.head[1:], row[1:], strict=True)
+        for figure in cell.figures
+        if isinstance(figure.value, int | float) and float(figure.value) not in found
+    ]
+    assert missing == []
 
 
 @settings(max_examples=30)
