@@ -22,7 +22,7 @@ from agentnet_otel.outputs.prometheus import PrometheusEndpoint
 from agentnet_otel.service.alerting import Alerting, AlertSettings
 from agentnet_otel.service.api import Api
 from agentnet_otel.service.child import Child
-from agentnet_otel.service.http import Application, HttpServer, reader_app, receiver_app
+from agentnet_otel.service.http import Application, HttpServer, Streams, reader_app, receiver_app
 from agentnet_otel.service.local_page import LocalPage
 from agentnet_otel.service.messages import Begin, Forgotten
 from agentnet_otel.service.own_figures import OwnState, own_data
@@ -71,6 +71,7 @@ class Bridge:
         self._clock_offset_ns = time.time_ns() - time.monotonic_ns()
         self._started_ns = self._now_ns()
         self._stored_turns = 0
+        self._streams = Streams()
         self._waiting_since_ns = self._started_ns
         with ExitStack() as opened:
             self._store = Store(settings.store, tell)
@@ -200,6 +201,7 @@ class Bridge:
             browser_pages={**local.pages(), REPORT_PATH: api.report_page},
             events={EVENTS_PATH: local.last},
             access=access,
+            streams=self._streams,
         )
 
     def _open_turns(self) -> TurnStore:
@@ -223,6 +225,9 @@ class Bridge:
             turns_bytes=self._store.turns_bytes(),
             stored_turns=self._stored_turns,
             restarts=self.child.restarts,
+            streams_open=self._streams.open,
+            streams_accepted=self._streams.accepted,
+            streams_refused=self._streams.refused,
             alerts=None if self._alerting is None else self._alerting.counts,
             unjudged=0 if self._alerting is None else self._alerting.left_out,
         )

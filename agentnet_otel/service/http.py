@@ -8,6 +8,7 @@ import contextlib
 import functools
 import logging
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -26,6 +27,7 @@ try:
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response, StreamingResponse
     from starlette.routing import Route
+    from starlette.types import Receive, Scope, Send
     from uvicorn.protocols.http.h11_impl import H11Protocol
 except ImportError as _error:
     _package = "starlette or uvicorn"
@@ -102,12 +104,14 @@ def reader_app(
     browser_pages: Mapping[str, Page],
     events: Mapping[str, Callable[[], int]],
     access: Access,
+    streams: "Streams | None" = None,
 ) -> Starlette:
     """The door for readers. ``open_pages`` need no token: probes of an orchestrator have none.
 
-    ``browser_pages`` let a browser ask its user for the token. ``events``: streams that tell when a number changes.
+    ``browser_pages`` let a browser ask its user for the token. ``events``: streams that tell when a number changes;
+    ``streams`` counts them.
     """
-    streams = _Streams()
+    streams = streams or Streams()
     routes = [Route(path, _guarded(_paged(page), access)) for path, page in pages.items()]
     routes += [Route(path, _guarded(_paged(page), Access())) for path, page in open_pages.items()]
     for_browsers = {path: _paged(page) for path, page in browser_pages.items()}
@@ -274,44 +278,73 @@ def _named_rightly(handler: Handler, access: Access) -> Handler:
     return named
 
 
-class _Streams:
-    """Streams of server-sent events, so many at once."""
+class Streams:
+    """Streams of server-sent events, so many at once; any thread may read its numbers."""
 
     def __init__(self) -> None:
-        self._open = 0
+        self._lock = threading.Lock()
+        self.open = 0
+        self.accepted = 0
+        self.refused = 0
+
+    def _take(self) -> bool:
+        """Take a place before the answer begins, so that a burst of requests finds each place once."""
+        with self._lock:
+            if self.open >= MAX_STREAMS:
+                self.refused += 1
+                return False
+            self.open += 1
+            self.accepted += 1
+            return True
+
+    def give_back(self) -> None:
+        """A stream is over."""
+        with self._lock:
+            self.open -= 1
 
     def telling(self, latest: Callable[[], int]) -> Handler:
         """A stream that tells the number whenever it changed, and that it lives."""
 
         async def stream(request: Request) -> Response:
-            if self._open >= MAX_STREAMS:
+            if not self._take():
                 answer = text_answer(_UNAVAILABLE, f"{MAX_STREAMS} pages are kept fresh already; this one is not")
                 return _response(answer, {"Retry-After": str(RETRY_AFTER_S)})
             headers = {**_SAFE, "Content-Type": "text/event-stream; charset=utf-8"}
-            return StreamingResponse(self._events(request, latest), headers=headers)
+            return _PlacedResponse(self, self._events(request, latest), headers)
 
         return stream
 
     async def _events(self, request: Request, latest: Callable[[], int]) -> AsyncIterator[bytes]:
-        self._open += 1
+        yield b"retry: %d\n\n" % RECONNECT_MS
+        told, told_s = request.headers.get("last-event-id", ""), time.monotonic()
+        end_s = told_s + STREAM_S
+        while not request.app.state.ending and time.monotonic() < end_s:
+            try:
+                now = str(await run_in_threadpool(latest))
+            except BackendError:
+                return  # the page asks again, and is told then
+            if now != told:
+                told, told_s = now, time.monotonic()
+                yield f"event: turns\nid: {now}\ndata: {now}\n\n".encode()
+            elif time.monotonic() - told_s > STILL_HERE_S:
+                told_s = time.monotonic()
+                yield b": still here\n\n"
+            await asyncio.sleep(LOOK_S)
+
+
+class _PlacedResponse(StreamingResponse):
+    """Gives its place back however it ends, also where its reader went before it began."""
+
+    def __init__(self, streams: Streams, events: AsyncIterator[bytes], headers: Mapping[str, str]) -> None:
+        super().__init__(events, headers=headers)
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
         try:
-            yield b"retry: %d\n\n" % RECONNECT_MS
-            told, told_s = request.headers.get("last-event-id", ""), time.monotonic()
-            end_s = told_s + STREAM_S
-            while not request.app.state.ending and time.monotonic() < end_s:
-                try:
-                    now = str(await run_in_threadpool(latest))
-                except BackendError:
-                    return  # the page asks again, and is told then
-                if now != told:
-                    told, told_s = now, time.monotonic()
-                    yield f"event: turns\nid: {now}\ndata: {now}\n\n".encode()
-                elif time.monotonic() - told_s > STILL_HERE_S:
-                    told_s = time.monotonic()
-                    yield b": still here\n\n"
-                await asyncio.sleep(LOOK_S)
+            await super().__call__(scope, receive, send)
         finally:
-            self._open -= 1
+            self._streams.give_back()
 
 
 class _Bodies:

@@ -45,6 +45,9 @@ class OwnState:
     turns_bytes: int
     stored_turns: int
     restarts: int
+    streams_open: int
+    streams_accepted: int
+    streams_refused: int
     alerts: PushCounts | None = None
     unjudged: int = 0
 
@@ -104,6 +107,13 @@ def _flow(maker: "_Maker", state: OwnState) -> Iterable[Metric]:
         {"": state.restarts},
     )
     yield maker.counter(
+        semconv.METRIC_BRIDGE_STREAMS,
+        semconv.UNIT_STREAM,
+        "Streams that keep a local page fresh: begun, or refused because too many were open.",
+        result,
+        {"accepted": state.streams_accepted, "refused": state.streams_refused},
+    )
+    yield maker.counter(
         semconv.METRIC_SELF_LABELS_FOLDED,
         semconv.UNIT_VALUE,
         "Values of labels that became other, for there were too many.",
@@ -147,6 +157,13 @@ def _stock(maker: "_Maker", state: OwnState) -> Iterable[Metric]:
         "Room that the store needs.",
         semconv.BRIDGE_PART,
         {"requests": state.log_bytes, "turns": state.turns_bytes},
+    )
+    yield maker.gauge(
+        semconv.METRIC_BRIDGE_STREAMS_OPEN,
+        semconv.UNIT_STREAM,
+        "Local pages that are kept fresh.",
+        None,
+        {"": state.streams_open},
     )
     yield maker.gauge(
         semconv.METRIC_BRIDGE_STORE_TURNS, semconv.UNIT_TURN, "Turns in the store.", None, {"": state.stored_turns}

@@ -135,6 +135,9 @@ def test_only_so_many_streams(serve):
             next(stack.enter_context(listening(process.web)))
         assert process.get("/events")[0] == 503
         assert process.get("/")[0] == 200
+        told = process.get("/metrics")[1].decode()
+        assert re.search(r"^agentnet_bridge_streams_open\{[^}]*\} 32(\.0)?$", told, re.MULTILINE)
+        assert re.search(r'^agentnet_bridge_streams_total\{[^}]*"refused"[^}]*\} 1(\.0)?$', told, re.MULTILINE)
     end = time.monotonic() + WAIT_S
     while time.monotonic() < end:
         with contextlib.suppress(AssertionError), listening(process.web) as events:
