@@ -1,10 +1,12 @@
 """`check`: a verdict by limits and by a baseline."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from agentnet_otel.cli.exit_codes import CRITICAL, REGRESSION, TOO_FEW_TURNS
+from agentnet_otel import semconv
+from agentnet_otel.cli.exit_codes import CRITICAL, FAILURE, REGRESSION, TOO_FEW_TURNS
 from agentnet_otel.cli.framework import Exit, Option
 from agentnet_otel.cli.options import (
     GroupCalls,
@@ -46,12 +48,14 @@ from agentnet_otel.wiring.jobs import SharedTurns
 
 if TYPE_CHECKING:
     from agentnet_otel.performance.baseline import Baseline
+    from agentnet_otel.wiring.alert_push import AlertPush
 
 Stream = TurnStream[TurnRow] | TurnStream[Turn] | SharedTurns
 
 
 def check(
     sources: Sources,
+    *,
     thresholds: Thresholds = None,
     baseline: Annotated[
         Path | None, Option(metavar="FILE", help="Compare with what --save-baseline wrote there.")
@@ -59,6 +63,19 @@ def check(
     save_baseline: Annotated[
         Path | None, Option(metavar="FILE", help="Keep these turns, to compare later ones with them.")
     ] = None,
+    alertmanager: Annotated[
+        str | None,
+        Option(metavar="URL", help="Tell Alertmanager there of the alerts that fire at the last turn's end."),
+    ] = None,
+    webhook: Annotated[
+        str | None, Option(metavar="URL", help="The same for a webhook, once when it begins and once when it ends.")
+    ] = None,
+    alert_state: Annotated[
+        Path, Option(metavar="FILE", help="What they were told, so that the next check tells what has changed.")
+    ] = Path("agentnet-otel-alerts.json"),
+    alert_minutes: Annotated[
+        float, Option(min=1.0, help="How long Alertmanager holds an alert that no check repeats.")
+    ] = 60.0,
     junit: JUnit = None,
     jobs: Jobs = 1,
     group_calls: GroupCalls = False,
@@ -73,23 +90,27 @@ def check(
 
     Example: agentnet-otel check demo-out/spans.jsonl --save-baseline baseline.json
 
+    Example: agentnet-otel check spans.jsonl --alertmanager http://127.0.0.1:9093
+
     Example: agentnet-otel check new.jsonl --baseline baseline.json --thresholds limits.yaml
     """
     from agentnet_otel.performance.baseline import Baseline, BaselineBuilder  # noqa: PLC0415 - only who runs it
 
     table = threshold_table(thresholds)
     before = None if baseline is None else Baseline.load(baseline)
+    alerts = _alerts(alertmanager, webhook, table, alert_state, alert_minutes)
     running, kept = RunningVerdicts(table), BaselineBuilder()
     with console.progress("reading spans", quiet=quiet) as tick, collecting_seldom():
-        stream = _stream(sources, table, jobs, tick, group_calls=group_calls, quiet=quiet)
-        for seen, models, end_ns in _observed(stream):
+        whole = bool(table.models) or alerts is not None  # rows do not tell which of its models a turn is taken for
+        stream = _stream(sources, jobs, tick, whole=whole, group_calls=group_calls, quiet=quiet)
+        for seen, models, end_ns in _observed(stream, alerts):
             running.add(seen)
             kept.add(seen, models, end_ns)
     tell_reading(stream, quiet=quiet)
     verdicts = running.judgements()
     now = kept.built(environment=stream.environment)
     comparison = None if before is None else before.compare(now)
-    code = _check_code(verdicts, comparison, running.turns, stream)
+    code = _check_code(verdicts, comparison, running.turns, stream, told=alerts is None or alerts.push())
     if as_json:
         write(indented_json(_check_object(verdicts, comparison, running.turns, code)), None)
     else:
@@ -102,23 +123,36 @@ def check(
     raise Exit(code)
 
 
+def _alerts(
+    alertmanager: str | None, webhook: str | None, table: ThresholdTable, state: Path, minutes: float
+) -> "AlertPush | None":
+    """What judges and tells alerts, where an option or the environment names somebody to tell."""
+    if not any((alertmanager, webhook, *map(os.environ.get, (semconv.ENV_ALERTMANAGER, semconv.ENV_WEBHOOK)))):
+        return None
+    from agentnet_otel.wiring.alert_push import AlertPush, told_by  # noqa: PLC0415 - only who tells somebody
+
+    return AlertPush(told_by(alertmanager, webhook), table, state, 60 * minutes, tell)
+
+
 def _stream(
-    sources: Sequence[str], table: ThresholdTable, jobs: int, tick: console.Tick, *, group_calls: bool, quiet: bool
+    sources: Sequence[str], jobs: int, tick: console.Tick, *, whole: bool, group_calls: bool, quiet: bool
 ) -> Stream:
-    """The turns of the sources in the least form that the limits can be judged by."""
-    if table.models:  # rows do not tell which of its models a turn is taken for
+    """The turns of the sources, in the form that takes least where nobody needs the whole of them."""
+    if whole:
         if jobs > 1 and not quiet:
-            tell("--jobs does not go with limits of models; one process reads")
+            tell("--jobs does not go with limits of models or with alerts; one process reads")
         return TurnStream(sources, whole_window(group_calls=group_calls, prices=installed()), tick)
     if shares(sources, jobs, quiet=quiet):
         return SharedTurns(sources, jobs, tick, group_calls=group_calls)
     return TurnStream(sources, row_window(group_calls=group_calls, prices=installed()), tick)
 
 
-def _observed(stream: Stream) -> Iterator[tuple[Observation, Sequence[str], int]]:
+def _observed(stream: Stream, alerts: "AlertPush | None") -> Iterator[tuple[Observation, Sequence[str], int]]:
     """What verdicts and baselines need of each turn: the observation, its models, its end in nanoseconds."""
     for told in stream.in_order():
         if isinstance(told, Turn):
+            if alerts is not None:
+                alerts.add(told)
             yield observation_of(told), told.models, told.end_ns
         else:
             row = row_in(told) if isinstance(told, bytes) else told
@@ -126,12 +160,15 @@ def _observed(stream: Stream) -> Iterator[tuple[Observation, Sequence[str], int]
 
 
 def _check_code(
-    verdicts: Sequence[Judgement], comparison: Comparison | None, turns: int, reading: TurnStream[Any] | SharedTurns
+    verdicts: Sequence[Judgement], comparison: Comparison | None, turns: int, reading: Stream, *, told: bool
 ) -> int:
+    """Verdicts go before what could not be read, or told to whom it was for; that goes before too few turns."""
     if worst(verdicts) is Verdict.FAIL:
         return CRITICAL
     if comparison is not None and comparison.regressions:
         return REGRESSION
+    if not told:
+        return FAILURE
     too_few = turns < MIN_MEAN_N or (comparison is not None and comparison.too_few)
     return reading_code(reading) or (TOO_FEW_TURNS if too_few else 0)
 

@@ -89,10 +89,11 @@ class Alerting:
         while not self._stop.wait(_LOOK_EVERY_S):
             try:
                 self._look()
-            except (AgentNetOtelError, sqlite3.Error, OSError) as error:
-                if str(error) != self._trouble:
-                    self._tell(f"alerts cannot be judged now: {error}")
-                self._trouble = str(error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next minute may be better, and nobody else judges
+                trouble = str(error) if isinstance(error, AgentNetOtelError | sqlite3.Error | OSError) else repr(error)
+                if trouble != self._trouble:
+                    self._tell(f"alerts cannot be judged now: {trouble}")
+                self._trouble = trouble
             else:
                 self._trouble = ""
 

@@ -2,11 +2,9 @@
 
 import json
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -15,6 +13,7 @@ from agentnet_otel.outputs.alerts.posting import Target
 from agentnet_otel.outputs.alerts.pushing import Pusher
 from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts
 from tests.e2e.conftest import eventually, free_port
+from tests.webhook import receiving
 
 SECOND_NS = 1_000_000_000
 RULE = alerts(RuleOptions())[0]
@@ -22,35 +21,17 @@ LABELS = {"alertname": RULE.alert, "severity": "warning", "service_name": "shop"
 ON = [Active(rule=RULE, labels=LABELS, value=0.5)]
 
 
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        """Keep what comes."""
-        self.server.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-
 @pytest.fixture
 def webhook():
     """The receiver that Alertmanager notifies."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.got = []
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with receiving() as server:
+        yield server
 
 
 @pytest.fixture
 def manager(program, webhook, tmp_path):
     """The address of an Alertmanager that notifies the webhook at once."""
-    hook = {"url": f"http://127.0.0.1:{webhook.server_address[1]}/", "send_resolved": True}
+    hook = {"url": webhook.url, "send_resolved": True}
     route = {"receiver": "hook", "group_wait": "0s", "group_interval": "1s", "repeat_interval": "1h"}
     (tmp_path / "config.yml").write_text(
         json.dumps({"route": route, "receivers": [{"name": "hook", "webhook_configs": [hook]}]})
@@ -92,7 +73,8 @@ def test_one_firing_and_one_resolved(manager, webhook, tmp_path):
     eventually(lambda: len(webhook.got) == 2, "the second notification")
     pusher.evaluate([], time.time_ns())
     time.sleep(3)  # more than an interval of groups: whatever else were to come would have come
-    assert [body["status"] for body in webhook.got] == ["firing", "resolved"]
-    assert [body["alerts"][0]["labels"] for body in webhook.got] == [LABELS, LABELS]
-    assert webhook.got[0]["alerts"][0]["startsAt"] == webhook.got[1]["alerts"][0]["startsAt"]
+    assert webhook.told() == ["firing", "resolved"]
+    firing, resolved = (body["alerts"][0] for _, _, body in webhook.got)
+    assert firing["labels"] == resolved["labels"] == LABELS
+    assert firing["startsAt"] == resolved["startsAt"]
     assert not said

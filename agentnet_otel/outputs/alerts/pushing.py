@@ -5,7 +5,7 @@ that was being sent when the process was killed cannot know whether it arrived, 
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -100,10 +100,19 @@ class Pusher:
         firing = sum(standing.firing for standing in self._state.standings.values())
         return replace(self._counts, firing=firing, waiting=len(self._state.notices))
 
+    @property
+    def standings(self) -> Mapping[str, Standing]:
+        """How alerts stood when they were judged last, by fingerprint."""
+        return self._state.standings
+
     def evaluate(self, active: Iterable[Active], now_ns: int) -> None:
         """Take in what is true now, epoch nanoseconds, and tell Alertmanager how alerts stand."""
+        self.take(advanced(self._state.standings, active, now_ns), now_ns)
+        self.tell_alertmanager(now_ns + ENDS_AFTER_NS)
+
+    def take(self, standings: dict[str, Standing], now_ns: int) -> None:
+        """Keep how alerts stand now, and what the webhook is to be told of it."""
         before = self._state.standings
-        standings = advanced(before, active, now_ns)
         changed = [after for key, after in standings.items() if _changed(before.get(key), after)]
         ended = [standing for standing in changed if standing.resolved_ns is not None]
         notices = self._state.notices
@@ -115,7 +124,23 @@ class Pusher:
             standings=standings, resolved=[*kept, *ended][-MAX_RESOLVED:], notices=notices[-MAX_NOTICES:]
         )
         self._save()
-        self._tell_alertmanager(now_ns)
+
+    def tell_alertmanager(self, until_ns: int) -> bool:
+        """Tell how alerts stand; what fires ends at ``until_ns`` unless it is told again. Whether it was taken.
+
+        It takes the same alert any number of times, and forgets it where nobody repeats it.
+        """
+        firing = [standing for standing in self._state.standings.values() if standing.firing]
+        told = [*firing, *self._state.resolved]
+        if self._alertmanager is None or not told:
+            return True
+        posted = self._alertmanager.post(api_body(told, until_ns))
+        if posted.result is Result.TAKEN:
+            self._count(sent=1)
+            self._trouble.discard("Alertmanager")
+            return True
+        self._failed("Alertmanager", self._alertmanager, f"{posted.why}; it is told again with the next evaluation")
+        return False
 
     def deliver(self, clock: Callable[[], int]) -> None:
         """Send the webhook what waits, in order; one that does not take it is left alone for a while."""
@@ -156,19 +181,6 @@ class Pusher:
         else:
             self._count(dropped=1)
             self._failed("the webhook", webhook, f"{posted.why}; what it does not take is not sent again")
-
-    def _tell_alertmanager(self, now_ns: int) -> None:
-        """It takes the same alert any number of times, and forgets it where nobody repeats it."""
-        firing = [standing for standing in self._state.standings.values() if standing.firing]
-        told = [*firing, *self._state.resolved]
-        if self._alertmanager is None or not told:
-            return
-        posted = self._alertmanager.post(api_body(told, now_ns + ENDS_AFTER_NS))
-        if posted.result is Result.TAKEN:
-            self._count(sent=1)
-            self._trouble.discard("Alertmanager")
-        else:
-            self._failed("Alertmanager", self._alertmanager, f"{posted.why}; it is told again in a minute")
 
     def _give_up_unknown(self) -> None:
         cut = [notice for notice in self._state.notices if notice.sending]

@@ -1,10 +1,5 @@
 """Telling a real server of alerts: once, in order, again where it was not taken, and never twice."""
 
-import json
-import threading
-from collections import deque
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import msgspec
 import pytest
 
@@ -14,51 +9,18 @@ from agentnet_otel.outputs.alerts.judging import Active
 from agentnet_otel.outputs.alerts.posting import Target
 from agentnet_otel.outputs.alerts.pushing import Pusher
 from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts
+from tests.webhook import receiving
 
 MINUTE_NS = 60_000_000_000
 RULE = alerts(RuleOptions())[0]
 ON = [Active(rule=RULE, labels={"alertname": RULE.alert, "service_name": "shop"}, value=0.5)]
 
 
-class Receiver(ThreadingHTTPServer):
-    """Keeps what is posted; answers with what ``answers`` hold, then with 200. 0: hangs up without an answer."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.got, self.answers = [], deque()
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/hook?secret=1"
-
-    def told(self):
-        """Status of each notice that came."""
-        return [body["status"] for _, _, body in self.got]
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        """Take a post."""
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.got.append((self.path, self.headers.get("Idempotency-Key"), body))
-        status = self.server.answers.popleft() if self.server.answers else 200
-        if status:
-            self.send_response(status)
-            self.send_header("Retry-After", "30")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-
 @pytest.fixture
 def receiver():
     """A webhook."""
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with receiving() as server:
+        yield server
 
 
 class Told:

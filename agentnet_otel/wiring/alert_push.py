@@ -1,0 +1,118 @@
+"""Alerts of sources that a command has read: judged at the end of the last turn, and told."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from agentnet_otel import semconv
+from agentnet_otel.core.thresholds import ThresholdTable
+from agentnet_otel.model import Turn
+from agentnet_otel.outputs.alerts.judging import Judge
+from agentnet_otel.outputs.alerts.minutes import MINUTE_NS, TurnMinutes
+from agentnet_otel.outputs.alerts.posting import Target
+from agentnet_otel.outputs.alerts.pushing import Pusher
+from agentnet_otel.outputs.alerts.replay import REPLAYED_MINUTES, firing_at, gone_on
+from agentnet_otel.outputs.rules.catalogue import RuleOptions
+
+_RETRY_AFTER_S: Final = (1.0, 3.0)
+"""Pauses before Alertmanager is told again, where it did not take it."""
+_PATIENCE_S: Final = 30.0
+"""How long a webhook is tried; what it did not take waits in the file."""
+_CLOCKS_DIFFER_NS: Final = 5 * MINUTE_NS
+_LOOK_EVERY_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Who is told of alerts."""
+
+    alertmanager: Target | None
+    webhook: Target | None
+
+
+def told_by(alertmanager: str | None, webhook: str | None) -> Told:
+    """Who is told, by options; what is not given says the environment.
+
+    Raises:
+        ConfigurationError: an address is none.
+    """
+    manager = alertmanager or os.environ.get(semconv.ENV_ALERTMANAGER)
+    hook = webhook or os.environ.get(semconv.ENV_WEBHOOK)
+    return Told(
+        alertmanager=Target.parse(manager, "--alertmanager") if manager else None,
+        webhook=Target.parse(hook, "--webhook") if hook else None,
+    )
+
+
+class AlertPush:
+    """Takes turns in order of ending, then judges and tells. ``state`` is the file with what was told before.
+
+    ``lasting_s``: for how long Alertmanager holds what is not told again.
+
+    Raises:
+        BackendError: the file cannot be read, or is none of ours.
+    """
+
+    def __init__(
+        self, told: Told, table: ThresholdTable, state: Path, lasting_s: float, tell: Callable[[str], None]
+    ) -> None:
+        self._pusher = Pusher(state, tell, alertmanager=told.alertmanager, webhook=told.webhook)
+        self._state = state
+        self._lasting_ns = round(lasting_s * 1_000_000_000)
+        self._tell = tell
+        self._judge = Judge(RuleOptions(table=table))
+        self._minutes = TurnMinutes(table)
+        self._now_ns = time.time_ns()
+        self._last_ns = 0
+        self._kept_from_ns = 0
+        self._ahead = 0
+
+    def add(self, turn: Turn) -> None:
+        """Count a turn. One that ends in the future is left out, for all others would be long ago."""
+        if turn.end_ns > self._now_ns + _CLOCKS_DIFFER_NS:
+            self._ahead += 1
+            return
+        at_ns = min(turn.end_ns, self._now_ns)
+        self._minutes.add(turn, at_ns)
+        self._last_ns = max(self._last_ns, at_ns)
+        if self._last_ns - self._kept_from_ns > REPLAYED_MINUTES * MINUTE_NS:
+            self._kept_from_ns = self._last_ns
+            self._minutes.forget(self._last_ns - REPLAYED_MINUTES * MINUTE_NS)
+
+    def push(self) -> bool:
+        """Judge at the end of the last turn, and tell what has changed; whether all of it was taken.
+
+        Without any turn nothing is judged: what was told stays, and what waits is sent.
+        """
+        if self._last_ns:
+            firing = firing_at(self._last_ns, self._judge, self._minutes)
+            self._pusher.take(gone_on(self._pusher.standings, firing, self._now_ns), self._now_ns)
+        if self._ahead:
+            self._tell(f"{self._ahead:,} turns end in the future and were not judged for alerts")
+        if self._minutes.left_out:
+            self._tell(f"{self._minutes.left_out:,} figures of too many agents were not judged for alerts")
+        taken = self._tell_alertmanager()
+        waiting = self._deliver()
+        if waiting:
+            self._tell(f"{waiting:,} notices for the webhook wait in {self._state} for the next time")
+        return taken and not waiting and not self._pusher.counts.failed
+
+    def _tell_alertmanager(self) -> bool:
+        until_ns = self._now_ns + self._lasting_ns
+        for pause_s in _RETRY_AFTER_S:
+            if self._pusher.tell_alertmanager(until_ns):
+                return True
+            time.sleep(pause_s)
+        return self._pusher.tell_alertmanager(until_ns)
+
+    def _deliver(self) -> int:
+        """Send what the webhook is to be told; how many notices are left."""
+        deadline = time.monotonic() + _PATIENCE_S
+        self._pusher.deliver(time.time_ns)
+        while (waiting := self._pusher.counts.waiting) and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY_S)
+            self._pusher.deliver(time.time_ns)
+        return waiting
