@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -110,7 +111,7 @@ def check(
     verdicts = running.judgements()
     now = kept.built(environment=stream.environment)
     comparison = None if before is None else before.compare(now)
-    code = _check_code(verdicts, comparison, running.turns, stream, told=alerts is None or alerts.push())
+    code = _check_code(verdicts, comparison, running.turns, stream, told=_pushed(alerts))
     if as_json:
         write(indented_json(_check_object(verdicts, comparison, running.turns, code)), None)
     else:
@@ -132,6 +133,14 @@ def _alerts(
     from agentnet_otel.wiring.alert_push import AlertPush, told_by  # noqa: PLC0415 - only who tells somebody
 
     return AlertPush(told_by(alertmanager, webhook), table, state, 60 * minutes, tell)
+
+
+def _pushed(alerts: "AlertPush | None") -> bool:
+    """Whether whoever is to be told was."""
+    if alerts is None:
+        return True
+    with closing(alerts):
+        return alerts.push()
 
 
 def _stream(

@@ -1,7 +1,9 @@
 """Alerts of sources that a command has read: judged at the end of the last turn, and told."""
 
 import os
+import sys
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Final
 
 from agentnet_otel import semconv
 from agentnet_otel.core.thresholds import ThresholdTable
+from agentnet_otel.errors import BackendError, reason_of
 from agentnet_otel.model import Turn
 from agentnet_otel.outputs.alerts.judging import Judge
 from agentnet_otel.outputs.alerts.minutes import MINUTE_NS, TurnMinutes
@@ -52,13 +55,18 @@ class AlertPush:
 
     ``lasting_s``: for how long Alertmanager holds what is not told again.
 
+    One at a time has the file, until `close`.
+
     Raises:
-        BackendError: the file cannot be read, or is none of ours.
+        BackendError: the file cannot be read or written, is none of ours, or another process has it.
     """
 
     def __init__(
         self, told: Told, table: ThresholdTable, state: Path, lasting_s: float, tell: Callable[[str], None]
     ) -> None:
+        self._claim = weakref.finalize(
+            self, os.close, _claimed(state)
+        )  # also where reading fails before anybody is told
         self._pusher = Pusher(state, tell, alertmanager=told.alertmanager, webhook=told.webhook)
         self._state = state
         self._lasting_ns = round(lasting_s * 1_000_000_000)
@@ -100,6 +108,10 @@ class AlertPush:
             self._tell(f"{waiting:,} notices for the webhook wait in {self._state} for the next time")
         return taken and not waiting and not self._pusher.counts.failed
 
+    def close(self) -> None:
+        """Let another process have the file."""
+        self._claim()
+
     def _tell_alertmanager(self) -> bool:
         until_ns = self._now_ns + self._lasting_ns
         for pause_s in _RETRY_AFTER_S:
@@ -116,3 +128,23 @@ class AlertPush:
             time.sleep(_LOOK_EVERY_S)
             self._pusher.deliver(time.time_ns)
         return waiting
+
+
+def _claimed(state: Path) -> int:
+    """A descriptor that holds a lock beside the file, which itself is replaced whenever it is written."""
+    beside = state.with_name(f"{state.name}.lock")
+    try:
+        descriptor = os.open(beside, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        message = f"{state} cannot be written: {reason_of(error)}. Name another file: --alert-state FILE"
+        raise BackendError(message) from None
+    if sys.platform != "win32":
+        import fcntl  # noqa: PLC0415 - Windows has none
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            message = f"another process tells alerts from {state} now; give each its own with --alert-state FILE"
+            raise BackendError(message) from None
+    return descriptor

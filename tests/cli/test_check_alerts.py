@@ -1,5 +1,6 @@
 """`check` tells Alertmanager and a webhook of what fires at the end of the turns, and of what no longer does."""
 
+import fcntl
 import json
 
 import pytest
@@ -122,6 +123,26 @@ def test_another_file_is_not_taken_for_the_state(check, spans_file, receiver, tm
     assert done.returncode == 1
     assert word in done.stderr
     assert state.read_bytes() == content
+
+
+def test_two_checks_do_not_tell_from_one_file(check, spans_file, receiver, tmp_path):
+    """The second is refused in a sentence, and tells nobody; after the first has ended it may."""
+    slow = spans_file(600, ms=6000.0)
+    with (tmp_path / "state.json.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = check(slow, "--webhook", receiver.url)
+    assert done.returncode == 1
+    assert "another process tells alerts from" in done.stderr
+    assert receiver.got == []
+    assert check(slow, "--webhook", receiver.url).returncode == CRITICAL
+    assert receiver.got
+
+
+def test_a_state_that_cannot_be_written(cli, spans_file, receiver, tmp_path):
+    """Told before anything is read; the file that stands in the way stays."""
+    done = cli("check", spans_file(30), "--webhook", receiver.url, "--alert-state", tmp_path / "spans.jsonl" / "x")
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
 
 
 def test_an_address_that_is_none(check, spans_file):
