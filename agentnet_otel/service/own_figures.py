@@ -1,8 +1,8 @@
 """What the bridge tells of itself: what came, what became of it, what waits, what is kept."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -52,151 +52,188 @@ class OwnState:
     unjudged: int = 0
 
 
+class _Row(NamedTuple):
+    """One metric: its number, or its numbers by the values of one label."""
+
+    name: str
+    unit: str
+    text: str
+    numbers: Callable[[OwnState], float | Mapping[str, float]]
+    label: str | None = None
+
+
 def own_data(state: OwnState) -> MetricsData:
     """The state as metric data of the SDK."""
-    maker = _Maker(state)
-    metrics = [*_flow(maker, state), *_stock(maker, state), *_alerts(maker, state), _times(state)]
+    told = state.alerts is not None
+    counters, gauges = (*_COUNTERS, *(_ALERT_COUNTERS if told else ())), (*_GAUGES, *(_ALERT_GAUGES if told else ()))
+    metrics = [
+        *(_metric(row, Sum(_points(row, state), _CUMULATIVE, is_monotonic=True)) for row in counters),
+        *(_metric(row, Gauge(_points(row, state))) for row in gauges),
+        _times(state),
+    ]
     return MetricsData([ResourceMetrics(_RESOURCE, [ScopeMetrics(_SCOPE, metrics, semconv.SCHEMA_URL)], "")])
 
 
-def _flow(maker: "_Maker", state: OwnState) -> Iterable[Metric]:
-    intake, progress, counts = state.intake, state.progress, state.progress.counts
-    requests = {
-        "accepted": intake.requests,
-        "bad": intake.bad_requests,
-        "refused": intake.refused_requests,
-        "failed": intake.failed_requests,
-        "not_understood": progress.bad_requests,
+def _metric(row: _Row, data: Sum | Gauge) -> Metric:
+    return Metric(row.name, row.text, row.unit, data)
+
+
+def _points(row: _Row, state: OwnState) -> list[NumberDataPoint]:
+    numbers = row.numbers(state)
+    by_label = {"": numbers} if not isinstance(numbers, Mapping) else numbers
+    return [
+        NumberDataPoint({} if row.label is None else {row.label: value}, state.started_ns, state.now_ns, number)
+        for value, number in by_label.items()
+    ]
+
+
+def _requests(state: OwnState) -> Mapping[str, float]:
+    return {
+        "accepted": state.intake.requests,
+        "bad": state.intake.bad_requests,
+        "refused": state.intake.refused_requests,
+        "failed": state.intake.failed_requests,
+        "not_understood": state.progress.bad_requests,
     }
-    spans = {
+
+
+def _spans(state: OwnState) -> Mapping[str, float]:
+    intake, counts = state.intake, state.progress.counts
+    return {
         "accepted": intake.spans,
         "rejected": intake.rejected_spans,
         "refused": intake.refused_spans,
         "failed": intake.failed_spans,
-        "not_understood": progress.bad_spans,
+        "not_understood": state.progress.bad_spans,
         "understood": counts.spans,
         "duplicate": counts.duplicates,
         "late": counts.late,
         "outside_turns": counts.outside,
     }
-    turns = {"counted": state.figures.counted, "left_out": state.figures.left_out}
-    result = semconv.BRIDGE_RESULT
-    yield maker.counter(semconv.METRIC_BRIDGE_REQUESTS, semconv.UNIT_REQUEST, "Export requests.", result, requests)
-    yield maker.counter(
-        semconv.METRIC_BRIDGE_SPANS, semconv.UNIT_SPAN, "Spans that came, and what became of them.", result, spans
-    )
-    yield maker.counter(
+
+
+def _posts(state: OwnState) -> Mapping[str, float]:
+    counts = state.alerts or PushCounts()
+    return {"sent": counts.sent, "failed": counts.failed, "unknown": counts.unknown, "dropped": counts.dropped}
+
+
+def _alerts(state: OwnState) -> Mapping[str, float]:
+    counts = state.alerts or PushCounts()
+    return {"firing": counts.firing, "waiting": counts.waiting}
+
+
+_COUNTERS: Final = (
+    _Row(semconv.METRIC_BRIDGE_REQUESTS, semconv.UNIT_REQUEST, "Export requests.", _requests, semconv.BRIDGE_RESULT),
+    _Row(
+        semconv.METRIC_BRIDGE_SPANS,
+        semconv.UNIT_SPAN,
+        "Spans that came, and what became of them.",
+        _spans,
+        semconv.BRIDGE_RESULT,
+    ),
+    _Row(
         semconv.METRIC_BRIDGE_TURNS,
         semconv.UNIT_TURN,
         "Turns that are in the metrics here, or left out because their application counts them.",
-        result,
-        turns,
-    )
-    yield maker.counter(
+        lambda state: {"counted": state.figures.counted, "left_out": state.figures.left_out},
+        semconv.BRIDGE_RESULT,
+    ),
+    _Row(
         semconv.METRIC_BRIDGE_TRACES_EVICTED,
         semconv.UNIT_TRACE,
         "Traces whose turns were told early because too many spans were held.",
-        None,
-        {"": counts.evicted_traces},
-    )
-    yield maker.counter(
+        lambda state: state.progress.counts.evicted_traces,
+    ),
+    _Row(
         semconv.METRIC_BRIDGE_RESTARTS,
         semconv.UNIT_RESTART,
         "How often the process that understands had to be started again.",
-        None,
-        {"": state.restarts},
-    )
-    yield maker.counter(
+        lambda state: state.restarts,
+    ),
+    _Row(
         semconv.METRIC_BRIDGE_STREAMS,
         semconv.UNIT_STREAM,
         "Streams that keep a local page fresh: begun, or refused because too many were open.",
-        result,
-        {"accepted": state.streams_accepted, "refused": state.streams_refused},
-    )
-    yield maker.counter(
+        lambda state: {"accepted": state.streams_accepted, "refused": state.streams_refused},
+        semconv.BRIDGE_RESULT,
+    ),
+    _Row(
         semconv.METRIC_SELF_LABELS_FOLDED,
         semconv.UNIT_VALUE,
         "Values of labels that became other, for there were too many.",
-        None,
-        {"": state.figures.folded},
-    )
-
-
-def _stock(maker: "_Maker", state: OwnState) -> Iterable[Metric]:
-    yield maker.gauge(
+        lambda state: state.figures.folded,
+    ),
+)
+_GAUGES: Final = (
+    _Row(
         semconv.METRIC_BRIDGE_TRACES_OPEN,
         semconv.UNIT_TRACE,
         "Traces that are held: their turns are not complete, or may still be corrected.",
-        None,
-        {"": state.progress.held_traces},
-    )
-    yield maker.gauge(
+        lambda state: state.progress.held_traces,
+    ),
+    _Row(
         semconv.METRIC_BRIDGE_SPANS_HELD,
         semconv.UNIT_SPAN,
         "Spans that are held.",
-        None,
-        {"": state.progress.held_spans},
-    )
-    yield maker.gauge(
+        lambda state: state.progress.held_spans,
+    ),
+    _Row(
         semconv.METRIC_BRIDGE_QUEUE_SIZE,
         semconv.UNIT_BYTES,
         "Requests on the disk that wait to be understood.",
-        None,
-        {"": state.queue_bytes},
-    )
-    yield maker.gauge(
+        lambda state: state.queue_bytes,
+    ),
+    _Row(
         semconv.METRIC_BRIDGE_LAG,
         semconv.UNIT_SECONDS,
         "For how long the oldest of them waits.",
-        None,
-        {"": state.lag_s},
-    )
-    yield maker.gauge(
+        lambda state: state.lag_s,
+    ),
+    _Row(
         semconv.METRIC_BRIDGE_STORE_SIZE,
         semconv.UNIT_BYTES,
         "Room that the store needs.",
+        lambda state: {"requests": state.log_bytes, "turns": state.turns_bytes},
         semconv.BRIDGE_PART,
-        {"requests": state.log_bytes, "turns": state.turns_bytes},
-    )
-    yield maker.gauge(
+    ),
+    _Row(
         semconv.METRIC_BRIDGE_STREAMS_OPEN,
         semconv.UNIT_STREAM,
         "Local pages that are kept fresh.",
-        None,
-        {"": state.streams_open},
-    )
-    yield maker.gauge(
-        semconv.METRIC_BRIDGE_STORE_TURNS, semconv.UNIT_TURN, "Turns in the store.", None, {"": state.stored_turns}
-    )
-
-
-def _alerts(maker: "_Maker", state: OwnState) -> Iterable[Metric]:
-    """Only where somebody is told of alerts."""
-    counts = state.alerts
-    if counts is None:
-        return
-    posts = {"sent": counts.sent, "failed": counts.failed, "unknown": counts.unknown, "dropped": counts.dropped}
-    yield maker.counter(
+        lambda state: state.streams_open,
+    ),
+    _Row(
+        semconv.METRIC_BRIDGE_STORE_TURNS,
+        semconv.UNIT_TURN,
+        "Turns in the store.",
+        lambda state: state.stored_turns,
+    ),
+)
+_ALERT_COUNTERS: Final = (
+    _Row(
         semconv.METRIC_BRIDGE_ALERT_POSTS,
         semconv.UNIT_REQUEST,
         "Posts of alerts, and what became of them.",
+        _posts,
         semconv.BRIDGE_RESULT,
-        posts,
-    )
-    yield maker.counter(
+    ),
+    _Row(
         semconv.METRIC_BRIDGE_UNJUDGED,
         semconv.UNIT_VALUE,
         "Values that alerts do not see, for there are too many names.",
-        None,
-        {"": state.unjudged},
-    )
-    yield maker.gauge(
+        lambda state: state.unjudged,
+    ),
+)
+"""Only where somebody is told of alerts."""
+_ALERT_GAUGES: Final = (
+    _Row(
         semconv.METRIC_BRIDGE_ALERTS,
         semconv.UNIT_VALUE,
         "Alerts that fire, and notices that wait.",
+        _alerts,
         semconv.BRIDGE_PART,
-        {"firing": counts.firing, "waiting": counts.waiting},
-    )
+    ),
+)
 
 
 def _times(state: OwnState) -> Metric:
@@ -220,22 +257,3 @@ def _times(state: OwnState) -> Metric:
         semconv.UNIT_SECONDS,
         Histogram(points, _CUMULATIVE),
     )
-
-
-class _Maker:
-    """Makes metrics of numbers by one label, or by none."""
-
-    def __init__(self, state: OwnState) -> None:
-        self._state = state
-
-    def counter(self, name: str, unit: str, text: str, key: str | None, values: Mapping[str, float]) -> Metric:
-        return Metric(name, text, unit, Sum(self._points(key, values), _CUMULATIVE, is_monotonic=True))
-
-    def gauge(self, name: str, unit: str, text: str, key: str | None, values: Mapping[str, float]) -> Metric:
-        return Metric(name, text, unit, Gauge(self._points(key, values)))
-
-    def _points(self, key: str | None, values: Mapping[str, float]) -> list[NumberDataPoint]:
-        return [
-            NumberDataPoint({} if key is None else {key: label}, self._state.started_ns, self._state.now_ns, value)
-            for label, value in values.items()
-        ]
