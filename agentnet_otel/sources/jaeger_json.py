@@ -13,6 +13,7 @@ import msgspec
 from agentnet_otel import semconv
 from agentnet_otel.errors import InputError
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
+from agentnet_otel.sources.message_density import check_density_of_json
 from agentnet_otel.sources.otlp_json import TellBadSpan
 
 _NANOS_PER_MICRO: Final = 1000
@@ -100,6 +101,7 @@ def decode_jaeger(data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecor
     Raises:
         InputError: it is no such JSON, or an answer that tells an error of the server.
     """
+    check_density_of_json(data)
     traces = [_trace(raw) for raw in _traces(data)]
     if traces and not any(isinstance(trace, _Trace) for trace in traces):
         message = f"not JSON of Jaeger: {traces[0]}"

@@ -31,7 +31,7 @@ def check_density_of_json(data: bytes) -> None:
     """
     most = max(len(data) // MIN_PART_BYTES, 1000)
     if data.count(b"{") > most and _TEXT.sub(b"", data).count(b"{") > most:
-        text = f"not an OTLP request that can be used: its objects have fewer than {MIN_PART_BYTES} bytes each"
+        text = f"no JSON of spans that can be used: its objects have fewer than {MIN_PART_BYTES} bytes each"
         raise InputError(text)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agentnet_otel.errors import InputError
+from agentnet_otel.sources.jaeger_json import decode_jaeger
 from agentnet_otel.sources.message_density import check_density, check_density_of_json
 from agentnet_otel.sources.otlp_json import JsonDecoder
 from agentnet_otel.sources.otlp_protobuf import inspect_message
@@ -76,6 +77,8 @@ def test_json_of_nearly_nothing_but_objects_is_refused(span):
     with pytest.raises(InputError, match="fewer than 8 bytes each"):
         list(JsonDecoder().decode(request, print))
     assert PlainJsonDecoder(print, Share()).decode(request) is None
+    with pytest.raises(InputError, match="fewer than 8 bytes each"):
+        list(decode_jaeger(b'{"data":[{"spans":[' + b",".join([span] * 5000) + b"]}]}", print))
 
 
 @pytest.mark.parametrize("text", [b"{" * 5000, b'\\"{' * 5000, b"\\\\{" * 5000])
