@@ -136,8 +136,8 @@ KEYS = {
             "url",
         }
     ],
-    "tools": [{"tool", "calls", "failures"}],
-    "policy_violations": [{"rule", "severity", "count"}],
+    "tools": [{"tool", "calls", "failures", "trace_id", "url"}],
+    "policy_violations": [{"rule", "severity", "count", "trace_id", "url"}],
     "optimization_opportunities": [{"kind", "title", "limit", "turns", "of", "examples"}],
     "benchmark_analysis": set(),
     "latency_analysis": set(),

@@ -171,9 +171,15 @@ def test_tools_and_rules_are_counted(make_turn):
     calls = tuple(ToolCall(name="s", outcome=outcome) for outcome in ("success", "error", "timeout", None))
     rules = (PolicyViolation(rule="r", severity="minor"), PolicyViolation(rule="r"))
     turns = [make_turn(n, tool_calls=calls, violations=rules) for n in range(2)]
-    (tool,) = tables.tool_rows(turns)
-    assert (tool.tool, tool.calls, tool.failures) == ("s", 8, 4)
-    assert [(row.severity, row.count) for row in tables.violation_rows(turns)] == [("minor", 2), (None, 2)]
+    fine = make_turn(2, tool_calls=(ToolCall(name="t", outcome="success"),))
+    template = "http://traces/{trace_id}"
+    failing, other = tables.tool_rows([*turns, fine], template)
+    assert (failing.tool, failing.calls, failing.failures) == ("s", 8, 4)
+    assert (failing.trace_id, failing.url) == (turns[1].trace_id, f"http://traces/{turns[1].trace_id}")
+    assert (other.tool, other.trace_id, other.url) == ("t", None, None)
+    violated = tables.violation_rows([*turns, fine], None)
+    assert [(row.severity, row.count) for row in violated] == [("minor", 2), (None, 2)]
+    assert {(row.trace_id, row.url) for row in violated} == {(turns[1].trace_id, None)}
 
 
 def test_time_to_first_token_is_that_of_streamed_turns(make_turn):

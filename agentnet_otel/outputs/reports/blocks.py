@@ -167,8 +167,10 @@ def named(text: str) -> Cell:
     return Cell(spans=(span,), figures=(Figure(value=span.text),))
 
 
-def traced(trace_id: str, url: str | None) -> Cell:
+def traced(trace_id: str | None, url: str | None) -> Cell:
     """A cell that names a trace, with a link to it where there is one."""
+    if trace_id is None:
+        return Cell(spans=(own("-"),))
     shown = wording.shortened(trace_id)
     return Cell(spans=(Span(text=shown, foreign=True, url=url),), figures=(Figure(value=shown),))
 

@@ -152,8 +152,8 @@ def report_on(
     verdicts = judge(turns, thresholds) if verdicts is None else verdicts
     components = component_rows(turns)
     agents = agent_rows(turns)
-    tools = tool_rows(turns)
-    violations = violation_rows(turns)
+    tools = tool_rows(turns, trace_url)
+    violations = violation_rows(turns, trace_url)
     return ReportContent(
         generated_ns=generated_ns,
         version=version,

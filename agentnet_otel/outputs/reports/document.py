@@ -379,9 +379,14 @@ def _slowest(report: ReportContent) -> Iterator[Block]:
 
 def _tools(report: ReportContent) -> Table:
     return Table(
-        head=("Tool", "Calls", "Failed"),
+        head=("Tool", "Calls", "Failed", "Failed last in"),
         rows=tuple(
-            (blocks.named(row.tool), blocks.count(row.calls), blocks.count(row.failures))
+            (
+                blocks.named(row.tool),
+                blocks.count(row.calls),
+                blocks.count(row.failures),
+                blocks.traced(row.trace_id, row.url),
+            )
             for row in report.tools[:MAX_ROWS]
         ),
         left_out=max(0, len(report.tools) - MAX_ROWS),
@@ -390,9 +395,14 @@ def _tools(report: ReportContent) -> Table:
 
 def _violations(report: ReportContent) -> Table:
     return Table(
-        head=("Rule", "Severity", "Count"),
+        head=("Rule", "Severity", "Count", "Last in"),
         rows=tuple(
-            (blocks.named(row.rule), blocks.named(row.severity or "unknown"), blocks.count(row.count))
+            (
+                blocks.named(row.rule),
+                blocks.named(row.severity or "unknown"),
+                blocks.count(row.count),
+                blocks.traced(row.trace_id, row.url),
+            )
             for row in report.violations[:MAX_ROWS]
         ),
         left_out=max(0, len(report.violations) - MAX_ROWS),
