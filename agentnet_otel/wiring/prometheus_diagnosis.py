@@ -16,6 +16,7 @@ MAX_RESETS: Final = 20
 """Counters that start anew more often within an hour are deltas, or the page of several processes."""
 MAX_NAMED: Final = 5
 ZERO_INGESTION: Final = "created-timestamp-zero-ingestion"
+NATIVE_DELTAS: Final = "otlp-native-delta-ingestion"
 _MS: Final = 1000
 
 
@@ -37,6 +38,7 @@ def examine(api: PrometheusApi, table: ThresholdTable) -> list[Finding]:
         _services,
         _buckets,
         _resets,
+        _deltas,
         _writers,
         _start_times,
         _rules,
@@ -60,7 +62,11 @@ def _nothing_there(api: PrometheusApi) -> Finding:
         )
     return Finding(
         what=f"no series {series.TURNS}",
-        change="let Prometheus scrape handle.prometheus(), or send metrics by OTLP; then let a turn end.",
+        change=(
+            "let Prometheus scrape handle.prometheus(), or send metrics by OTLP; then let a turn end. Whoever sends by "
+            "OTLP must send cumulative values (unset OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE), for deltas "
+            "are refused."
+        ),
     )
 
 
@@ -104,6 +110,15 @@ def _resets(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
         yield Finding(
             what=f"counters of {_whose(found)} start anew all the time: deltas, or several processes at one address",
             change="unset OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE; give each worker its own port, or push.",
+        )
+
+
+def _deltas(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
+    """Deltas that are stored as they come make rules and dashboards, which ask for increases, wrong without a sign."""
+    if NATIVE_DELTAS in api.flags().get("enable-feature", "").split(","):
+        yield Finding(
+            what="deltas are stored as they come: whoever sends such is counted wrong",
+            change=f"enable otlp-deltatocumulative in place of {NATIVE_DELTAS}, or send cumulative values.",
         )
 
 

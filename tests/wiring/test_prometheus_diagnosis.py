@@ -149,6 +149,13 @@ def test_start_times_that_are_not_used_are_told(prometheus):
     assert any("created-timestamp-zero-ingestion" in change for change in prometheus.changes())
 
 
+def test_deltas_that_are_stored_as_they_come_are_told(prometheus):
+    """An increase of deltas is none."""
+    prometheus.flags = {"enable-feature": "otlp-native-delta-ingestion,created-timestamp-zero-ingestion"}
+    (change,) = prometheus.changes()
+    assert "otlp-deltatocumulative" in change
+
+
 def test_a_prometheus_without_our_series_is_told(prometheus):
     """Nothing there, or there under other names."""
     prometheus.answers = {}
