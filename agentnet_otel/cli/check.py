@@ -1,12 +1,10 @@
 """`check`: a verdict by limits and by a baseline."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from agentnet_otel import semconv
 from agentnet_otel.cli.exit_codes import CRITICAL, FAILURE, REGRESSION, TOO_FEW_TURNS
 from agentnet_otel.cli.framework import Exit, Option
 from agentnet_otel.cli.options import (
@@ -37,6 +35,7 @@ from agentnet_otel.core.turn_row import TurnRow, end_of_row, observation_of_row
 from agentnet_otel.core.verdicts import Judgement, worst
 from agentnet_otel.model import Turn
 from agentnet_otel.outputs import console
+from agentnet_otel.outputs.alerts.posting import targets_of
 from agentnet_otel.outputs.gate import Gate
 from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.comparisons import comparison_object
@@ -128,11 +127,12 @@ def _alerts(
     alertmanager: str | None, webhook: str | None, table: ThresholdTable, state: Path, minutes: float
 ) -> "AlertPush | None":
     """What judges and tells alerts, where an option or the environment names somebody to tell."""
-    if not any((alertmanager, webhook, *map(os.environ.get, (semconv.ENV_ALERTMANAGER, semconv.ENV_WEBHOOK)))):
+    manager, hook = targets_of(alertmanager, webhook)
+    if manager is None and hook is None:
         return None
-    from agentnet_otel.wiring.alert_push import AlertPush, told_by  # noqa: PLC0415 - only who tells somebody
+    from agentnet_otel.wiring.alert_push import AlertPush  # noqa: PLC0415 - only who tells somebody
 
-    return AlertPush(told_by(alertmanager, webhook), table, state, 60 * minutes, tell)
+    return AlertPush(table, state, 60 * minutes, tell, alertmanager=manager, webhook=hook)
 
 
 def _pushed(alerts: "AlertPush | None") -> bool:

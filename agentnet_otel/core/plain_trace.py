@@ -14,6 +14,8 @@ from agentnet_otel.core.plain_turns import MAX_DEPTH, kind_of
 from agentnet_otel.core.turn_parts import Member, TurnParts
 from agentnet_otel.model import SpanKind, Turn
 
+_SESSION: Final = semconv.OP_INVOKE_WORKFLOW
+
 
 class PlainTrace(msgspec.Struct, kw_only=True, gc=False):
     """The spans of a trace by id, in the order in which they came.
@@ -72,6 +74,3 @@ def _root_of(trace: PlainTrace) -> PlainSpan | None:
                 return None
             root = span
     return root
-
-
-_SESSION: Final = semconv.OP_INVOKE_WORKFLOW

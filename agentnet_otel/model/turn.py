@@ -62,6 +62,11 @@ class ToolCall:
     duration_ns: int | None = None
     error_type: str | None = None
 
+    @property
+    def failed(self) -> bool:
+        """Whether it did; one whose outcome nobody told did not."""
+        return self.outcome not in {None, Outcome.SUCCESS.value}
+
 
 class ModelCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call of a model. ``response_model`` is the one that answered, where it was told."""

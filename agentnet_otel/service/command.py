@@ -8,11 +8,11 @@ from typing import Final
 
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.model import MetricsMode
+from agentnet_otel.outputs.alerts.posting import targets_of
 from agentnet_otel.service.alerting import AlertSettings
 from agentnet_otel.service.bridge import Bridge, Settings
 from agentnet_otel.service.retention import Retention
 from agentnet_otel.sources.access import Access, Address
-from agentnet_otel.wiring.alert_push import told_by
 
 DEFAULTS: Final = ("127.0.0.1:4317", "127.0.0.1:4318", "127.0.0.1:9464")
 """Addresses of the three doors, where none is given."""
@@ -70,8 +70,8 @@ def alerts_of(alertmanager: str | None, webhook: str | None) -> AlertSettings:
     Raises:
         ConfigurationError: an address is none.
     """
-    told = told_by(alertmanager, webhook)
-    return AlertSettings(alertmanager=told.alertmanager, webhook=told.webhook)
+    manager, hook = targets_of(alertmanager, webhook)
+    return AlertSettings(alertmanager=manager, webhook=hook)
 
 
 def run(settings: Settings) -> None:

@@ -18,8 +18,6 @@ _PARTS: Final[tuple[dict[int, int], ...]] = ({0x0A: 1}, {0x12: 2}, {0x12: 3}, {0
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SIZES: Final = {_FIXED64: 8, _FIXED32: 4}
 _LAST: Final = 0x80
-
-
 _TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 
 

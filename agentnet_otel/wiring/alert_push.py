@@ -5,11 +5,9 @@ import sys
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agentnet_otel import semconv
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.errors import BackendError, reason_of
 from agentnet_otel.model import Turn
@@ -28,28 +26,6 @@ _CLOCKS_DIFFER_NS: Final = 5 * MINUTE_NS
 _LOOK_EVERY_S: Final = 0.2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """Who is told of alerts."""
-
-    alertmanager: Target | None
-    webhook: Target | None
-
-
-def told_by(alertmanager: str | None, webhook: str | None) -> Told:
-    """Who is told, by options; what is not given says the environment.
-
-    Raises:
-        ConfigurationError: an address is none.
-    """
-    manager = alertmanager or os.environ.get(semconv.ENV_ALERTMANAGER)
-    hook = webhook or os.environ.get(semconv.ENV_WEBHOOK)
-    return Told(
-        alertmanager=Target.parse(manager, "--alertmanager") if manager else None,
-        webhook=Target.parse(hook, "--webhook") if hook else None,
-    )
-
-
 class AlertPush:
     """Takes turns in order of ending, then judges and tells. ``state`` is the file with what was told before.
 
@@ -62,12 +38,18 @@ class AlertPush:
     """
 
     def __init__(
-        self, told: Told, table: ThresholdTable, state: Path, lasting_s: float, tell: Callable[[str], None]
+        self,
+        table: ThresholdTable,
+        state: Path,
+        lasting_s: float,
+        tell: Callable[[str], None],
+        *,
+        alertmanager: Target | None = None,
+        webhook: Target | None = None,
     ) -> None:
-        self._claim = weakref.finalize(
-            self, os.close, _claimed(state)
-        )  # also where reading fails before anybody is told
-        self._pusher = Pusher(state, tell, alertmanager=told.alertmanager, webhook=told.webhook)
+        # Closed with this object too: reading may fail before anybody is told.
+        self._claim = weakref.finalize(self, os.close, _claimed(state))
+        self._pusher = Pusher(state, tell, alertmanager=alertmanager, webhook=webhook)
         self._state = state
         self._lasting_ns = round(lasting_s * 1_000_000_000)
         self._tell = tell

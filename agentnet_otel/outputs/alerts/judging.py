@@ -16,9 +16,10 @@ from agentnet_otel.outputs.rules.model import AlertRule, Severity
 from agentnet_otel.outputs.rules.promql import AGENT, MODEL, SERVICE, Z
 from agentnet_otel.outputs.rules.recordings import CRITICAL, RECOMMENDED, limit_of
 from agentnet_otel.outputs.rules.scopes import scopes
-from agentnet_otel.outputs.rules.windows import BUSY, BUSY_TURNS, MORE_THAN_ONE, QUIET, QUIET_MEANS, Pair
+from agentnet_otel.outputs.rules.windows import BUSY, BUSY_TURNS, MORE_THAN_ONE, QUIET, QUIET_MEANS
 
 _PERCENT: Final = 100
+_SHARES: Final = frozenset({Kind.LATENCY, Kind.SUCCESS})
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -38,6 +39,15 @@ class _Judged:
     threshold: Threshold
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Windows:
+    """The short and the long window. ``busy``: of many turns, so that a single bad one is no chance."""
+
+    busy: bool
+    short: Figures
+    long: Figures
+
+
 class Judge:
     """Judges turns by the alerts of the documented limits."""
 
@@ -53,8 +63,11 @@ class Judge:
     def active(self, minutes: TurnMinutes, now_ns: int) -> Iterator[Active]:
         """The alerts that are true at a time, epoch nanoseconds, whatever they were before."""
         for whom in minutes:
+            found = _windows(whom, minutes, now_ns)
+            if found is None:
+                continue
             for judged in self._rules.get((whom.kind, whom.limits), ()):
-                value = _value(judged, whom, minutes, now_ns)
+                value = _share(judged, found) if whom.kind in _SHARES else _mean(judged, found)
                 if value is not None:
                     yield Active(rule=judged.rule, labels=_labels(judged.rule, whom), value=value)
 
@@ -84,22 +97,23 @@ def _labels(rule: AlertRule, whom: Whom) -> Mapping[str, str]:
     return {name: value for name, value in labels.items() if value}
 
 
-def _value(judged: _Judged, whom: Whom, minutes: TurnMinutes, now_ns: int) -> float | None:
-    """The value that an alert tells; None where it is not true."""
+def _windows(whom: Whom, minutes: TurnMinutes, now_ns: int) -> _Windows | None:
+    """What alerts of somebody are judged on; None where there is too little."""
 
     def within(window: str) -> Figures:
         return minutes.window(whom, seconds_of(window) // 60, now_ns)
 
     busy = within(BUSY.long).n >= BUSY_TURNS
-    share = whom.kind in {Kind.LATENCY, Kind.SUCCESS}
-    pair = BUSY if busy else QUIET if share else QUIET_MEANS
+    pair = BUSY if busy else QUIET if whom.kind in _SHARES else QUIET_MEANS
     short, long = within(pair.short), within(pair.long)
     if not short.n or (not busy and long.n < pair.min_turns):
         return None
-    return _share(judged, pair, short, long) if share else _mean(judged, short, long)
+    return _Windows(busy=busy, short=short, long=long)
 
 
-def _share(judged: _Judged, pair: Pair, short: Figures, long: Figures) -> float | None:
+def _share(judged: _Judged, found: _Windows) -> float | None:
+    """The share that an alert tells; None where it is not true."""
+    short, long = found.short, found.long
     bad, bad_long = (figures.critical if judged.level == CRITICAL else figures.total for figures in (short, long))
     limit = limit_of(judged.threshold, judged.level)
     if judged.threshold.metric is Metric.TURN_LATENCY:
@@ -108,13 +122,14 @@ def _share(judged: _Judged, pair: Pair, short: Figures, long: Figures) -> float 
     else:
         value, allowed = 1 - bad / short.n, round(1 - limit / _PERCENT, 10)
         passed = value <= limit / _PERCENT
-    enough = pair is BUSY or bad >= MORE_THAN_ONE
+    enough = found.busy or bad >= MORE_THAN_ONE
     return value if passed and enough and lower_bound(bad_long, long.n) >= allowed else None
 
 
-def _mean(judged: _Judged, short: Figures, long: Figures) -> float | None:
+def _mean(judged: _Judged, found: _Windows) -> float | None:
+    """The mean that an alert tells; None where it is not true."""
     limit = limit_of(judged.threshold, judged.level)
-    means = [figures.total / figures.n for figures in (short, long)]
+    means = [figures.total / figures.n for figures in (found.short, found.long)]
     if judged.threshold.higher_is_better:
         return means[0] if max(means) <= limit else None
     return means[0] if min(means) >= limit else None

@@ -33,6 +33,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         """Whether people are to be told of it."""
         return self.fired_ns is not None and self.resolved_ns is None
 
+    @property
+    def status(self) -> str:
+        """What people are told of it: that it began, or that it is over."""
+        return "firing" if self.resolved_ns is None else "resolved"
+
 
 def fingerprint(labels: Mapping[str, str]) -> str:
     """Names an alert by its labels."""
@@ -60,9 +65,9 @@ def _true(before: Standing | None, alert: Active, now_ns: int) -> Standing:
         name: rendered(template, alert.labels, alert.value) for name, template in alert.rule.annotations.items()
     }
     hold_ns = seconds_of(alert.rule.hold) * _NANOS
-    again = before is None or before.resolved_ns is not None
-    since_ns = now_ns if again or before is None else before.since_ns
-    fired_ns = None if again or before is None else before.fired_ns
+    going = before if before is not None and before.resolved_ns is None else None
+    since_ns = now_ns if going is None else going.since_ns
+    fired_ns = None if going is None else going.fired_ns
     if fired_ns is None and now_ns - since_ns >= hold_ns:
         fired_ns = now_ns
     return Standing(

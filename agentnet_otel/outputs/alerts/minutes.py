@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.core.thresholds import Metric, ThresholdTable
 from agentnet_otel.model import Outcome, QualitySource, Turn
+from agentnet_otel.outputs.rules.scopes import limits_of_agent, limits_of_model
 
 MINUTE_NS: Final = 60_000_000_000
 KEPT_MINUTES: Final = 120
@@ -117,7 +118,7 @@ class TurnMinutes:
         metric = METRIC_OF[kind]
         limits, model = "", ""
         if metric in self._table.own_of(turn.agent):
-            limits = f"agent {turn.agent}"
+            limits = limits_of_agent(turn.agent)
         elif turn.model is not None and metric in self._table.models.get(turn.model, {}):
-            limits, model = f"model {turn.model}", turn.model
+            limits, model = limits_of_model(turn.model), turn.model
         return Whom(kind=kind, limits=limits, service=turn.service_name, agent=turn.agent, model=model)

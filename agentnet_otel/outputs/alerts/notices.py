@@ -66,10 +66,9 @@ def api_body(standings: Iterable[Standing], until_ns: int) -> bytes:
 
 def hook_body(standing: Standing) -> bytes:
     """The body for a webhook: one alert, a group of its own."""
-    firing, named = standing.resolved_ns is None, fingerprint(standing.labels)
-    status = "firing" if firing else "resolved"
+    named = fingerprint(standing.labels)
     alert = HookAlert(
-        status=status,
+        status=standing.status,
         labels=standing.labels,
         annotations=standing.annotations,
         starts_at=_time(standing.fired_ns or standing.since_ns),
@@ -79,7 +78,7 @@ def hook_body(standing: Standing) -> bytes:
     return msgspec.json.encode(
         Hook(
             group_key=f"agentnet-otel:{named}",
-            status=status,
+            status=standing.status,
             group_labels=standing.labels,
             common_labels=standing.labels,
             common_annotations=standing.annotations,

@@ -2,12 +2,14 @@
 
 import contextlib
 import http.client
+import os
 import socket
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 from urllib.parse import urlsplit
 
+from agentnet_otel import semconv
 from agentnet_otel.errors import ConfigurationError
 
 TIMEOUT_S: Final = 10.0
@@ -84,6 +86,20 @@ class Target:
             except (OSError, http.client.HTTPException) as error:
                 return Posted(result=Result.UNKNOWN, why=f"gave no answer: {_reason(error)}")
             return _told(answer.status, answer.getheader("Retry-After") or "")
+
+
+def targets_of(alertmanager: str | None, webhook: str | None) -> tuple[Target | None, Target | None]:
+    """Alertmanager and webhook by the options of those names; what is not given says the environment.
+
+    Raises:
+        ConfigurationError: an address is none.
+    """
+    manager = alertmanager or os.environ.get(semconv.ENV_ALERTMANAGER)
+    hook = webhook or os.environ.get(semconv.ENV_WEBHOOK)
+    return (
+        Target.parse(manager, "--alertmanager") if manager else None,
+        Target.parse(hook, "--webhook") if hook else None,
+    )
 
 
 def _told(status: int, retry_after: str) -> Posted:

@@ -15,6 +15,7 @@ import msgspec
 from agentnet_otel.errors import BackendError
 from agentnet_otel.outputs.alerts.judging import Active
 from agentnet_otel.outputs.alerts.lifecycle import Standing, advanced, fingerprint
+from agentnet_otel.outputs.alerts.minutes import MINUTE_NS
 from agentnet_otel.outputs.alerts.notices import api_body, hook_body
 from agentnet_otel.outputs.alerts.posting import Posted, Result, Target
 
@@ -24,9 +25,9 @@ MAX_NOTICES: Final = 1000
 MAX_RESOLVED: Final = 1000
 """Kept for Alertmanager, which may be away."""
 ALERTMANAGER_PATH: Final = "/api/v2/alerts"
-ENDS_AFTER_NS: Final = 4 * 60_000_000_000
+ENDS_AFTER_NS: Final = 4 * MINUTE_NS
 """What nobody tells Alertmanager again for so long is over: four evaluations, as with Prometheus."""
-TELL_RESOLVED_NS: Final = 15 * 60_000_000_000
+TELL_RESOLVED_NS: Final = 15 * MINUTE_NS
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 300.0
 POSTS_A_ROUND: Final = 5
@@ -235,8 +236,7 @@ class Pusher:
 
 def _key(standing: Standing) -> str:
     """Names what is told, the same for each attempt."""
-    event = "firing" if standing.resolved_ns is None else "resolved"
-    return f"{fingerprint(standing.labels)}-{standing.fired_ns}-{event}"
+    return f"{fingerprint(standing.labels)}-{standing.fired_ns}-{standing.status}"
 
 
 def _changed(before: Standing | None, after: Standing) -> bool:

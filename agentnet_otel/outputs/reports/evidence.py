@@ -8,7 +8,7 @@ from typing import Final
 from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.core.thresholds import Metric
 from agentnet_otel.core.verdicts import Judgement
-from agentnet_otel.model import LatencyComponent, Outcome, Turn
+from agentnet_otel.model import LatencyComponent, Turn
 from agentnet_otel.outputs.reports.tables import UNATTRIBUTED, trace_link
 from agentnet_otel.outputs.reports.wording import decimals, milliseconds, usd
 
@@ -93,12 +93,7 @@ class TurnsToSee:
 
     def failing_tool(self, tool: str) -> tuple[NamedTurn, ...]:
         """The newest turns in which a tool failed."""
-        fine = {None, Outcome.SUCCESS.value}
-        found = [
-            turn
-            for turn in self._turns
-            if any(call.name == tool and call.outcome not in fine for call in turn.tool_calls)
-        ]
+        found = [turn for turn in self._turns if any(call.name == tool and call.failed for call in turn.tool_calls)]
         return tuple(named(turn, f"{tool} failed", self._trace_url) for turn in reversed(found[-NAMED_TURNS:]))
 
     def violating(self, rule: str) -> tuple[NamedTurn, ...]:

@@ -19,7 +19,7 @@ from agentnet_otel.core.statistics import (
     quantile_interval,
 )
 from agentnet_otel.core.verdicts import latencies_ms, success_rate
-from agentnet_otel.model import CostSource, LatencyComponent, Outcome, Step, TokenCategory, TokenUsage, Turn
+from agentnet_otel.model import CostSource, LatencyComponent, Step, TokenCategory, TokenUsage, Turn
 
 SLOWEST: Final = 10
 BUCKET_EDGES_MS: Final = (50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0, 30_000.0)
@@ -381,7 +381,7 @@ def tool_rows(turns: Sequence[Turn], trace_url: str | None) -> tuple[ToolRow, ..
     for turn in turns:
         for call in turn.tool_calls:
             calls[call.name] += 1
-            if call.outcome not in {None, Outcome.SUCCESS.value}:
+            if call.failed:
                 failures[call.name] += 1
                 newest[call.name] = turn
     rows = [

@@ -30,6 +30,16 @@ class Scope:
         return f"{name}{{limits={quoted(self.limits)}}}"
 
 
+def limits_of_agent(agent: str) -> str:
+    """What names the limits of one agent."""
+    return f"agent {agent}"
+
+
+def limits_of_model(model: str) -> str:
+    """What names the limits of one model."""
+    return f"model {model}"
+
+
 def scopes(table: ThresholdTable, metric: Metric) -> Iterator[Scope]:
     """All that have limits of a metric: everybody first, then agents, then models."""
     agents = sorted(agent for agent, own in table.agents.items() if metric in own)
@@ -40,8 +50,8 @@ def scopes(table: ThresholdTable, metric: Metric) -> Iterator[Scope]:
     yield Scope(limits="", by=each, matchers=(no_agent, no_model), threshold=table.of(metric))
     for agent in agents:
         own = (f"{AGENT}={quoted(agent)}",)
-        yield Scope(limits=f"agent {agent}", by=each, matchers=own, threshold=table.of(metric, agent))
+        yield Scope(limits=limits_of_agent(agent), by=each, matchers=own, threshold=table.of(metric, agent))
     for model in models:
         theirs = (f"{MODEL}={quoted(model)}", no_agent)
         threshold = table.of(metric, model=model)
-        yield Scope(limits=f"model {model}", by=(*each, MODEL), matchers=theirs, threshold=threshold)
+        yield Scope(limits=limits_of_model(model), by=(*each, MODEL), matchers=theirs, threshold=threshold)
