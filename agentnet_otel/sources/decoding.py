@@ -4,14 +4,19 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from agentnet_otel.errors import InputError, TruncatedError
 from agentnet_otel.model import SpanRecord
 from agentnet_otel.sources.compression import ZSTD_MAGIC, unpacked
-from agentnet_otel.sources.framing import MAX_DOCUMENT_BYTES, Form, is_message
+from agentnet_otel.sources.framing import MAX_DOCUMENT_BYTES, Form, Payload, is_message, requests_within
 from agentnet_otel.sources.jaeger_json import decode_jaeger
 from agentnet_otel.sources.otlp_json import JsonDecoder, TellBadSpan
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder
+from agentnet_otel.sources.read_report import ReadReport
 
 _JAEGER_START: Final = re.compile(rb'\s*(?:\[|\{\s*"(?:data|traceID|spans|processes)")')
+
+MAX_BAD_PARTS: Final = 1000
+"""Of a payload that is wrong as a whole; what comes behind them is left out."""
 
 
 class PayloadDecoder:
@@ -31,6 +36,45 @@ class PayloadDecoder:
         if form is Form.JSON:
             return self._decode_json(data, tell_bad_span)
         return self._protobuf.decode(data, tell_bad_span)
+
+    def records(self, payload: Payload, report: ReadReport) -> list[SpanRecord]:
+        """The spans of a payload as far as they can be used. What cannot be is noted in ``report``, as are all."""
+        spans: list[SpanRecord] = []
+        error = self._read_into(spans, payload, report)
+        if error is not None:
+            bad = 0
+            for part in requests_within(payload):
+                bad += self._told(self._read_into(spans, part, report), part, report)
+                error = None
+                if bad == MAX_BAD_PARTS:
+                    report.tell(part.where, "what comes behind it was left out, for too much before it was wrong")
+                    break
+            self._told(error, payload, report)
+        report.spans += len(spans)
+        return spans
+
+    def _read_into(self, spans: list[SpanRecord], payload: Payload, report: ReadReport) -> InputError | None:
+        """Add the spans of a payload; what is wrong with it as a whole."""
+
+        def tell_bad_span(what: str) -> None:
+            report.bad_spans += 1
+            report.tell(payload.where, what)
+
+        try:
+            spans.extend(self.decode(payload.data, payload.form, tell_bad_span))
+        except InputError as error:
+            return error
+        return None
+
+    @staticmethod
+    def _told(error: InputError | None, payload: Payload, report: ReadReport) -> bool:
+        """Count and tell what is wrong with a payload, if anything is."""
+        if isinstance(error, TruncatedError):
+            report.cut_off(payload.where, "it is cut off")
+        elif error is not None:
+            report.bad_lines += 1
+            report.tell(payload.where, str(error))
+        return error is not None
 
     def _decode_json(self, data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecord]:
         if _JAEGER_START.match(data) or (b'"resourceSpans"' not in data and b'"traceID"' in data):

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 from agentnet_otel.core.dialects import read_facts
 from agentnet_otel.core.plain_span import Origin, PlainSpan, origin_of
 from agentnet_otel.core.turn_parts import Member, member_of
-from agentnet_otel.errors import AgentNetOtelError, InputError, TruncatedError
+from agentnet_otel.errors import AgentNetOtelError, InputError
 from agentnet_otel.model import SpanRecord
 from agentnet_otel.sources.compression import DAMAGE, decompressed
 from agentnet_otel.sources.decoding import PayloadDecoder
@@ -41,7 +41,7 @@ def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Sp
     """
     decoder = PayloadDecoder()
     for found in _payloads_of(sources, report):
-        yield from [found] if isinstance(found, SpanRecord) else _records_of(found, decoder, report)
+        yield from [found] if isinstance(found, SpanRecord) else decoder.records(found, report)
 
 
 def read_batches(
@@ -62,7 +62,7 @@ def read_batches(
             report.spans += quick.passed
             batch = quick
         else:
-            records = [found] if isinstance(found, SpanRecord) else _records_of(found, decoder, report)
+            records = [found] if isinstance(found, SpanRecord) else decoder.records(found, report)
             batch = _members(records, note, share)
         if batch.passed:
             yield batch
@@ -171,22 +171,3 @@ def _open(path: str) -> AbstractContextManager[BinaryIO]:
     except ValueError as error:
         message = f"is no path: {error}"
         raise InputError(message) from None
-
-
-def _records_of(payload: Payload, decoder: PayloadDecoder, report: ReadReport) -> list[SpanRecord]:
-    """The spans of a payload as far as they can be used."""
-
-    def tell_bad_span(what: str) -> None:
-        report.bad_spans += 1
-        report.tell(payload.where, what)
-
-    spans: list[SpanRecord] = []
-    try:
-        spans.extend(decoder.decode(payload.data, payload.form, tell_bad_span=tell_bad_span))
-    except TruncatedError:
-        report.cut_off(payload.where, "it is cut off")
-    except InputError as error:
-        report.bad_lines += 1
-        report.tell(payload.where, str(error))
-    report.spans += len(spans)
-    return spans

@@ -23,7 +23,7 @@ from typing import Final
 
 from agentnet_otel.core.assembler import Assembler, Counts
 from agentnet_otel.core.cost import PriceBook
-from agentnet_otel.errors import AgentNetOtelError, ConfigurationError, InputError, TruncatedError
+from agentnet_otel.errors import AgentNetOtelError, ConfigurationError
 from agentnet_otel.model import Turn
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.files import STDIN, files_below
@@ -125,25 +125,14 @@ class Follower:
         return [*found, *self._assembler.drain()]
 
     def _taken(self, payload: Payload) -> list[Turn]:
+        batch = self._plain.decode(payload.data, payload.form)
+        if batch is not None:
+            self.read.spans += batch.passed
+            return self._assembler.take_batch(batch.spans)
         turns: list[Turn] = []
-        try:
-            batch = self._plain.decode(payload.data, payload.form)
-            if batch is not None:
-                self.read.spans += batch.passed
-                return self._assembler.take_batch(batch.spans)
-            for span in self._decoder.decode(payload.data, payload.form, lambda what: self._bad_span(payload, what)):
-                self.read.spans += 1
-                turns += self._assembler.feed(span)
-        except TruncatedError:
-            self.read.cut_off(payload.where, "it is cut off")
-        except InputError as error:
-            self.read.bad_lines += 1
-            self.read.tell(payload.where, str(error))
+        for span in self._decoder.records(payload, self.read):
+            turns += self._assembler.feed(span)
         return turns
-
-    def _bad_span(self, payload: Payload, what: str) -> None:
-        self.read.bad_spans += 1
-        self.read.tell(payload.where, what)
 
 
 def _source_of(source: str, report: ReadReport) -> "_File | _Folder | _Pipe":

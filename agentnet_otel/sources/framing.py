@@ -9,11 +9,16 @@
 | one message | an OTLP protobuf request saved as it is |
 """
 
+import codecs
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import chain, pairwise
 from typing import BinaryIO, Final
+
+import msgspec
 
 from agentnet_otel.errors import InputError
 from agentnet_otel.sources.compression import ZSTD_MAGIC, peeked, read_at_most
@@ -27,7 +32,12 @@ MAX_DOCUMENT_BYTES: Final = 512 * 1024 * 1024
 BOM: Final = b"\xef\xbb\xbf"
 _UTF_16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 _BEGINS_REQUEST: Final = re.compile(rb'\s*\{\s*"resource(?:Spans|Metrics|Logs|Profiles)"')
-"""A line that begins so is a request of its own, so the one before it was cut off."""
+"""A line that begins so is a request of its own, so the one before it was cut off. No text within JSON holds it so."""
+_REQUEST: Final = re.compile(rb'\{\s*"resource(?:Spans|Metrics|Logs|Profiles)"')
+_BETWEEN: Final = b" \t\r\n,[]"
+"""What stands between requests: no request ends or begins with it."""
+_LINES_AHEAD: Final = 16
+"""So many lines are looked at to tell a first line that is wrong from the beginning of a document."""
 _CHUNK: Final = 1024 * 1024
 PREFIX_BYTES: Final = 4
 _RESOURCE_SPANS_TAG: Final = 0x0A
@@ -41,6 +51,9 @@ _VARINT_MORE: Final = 0x80
 _VARINT_BITS: Final = 0x7F
 _BITS_A_BYTE: Final = 7
 _HEAD_BYTES: Final = 16
+_LONG_HEAD_BYTES: Final = 1024 * 1024
+"""What is looked at where the first bytes tell nothing, and are no text: the first message may be damaged."""
+_MESSAGES_AHEAD: Final = 16
 JSON_STARTS: Final = (b"{", b"[")
 _DOCUMENT_STARTS: Final = (b'{"data"', b"[", b'{"traceID"', b'{"spans"', b'{"processes"')
 
@@ -82,6 +95,8 @@ def payloads(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payloa
         InputError: a single document is too large, or text is in an encoding that is not read.
     """
     head, whole = peeked(stream, _HEAD_BYTES)
+    if shape_of(head) is Shape.TEXT and not _is_text(head):
+        head, whole = peeked(whole, _LONG_HEAD_BYTES)
     shape = shape_of(head)
     if shape is Shape.TEXT:
         yield from _texts(whole, name, report)
@@ -96,14 +111,36 @@ def shape_of(head: bytes) -> Shape:
     """The shape of a stream that begins so. What nothing else fits is text."""
     if not head.strip() or head.lstrip().startswith(JSON_STARTS):
         return Shape.TEXT  # no message begins so: what would be a length within would be larger than the one around
+    if is_message(head):  # before what has lengths, of which the first would be more than 160 MB
+        return Shape.MESSAGE
     if _is_prefixed(head):
         return Shape.PREFIXED
-    if is_message(head, 0):
-        return Shape.MESSAGE
-    length = varint(head, 0)
-    if length is not None and length[0] > 0 and is_message(head, length[1]):
+    if _is_delimited(head):
         return Shape.DELIMITED
-    return Shape.TEXT
+    return Shape.TEXT if _is_text(head) else _shape_behind_damage(head)
+
+
+def _shape_behind_damage(head: bytes) -> Shape:
+    """The shape where first messages are empty or wrong, told by the next ones, or by lengths that begin with 0."""
+    for shape, fits in ((Shape.PREFIXED, _is_prefixed), (Shape.DELIMITED, _is_delimited)):
+        at = 0
+        for _ in range(_MESSAGES_AHEAD):
+            found = length_at(head, at, shape)
+            if found is None or sum(found) >= len(head):
+                break
+            at = sum(found)
+            if fits(head[at : at + _HEAD_BYTES]):
+                return shape
+    return Shape.PREFIXED if head[:1] == b"\0" and any(head[:PREFIX_BYTES]) else Shape.TEXT
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether bytes may be the beginning of a text; its last character may be cut."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return not any(character < " " and not character.isspace() for character in text)
 
 
 def _is_prefixed(head: bytes) -> bool:
@@ -111,7 +148,12 @@ def _is_prefixed(head: bytes) -> bool:
     length = int.from_bytes(head[:PREFIX_BYTES], "big")
     if not 0 < length <= MAX_DOCUMENT_BYTES or not body:
         return False
-    return body.startswith((ZSTD_MAGIC, *JSON_STARTS)) or is_message(body, 0)
+    return body.startswith((ZSTD_MAGIC, *JSON_STARTS)) or is_message(body)
+
+
+def _is_delimited(head: bytes) -> bool:
+    length = varint(head, 0)
+    return length is not None and length[0] > 0 and is_message(head, length[1])
 
 
 def is_message(head: bytes, at: int = 0) -> bool:
@@ -151,11 +193,12 @@ def _texts(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payload]
     while line and not line.strip():
         report.lines += 1
         number, line = number + 1, _read_line(stream)
-    following = _read_line(stream) if may_go_on(line) else b""
-    if begins_document(line) or (following and not begins_request(following)):
+    ahead, is_document = _look_ahead(line, stream)
+    if is_document:
         report.lines += 1
-        yield Payload(data=_whole(line + following, stream), where=name, form=Form.JSON)
+        yield Payload(data=_whole(b"\n" * (number - 1) + b"".join(ahead), stream), where=name, form=Form.JSON)
         return
+    line = ahead.popleft()
     while line:
         report.lines += 1
         if _is_too_long(line):
@@ -164,7 +207,21 @@ def _texts(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payload]
             report.skip(f"{name}:{number}", what)
         elif not line.isspace():
             yield Payload(data=line, where=f"{name}:{number}", form=Form.JSON)
-        number, line, following = number + 1, following or _read_line(stream), b""
+        number, line = number + 1, ahead.popleft() if ahead else _read_line(stream)
+
+
+def _look_ahead(line: bytes, stream: BinaryIO) -> tuple[deque[bytes], bool]:
+    """The first lines, and whether they begin a document: not where one of them begins a request of its own."""
+    ahead = deque([line])
+    if not may_go_on(line):
+        return ahead, False
+    size = len(line)
+    while len(ahead) < _LINES_AHEAD and size <= MAX_LINE_BYTES and (following := _read_line(stream)):
+        ahead.append(following)
+        size += len(following)
+        if begins_request(following):
+            return ahead, False
+    return ahead, begins_document(line) or len(ahead) > 1
 
 
 def _read_line(stream: BinaryIO) -> bytes:
@@ -202,7 +259,39 @@ def begins_request(line: bytes) -> bool:
 def may_go_on(line: bytes) -> bool:
     """Whether a first line may be JSON that goes on in the next one: a document, unless it was cut off."""
     text = line.strip()
-    return text.startswith(JSON_STARTS) and not text.endswith((b"}", b"]")) and not _is_too_long(line)
+    if not text.startswith(JSON_STARTS):
+        return False
+    if _is_too_long(line):
+        return begins_document(line)
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return True
+    return False
+
+
+def requests_within(payload: Payload) -> Iterator[Payload]:
+    """What a payload of JSON that is wrong as a whole may hold: requests, one behind the other; nothing if it is one.
+
+    So it is where a writer was killed within a line and, started anew, wrote on in it; where a damaged first line makes
+    those after it look like a document; of documents behind each other, and of a list of requests.
+    """
+    data = payload.data
+    first = _REQUEST.search(data) if payload.form is Form.JSON else None
+    if first is None or (
+        data.strip() == data[first.start() :].strip(_BETWEEN) and not _REQUEST.search(data, first.end())
+    ):
+        return
+    has_lines = b"\n" in data.rstrip()
+    line = 1
+    begins = (found.start() for found in _REQUEST.finditer(data))
+    for begin, end in pairwise(chain((0,), begins, (len(data),))):
+        part = data[begin:end].lstrip(_BETWEEN)
+        line += data.count(b"\n", begin, end - len(part))
+        if part:
+            where = f"{payload.where}:{line}" if has_lines else payload.where
+            yield Payload(data=part.rstrip(_BETWEEN), where=where, form=Form.JSON)
+        line += part.count(b"\n")
 
 
 def _skip_line(stream: BinaryIO, begun: bytes) -> int:
@@ -225,11 +314,12 @@ def _messages(stream: BinaryIO, shape: Shape, name: str, report: ReadReport) -> 
         number += 1
         where = f"{name}, message {number}, byte {offset}"
         prefix = _read_prefix(stream, shape)
-        length = _length(prefix, shape)
-        if length is None:
+        found = length_at(prefix, 0, shape)
+        if found is None:
             if prefix:
                 report.cut_off(where, "the length of a message is not whole")
             return
+        length = found[0]
         report.lines += 1
         offset += len(prefix) + length
         if length > MAX_LINE_BYTES:
@@ -257,13 +347,11 @@ def _read_prefix(stream: BinaryIO, shape: Shape) -> bytes:
     return prefix
 
 
-def _length(prefix: bytes, shape: Shape) -> int | None:
+def length_at(data: bytes | bytearray, at: int, shape: Shape) -> tuple[int, int] | None:
+    """The length of the message at a place, and where it begins; None where that is not whole."""
+    head = bytes(data[at : at + _MAX_VARINT_BYTES])
     if shape is Shape.PREFIXED:
-        return prefixed_length(prefix)
-    found = varint(prefix, 0)
-    return None if found is None else found[0]
-
-
-def prefixed_length(head: bytes) -> int | None:
-    """The length that four bytes tell; None where there are fewer."""
-    return int.from_bytes(head[:PREFIX_BYTES], "big") if len(head) >= PREFIX_BYTES else None
+        whole = len(head) >= PREFIX_BYTES
+        return (int.from_bytes(head[:PREFIX_BYTES], "big"), at + PREFIX_BYTES) if whole else None
+    found = varint(head, 0)
+    return None if found is None else (found[0], at + found[1])

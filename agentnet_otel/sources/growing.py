@@ -14,17 +14,15 @@ from agentnet_otel.sources.framing import (
     BOM,
     JSON_STARTS,
     MAX_LINE_BYTES,
-    PREFIX_BYTES,
     Form,
     Payload,
     Shape,
     begins_document,
     begins_request,
     checked_start,
+    length_at,
     may_go_on,
-    prefixed_length,
     shape_of,
-    varint,
 )
 from agentnet_otel.sources.read_report import ReadReport
 
@@ -111,13 +109,19 @@ class _Lines:
         self._name = name
         self._report = report
         self._parts: list[bytes] = []
-        self.waiting_bytes = 0
+        """Of the line that is not whole yet."""
+        self._line_bytes = 0
+        self._document = bytearray()
         self._number = 0
         self._skipped = 0
         self.is_document = False
         self._begun = False
         self._first: Payload | None = None
         """The first line, as long as the second is not there that tells what it is."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._line_bytes + len(self._document)
 
     def feed(self, data: bytes) -> Iterator[Payload]:
         *whole, rest = data.split(b"\n")
@@ -126,20 +130,21 @@ class _Lines:
         self._hold(rest)
 
     def _hold(self, part: bytes) -> None:
-        """Keep the beginning of a line; of one that is too long only its length."""
+        """Keep the beginning of a line; of one that is too long, with the document it is in, only its length."""
         if self._skipped or self.waiting_bytes + len(part) > MAX_LINE_BYTES + 1:
             self._skipped += self.waiting_bytes + len(part)
-            self._parts.clear()
-            self.waiting_bytes = 0
+            self._taken()
+            self._document.clear()
         elif part:
             self._parts.append(part)
-            self.waiting_bytes += len(part)
+            self._line_bytes += len(part)
 
     def _end_line(self, end: bytes) -> Iterator[Payload]:
         self._hold(end)
-        if self.is_document:
-            return
         self._number += 1
+        if self.is_document:
+            yield from self._go_on()
+            return
         self._report.lines += 1
         where = f"{self._name}:{self._number}"
         if self._skipped:
@@ -159,12 +164,14 @@ class _Lines:
         """Whether the first line is not yet a payload."""
         self._begun = True
         line = checked_start(line).removeprefix(BOM)
+        if not may_go_on(line):
+            return False
         if begins_document(line):
             self.is_document = True
-            self._hold(line)
-        elif may_go_on(line):
+            self._document += line
+        else:
             self._first = Payload(data=line, where=where, form=Form.JSON)
-        return self.is_document or self._first is not None
+        return True
 
     def _after_first(self, line: bytes, where: str) -> Iterator[Payload]:
         """The second line tells whether the first was the beginning of a document, or cut off."""
@@ -173,14 +180,27 @@ class _Lines:
             yield from (payload for payload in (first, Payload(data=line, where=where, form=Form.JSON)) if payload)
             return
         self.is_document = True
-        self._hold(first.data + line)
+        self._document += first.data + line
+
+    def _go_on(self) -> Iterator[Payload]:
+        """The next line of a document, unless it begins a request of its own: then what came before was none."""
+        line = self._taken()
+        if not begins_request(line):
+            self._document += line
+            return
+        yield from self.take_document()
+        self._report.lines += 1
+        where = f"{self._name}:{self._number}"
+        if not self._begin(line, where):
+            yield Payload(data=line, where=where, form=Form.JSON)
 
     def take_document(self) -> Iterator[Payload]:
         """The document, as it is whole now; what comes behind it is a next one."""
         if self._skipped:
             self._report.skip(self._name, f"{self._skipped:,} bytes are more than a document that grows may have")
             self._skipped = 0
-        document = self._taken()
+        document = bytes(self._document) + self._taken()
+        self._document.clear()
         if document.strip():
             self.is_document = self._begun = False
             yield Payload(data=document, where=self._name, form=Form.JSON)
@@ -200,7 +220,7 @@ class _Lines:
     def _taken(self) -> bytes:
         line = b"".join(self._parts)
         self._parts.clear()
-        self.waiting_bytes = 0
+        self._line_bytes = 0
         return line
 
 
@@ -256,17 +276,11 @@ class _Messages:
         Raises:
             InputError: no length stands there.
         """
-        head = bytes(self._data[at : at + _MAX_VARINT_BYTES])
-        if self._shape is Shape.PREFIXED:
-            length = prefixed_length(head)
-            return None if length is None else (length, at + PREFIX_BYTES)
-        found = varint(head, 0)
-        if found is None:
-            if len(head) == _MAX_VARINT_BYTES:
-                message = f"{self._where}: no length of a message stands there"
-                raise InputError(message)
-            return None
-        return found[0], at + found[1]
+        found = length_at(self._data, at, self._shape)
+        if found is None and len(self._data) - at >= _MAX_VARINT_BYTES:
+            message = f"{self._where}: no length of a message stands there"
+            raise InputError(message)
+        return found
 
     def finish(self) -> Iterator[Payload]:
         if self._data or self._to_skip:

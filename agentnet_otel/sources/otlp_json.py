@@ -175,7 +175,7 @@ class JsonDecoder:
             return
         number = 0
         for resource_spans in request.resource_spans:
-            resource = self._resource(resource_spans.resource)
+            resource = self._usable_resource(resource_spans.resource, tell_bad_span)
             for scope_spans in resource_spans.scope_spans or ():
                 scope = scope_spans.scope or _Scope()
                 for span in scope_spans.spans or ():
@@ -231,7 +231,7 @@ class JsonDecoder:
         for raw in request.resource_spans or ():
             resource_spans = _part(_raw_resource_spans_decoder, raw, _RawResourceSpans(), "a resource", tell_bad_span)
             found = _part(_resource_decoder, resource_spans.resource, None, "the facts of a resource", tell_bad_span)
-            resource = self._resource(found)
+            resource = self._usable_resource(found, tell_bad_span)
             for raw_scope_spans in resource_spans.scope_spans or ():
                 scope_spans = _part(
                     _raw_scope_spans_decoder, raw_scope_spans, _RawScopeSpans(), "a scope", tell_bad_span
@@ -248,11 +248,19 @@ class JsonDecoder:
 
     # --- from structs to records ---------------------------------------------------------------------
 
+    def _usable_resource(self, resource: _Resource | None, tell_bad_span: TellBadSpan) -> Mapping[str, AttributeValue]:
+        """The attributes of a resource; where one is bad, which is told, those of none: its spans are what counts."""
+        try:
+            return self._resource(resource)
+        except InputError as error:
+            tell_bad_span(str(error))
+            return {}
+
     def _resource(self, resource: _Resource | None) -> Mapping[str, AttributeValue]:
         try:
             return {} if resource is None else self._mapping(resource.attributes)
         except _BAD as error:
-            message = f"not an OTLP request: a resource has a bad attribute: {error}"
+            message = f"a resource has a bad attribute: {error}"
             raise InputError(message) from None
 
     def _record(self, span: _Span, resource: Mapping[str, AttributeValue], scope: _Scope) -> SpanRecord:

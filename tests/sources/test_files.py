@@ -17,6 +17,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentnet_otel.sources.decoding import MAX_BAD_PARTS
 from agentnet_otel.sources.files import read_spans
 from agentnet_otel.sources.framing import MAX_DOCUMENT_BYTES, MAX_LINE_BYTES
 from agentnet_otel.sources.read_report import MAX_PROBLEMS, ReadReport
@@ -96,7 +97,7 @@ def test_every_shape_holds_the_same_spans(file, data):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\n", b" \n\t\r\n", b"\xef\xbb\xbf", gzip.compress(b""), zstandard.compress(b"")]
+    "data", [b"", b"\n", b" \n\t\r\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0), zstandard.compress(b"")]
 )
 def test_an_empty_file_holds_nothing_and_is_fine(file, data):
     """Nothing was lost."""
@@ -208,9 +209,57 @@ def test_a_last_line_that_was_cut_off_is_told_as_that(file):
         assert (report.cut_off_ends, report.bad_lines) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        (b"starting the collector\n", ["1: not JSON"]),
+        (b"[info] starting the collector\n", ["1: not JSON"]),
+        (b"{\n", ["1: it is cut off"]),
+        (line(9)[:-30] + b"\n\n", ["1: it is cut off"]),
+        (line(9)[:-30] + b"\nrubbish\n", ["1: it is cut off", "2: not JSON"]),
+        (b"[" + line(9)[:-30] + b"\n" * 20, ["1: "]),
+        (b"\n\n{" + line(9)[:-30] + b"\n" * 20, ["3: ", "3: "]),
+    ],
+)
+def test_first_lines_that_are_wrong_cost_themselves(file, first, told):
+    """Even if they look like the beginning of a document: those after them say that they are none."""
+    numbers, report = read(file(first + LINES))
+    assert numbers == [1, 2, 3]
+    assert report.bad_lines + report.cut_off_ends == len(told) == len(report.problems)
+    for problem, expected in zip(report.problems, told, strict=True):
+        assert problem.startswith(f"{file(b'')}:{expected}")
+
+
+@pytest.mark.parametrize(
+    ("data", "wrong"),
+    [
+        (line(1).rstrip() + line(2) + line(3), 0),
+        (line(9)[:-40] + line(1) + line(2).rstrip() + line(3), 1),
+        (line(1) + line(9)[:-40] + line(2) + line(3), 1),
+        (line(1) + b"\0" * 300 + line(2) + line(3), 1),
+        (document(1) + document(2) + document(3), 0),
+        (document(1) + document(9)[:-30] + document(2) + document(3), 1),
+        (document(1, 2) + line(9)[:-40] + line(3), 1),
+        (b"[" + line(1).strip() + b"," + line(2).strip() + b",\n" + line(3).strip() + b"]\n", 0),
+    ],
+)
+def test_requests_in_one_another_s_way_cost_nothing(file, data, wrong):
+    """A writer that was killed in a line goes on in it when it is started anew; documents may stand in one file."""
+    numbers, report = read(file(data))
+    assert numbers == [1, 2, 3]
+    assert report.bad_lines + report.cut_off_ends == wrong == len(report.problems)
+
+
+def test_what_is_wrong_without_end_is_given_up(file):
+    """A line of very many beginnings of requests, none of which is one, takes no time without bound."""
+    numbers, report = read(file(line(1) + b'{"resourceSpans"' * 100_000 + b"\n" + line(2)))
+    assert numbers == [1, 2]
+    assert report.bad_lines + report.cut_off_ends == MAX_BAD_PARTS
+
+
 def test_a_document_that_is_wrong_costs_itself(file):
-    """With what follows it."""
-    for data in (document(1, 2)[:-30], document(1) + document(2), document(1) + b"rubbish"):
+    """Nothing else is in it."""
+    for data in (document(1, 2)[:-30], document(1).replace(b"[", b"[[", 1)):
         numbers, report = read(file(data))
         assert numbers == []
         assert report.bad_lines + report.cut_off_ends == 1

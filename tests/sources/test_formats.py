@@ -252,6 +252,45 @@ def test_a_stream_that_was_cut_off(spans, tmp_path, form):
     assert rebuild([path]).read.cut_off_ends == (1 if form != "protobuf, delimited" or data[0] & 0x80 else 0)
 
 
+def test_messages_of_every_size_are_told_from_lengths(spans, tmp_path):
+    """One message whose length takes one, two, three or four bytes is not taken for the length of another."""
+    path = tmp_path / "spans"
+    message = TracesData.FromString(as_protobuf(spans))
+    for size in (0, 100, 300, 20_000, 300_000, 3_000_000):
+        message.resource_spans[0].resource.attributes.add(key="padding").value.string_value = "x" * size
+        path.write_bytes(message.SerializeToString())
+        rebuilt = rebuild([path])
+        assert (rebuilt.read.problems, rebuilt.read.spans) == ([], len(spans))
+        path.write_bytes(delimited([message.SerializeToString()] * 2))
+        assert rebuild([path]).read.spans == 2 * len(spans)
+
+
+@pytest.mark.parametrize(
+    ("framed", "wrong"),
+    [
+        *((prefixed, wrong) for wrong in (b"\xff" * 300, b"\0" * 40, b"rubbish" * 9, b"\x0a", b"")),
+        *((delimited, wrong) for wrong in (b"\xff" * 300, b"\0" * 40, b"rubbish" * 99, b"")),
+    ],
+)
+def test_a_first_message_that_is_wrong_costs_itself(spans, truth, tmp_path, framed, wrong):
+    """How messages follow each other is told by the next ones."""
+    path = tmp_path / "spans"
+    path.write_bytes(framed([wrong, *map(as_protobuf, halves(spans))]))
+    rebuilt = rebuild([path])
+    assert len(rebuilt.turns) == len(truth)
+    assert rebuilt.read.bad_lines == bool(wrong)
+
+
+def test_lines_of_jaeger(spans, truth, tmp_path):
+    """Answers or traces, one a line."""
+    path = tmp_path / "spans"
+    traces = json.loads(as_jaeger(spans))["data"]
+    for lines in ([{"data": [trace]} for trace in traces], traces):
+        path.write_bytes(b"\n".join(json.dumps(line).encode() for line in [*lines, lines[0]]))
+        rebuilt = rebuild([path])
+        assert (rebuilt.read.problems, len(rebuilt.turns)) == ([], len(truth))
+
+
 def test_a_message_that_is_too_long_is_skipped_unread(spans, tmp_path, monkeypatch):
     """And the one after it is read."""
     monkeypatch.setattr("agentnet_otel.sources.framing.MAX_LINE_BYTES", 1_000_000)

@@ -29,6 +29,8 @@ STREAMS = {
     "one document": DOCUMENT,
     "an answer of Jaeger": b'{"data":[]}\n',
     "a message": MESSAGE,
+    "lines of Jaeger": b'{"data":[]}\n{"data":[]}\n',
+    "prefixed, the first is wrong": (struct.pack(">I", 40) + b"x" * 40 + struct.pack(">I", len(MESSAGE)) + MESSAGE) * 2,
     "prefixed": (struct.pack(">I", len(MESSAGE)) + MESSAGE) * 3,
     "prefixed, frames": struct.pack(">I", len(zstandard.compress(LINE))) + zstandard.compress(LINE),
     "delimited": (bytes([len(MESSAGE)]) + MESSAGE) * 3,
@@ -104,6 +106,15 @@ def test_a_document_is_taken_when_it_is_quiet():
     assert list(found.feed(b"\n")) == []
     assert list(found.settle()) == []
     assert [p.data for p in found.feed(LINE + b"\n")] == [LINE + b"\n"]
+
+
+def test_a_document_that_was_none_ends_where_a_request_begins():
+    """A line that a writer could not end, or that another program wrote, keeps nothing of what follows."""
+    found = GrowingPayloads("x", ReadReport())
+    assert list(found.feed(b"[info] begin\nmore\n" + LINE[:9])) == []
+    parts = [(p.where, p.data) for p in found.feed(LINE[9:] + b"\n" + LINE + b"\n" + LINE[:5])]
+    assert parts == [("x", b"[info] begin\nmore\n"), ("x:3", LINE + b"\n"), ("x:4", LINE + b"\n")]
+    assert found.waiting_bytes == 5
 
 
 def test_what_a_writer_flushed_of_a_compressed_stream_is_read():

@@ -232,6 +232,23 @@ def test_a_bad_resource_or_scope_costs_itself():
     assert len(told) == 5
 
 
+def test_a_value_of_a_resource_that_is_none_costs_no_span():
+    """All other resources, and the spans of this one, are read."""
+    bad = {"attributes": [{"key": "n", "value": {"intValue": "many"}}]}
+    for broken in ([], [7]):  # by the quick way, and by the one for what does not fit the schema
+        spans, told = decoded(
+            {
+                "resourceSpans": [
+                    {"resource": bad, "scopeSpans": [{"spans": [span(), *broken]}]},
+                    {"scopeSpans": [{"spans": [span()]}]},
+                ]
+            }
+        )
+        assert len(spans) == 2
+        assert len(told) == 1 + len(broken)
+        assert told[0].startswith("a resource has a bad attribute")
+
+
 @pytest.mark.parametrize("name", ["résumé", 7, True, None])
 def test_the_name_of_the_service_is_text(name):
     """Whatever type it was given."""
