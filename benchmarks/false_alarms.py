@@ -2,8 +2,9 @@
 
 Turns of many agents are simulated, written as the series that each path gives, and run through Prometheus' own engine
 (``promtool test rules``), minute by minute. What fires in a fault, or just after it, is right; what fires elsewhere is
-false. A year has more healthy minutes than an engine is patient for: a copy of the conditions in numpy, compared with
-the engine on the same series first, counts false alerts in many agent years.
+false. An alert of the error budget is right where turns failed in the last hours that it looks at. A year has more
+healthy minutes than an engine is patient for: a copy of the conditions in numpy, compared with the engine on the same
+series first, counts false alerts in many agent years.
 
 usage: false_alarms.py PROMTOOL [--days N] [--years N] [--markdown FILE]
 """
@@ -28,7 +29,17 @@ from agentnet_otel.outputs.rules.health import SILENT_BUSY, SILENT_QUIET
 from agentnet_otel.outputs.rules.model import AlertRule, RecordingRule, RuleGroup
 from agentnet_otel.outputs.rules.promql import Z
 from agentnet_otel.outputs.rules.rule_text import rule_file
-from agentnet_otel.outputs.rules.windows import BUSY, BUSY_TURNS, MORE_THAN_ONE, QUIET, QUIET_MEANS, Pair
+from agentnet_otel.outputs.rules.windows import (
+    BUSY,
+    BUSY_TURNS,
+    FAST_BURNS,
+    MORE_THAN_ONE,
+    QUIET,
+    QUIET_MEANS,
+    SLOW_BURNS,
+    Burn,
+    Pair,
+)
 
 Values = NDArray[np.float64]
 RATES = (0.6, 3.0, 12.0, 60.0)
@@ -41,7 +52,7 @@ GRACE = 45
 """Minutes after a fault in which its alerts may still be there: the short window, and five minutes more."""
 HEALTHY_AGENTS = 2
 """Agents of each path without any fault."""
-MINUTES = {"5m": 5, "15m": 15, "30m": 30, "2h": 120}
+MINUTES = {"5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "6h": 360, "1d": DAY, "3d": 3 * DAY}
 YEAR = 365 * DAY
 LIMITS = {metric: (limit.recommended, limit.critical) for metric, limit in DOCUMENTED.items()}
 FAULTS = {
@@ -55,6 +66,9 @@ FAULTS = {
     "silent": ("AgentNetAgentSilent",),
 }
 """Each fault, and the alerts that tell it."""
+BURNS = {"AgentNetErrorBudgetBurnWarning": SLOW_BURNS, "AgentNetErrorBudgetBurnCritical": FAST_BURNS}
+BURNING = frozenset({"failing", "all failing"})
+"""The faults that use the budget of errors. Its alerts are right in these; they find none: the others are sooner."""
 PATHS = ("pull", "collector", "otlp")
 FIRED = re.compile(r'alertname="(\w+)".*?gen_ai_agent_name="([^"]+)"')
 FAILED = re.compile(r"time: (\S+),\s+exp: nil\s+got: (.*)")
@@ -84,6 +98,9 @@ class Score:
     found: int = 0
     right: int = 0
     false: int = 0
+    burns_right: int = 0
+    burns_false: int = 0
+    false_ones: list[str] = field(default_factory=list)
     delays: list[int] = field(default_factory=list)
     by_fault: dict[str, list[int | None]] = field(default_factory=dict)
     by_path: dict[str, list[bool]] = field(default_factory=dict)
@@ -176,9 +193,9 @@ def series_of(agent: Agent) -> Iterator[tuple[str, Values]]:
 
 
 def rules() -> str:
-    """The default rules, but for the budgets: they look back for days, and have cases of their own."""
-    known = {name for names in FAULTS.values() for name in names}
-    recording = [group for group in recording_groups(RuleOptions()) if group.interval is None]
+    """The default rules of what is simulated, each evaluated as often as it is by default."""
+    known = {*BURNS, *(name for names in FAULTS.values() for name in names)}
+    recording = recording_groups(RuleOptions())
     alerts = [
         RuleGroup(name=group.name, rules=tuple(rule for rule in group.rules if named(rule) in known))
         for group in alert_groups(RuleOptions())
@@ -243,12 +260,17 @@ def scored(agents: list[Agent], fired: Mapping[tuple[str, str], set[int]], days:
     """Alerts and faults side by side."""
     score = Score()
     for agent in agents:
-        spans = [(begin, begin + FAULT + GRACE) for begin in begins(days)] if agent.fault else []
-        for (_, name), minutes in fired.items():
+        for (alert, name), minutes in fired.items():
             if name == agent.name:
-                right = [any(b <= first <= e for b, e in spans) for first, _ in episodes(minutes)]
-                score.right += sum(right)
-                score.false += len(right) - sum(right)
+                spans = right_in(alert, agent, days)
+                starts = [first for first, _ in episodes(minutes)]
+                false = [first for first in starts if not any(begin <= first <= end for begin, end in spans)]
+                score.right += len(starts) - len(false)
+                score.false += len(false)
+                score.false_ones += [f"{alert} of {name} ({agent.fault}) at minute {first}" for first in false]
+                if alert in BURNS:
+                    score.burns_right += len(starts) - len(false)
+                    score.burns_false += len(false)
         if agent.fault is None:
             continue
         told = set().union(*(fired.get((alert, agent.name), set()) for alert in FAULTS[agent.fault]))
@@ -262,6 +284,14 @@ def scored(agents: list[Agent], fired: Mapping[tuple[str, str], set[int]], days:
             if delay is not None:
                 score.delays.append(delay)
     return score
+
+
+def right_in(alert: str, agent: Agent, days: int) -> list[tuple[int, int]]:
+    """First and last minutes in which an alert may begin; one of a budget while its short window holds some fault."""
+    if agent.fault is None or (alert in BURNS and agent.fault not in BURNING):
+        return []
+    after = max(MINUTES[burn.pair.short] for burn in BURNS[alert]) if alert in BURNS else GRACE
+    return [(begin, begin + FAULT + after) for begin in begins(days)]
 
 
 # --- the copy --------------------------------------------------------------------------------------------
@@ -312,6 +342,18 @@ def mean_condition(total: Values, count: Values, limit: float, *, below: bool) -
     return np.asarray((busy & passed(BUSY)) | (~busy & passed(QUIET_MEANS)), dtype=bool)
 
 
+def burn_condition(bad: Values, everything: Values, burns: tuple[Burn, ...]) -> NDArray[np.bool_]:
+    """The condition of the error budget, as the rules have it."""
+    budget = round(1 - LIMITS[Metric.SUCCESS_RATE][0] / 100, 10)
+    burning = np.zeros(len(bad), dtype=bool)
+    for burn in burns:
+        long, short = windowed(everything, burn.pair.long), windowed(everything, burn.pair.short)
+        fast = windowed(bad, burn.pair.short) / np.maximum(short, 1) / budget >= burn.factor
+        sure = bound(windowed(bad, burn.pair.long), long) >= burn.factor * budget
+        burning |= (short > 0) & fast & sure & (long >= burn.pair.min_turns)
+    return burning
+
+
 def silent_condition(turns: Values) -> NDArray[np.bool_]:
     """No turn in a window, and many in two hours."""
     day = windowed(turns, "2h")
@@ -330,6 +372,8 @@ def conditions(agent: Agent) -> dict[str, NDArray[np.bool_]]:
         cost, efficiency = LIMITS[Metric.COST_PER_TURN][level], LIMITS[Metric.TOKEN_EFFICIENCY][level]
         made[f"AgentNetCostPerTurn{end}"] = mean_condition(agent.cost_usd, agent.turns, cost, below=False)
         made[f"AgentNetTokenEfficiency{end}"] = mean_condition(agent.efficiency, agent.turns, efficiency, below=True)
+        burn = f"AgentNetErrorBudgetBurn{end}"
+        made[burn] = burn_condition(agent.failed, agent.turns, BURNS[burn])
     return made
 
 
@@ -375,7 +419,8 @@ def row(rate: float, score: Score, yearly: float, same: float) -> str:
     paths = ", ".join(f"{100 * sum(found) / len(found):.0f}" for found in score.by_path.values())
     return (
         f"| {rate:g} | {score.faults} | {100 * recall:.1f} % ({paths}) | {100 * precision:.1f} % of {told} |"
-        f" {delay:g} min | {yearly:.2f} | {100 * same:.1f} % |"
+        f" {score.burns_right} of {score.burns_right + score.burns_false} | {delay:g} min | {yearly:.2f} |"
+        f" {100 * same:.1f} % |"
     )
 
 
@@ -408,12 +453,19 @@ def main() -> None:
         scores[rate] = scored(agents, fired, asked.days)
         yearly = false_alerts_a_year(rate, asked.years, seed=1 + int(10 * rate))
         rows.append(row(rate, scores[rate], yearly, agreement(agents, fired)))
-        print(rows[-1], flush=True)
-    head = "| turns a minute | faults | found (pull, collector, otlp) | right | median | false a year | copy agrees |"
-    text = "\n".join([head, "|---|---|---|---|---|---|---|", *rows, "", *detail(scores), ""])
-    print(text)
-    if asked.markdown is not None:
-        asked.markdown.write_text(text)
+        print(rows[-1], *scores[rate].false_ones, sep="\n", flush=True)
+        if asked.markdown is not None:
+            asked.markdown.write_text(table(rows, scores))
+    print(table(rows, scores))
+
+
+def table(rows: list[str], scores: Mapping[float, Score]) -> str:
+    """The rates so far, and their faults."""
+    head = (
+        "| turns a minute | faults | found (pull, collector, otlp) | right | of these budgets | median |"
+        " false a year | copy agrees |"
+    )
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows, "", *detail(scores), ""])
 
 
 if __name__ == "__main__":
