@@ -8,11 +8,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps what is posted; answers with what ``answers`` hold, then with 200. 0: hangs up without an answer."""
+    """Keeps what is posted; answers with what ``answers`` hold, then with 200. 0: hangs up without an answer.
+
+    It answers nobody while ``open`` is cleared.
+    """
+
+    daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.got, self.answers = [], deque()
+        self.got, self.answers, self.open = [], deque(), threading.Event()
+        self.open.set()
         self.url = f"http://127.0.0.1:{self.server_address[1]}/hook?secret=1"
 
     def told(self):
@@ -25,6 +31,7 @@ class Handler(BaseHTTPRequestHandler):
         """Take a post."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.got.append((self.path, self.headers.get("Idempotency-Key"), body))
+        self.server.open.wait()
         status = self.server.answers.popleft() if self.server.answers else 200
         if status:
             self.send_response(status)
@@ -45,6 +52,7 @@ def receiving():
     try:
         yield server
     finally:
+        server.open.set()
         server.shutdown()
         thread.join()
         server.server_close()

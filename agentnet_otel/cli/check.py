@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from agentnet_otel.cli.exit_codes import CRITICAL, FAILURE, REGRESSION, TOO_FEW_TURNS
 from agentnet_otel.cli.framework import Exit, Option
 from agentnet_otel.cli.options import (
+    Grafana,
     GroupCalls,
+    Jaeger,
     Jobs,
     Json,
     JUnit,
     Quiet,
+    Runbooks,
     Sources,
     Thresholds,
     threshold_table,
@@ -35,7 +38,7 @@ from agentnet_otel.core.turn_row import TurnRow, end_of_row, observation_of_row
 from agentnet_otel.core.verdicts import Judgement, worst
 from agentnet_otel.model import Turn
 from agentnet_otel.outputs import console
-from agentnet_otel.outputs.alerts.posting import targets_of
+from agentnet_otel.outputs.alerts.posting import Target, targets_of
 from agentnet_otel.outputs.gate import Gate
 from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.comparisons import comparison_object
@@ -76,6 +79,9 @@ def check(
     alert_minutes: Annotated[
         float, Option(min=1.0, help="How long Alertmanager holds an alert that no check repeats.")
     ] = 60.0,
+    runbooks: Runbooks = None,
+    grafana: Grafana = None,
+    jaeger: Jaeger = None,
     junit: JUnit = None,
     jobs: Jobs = 1,
     group_calls: GroupCalls = False,
@@ -98,7 +104,8 @@ def check(
 
     table = threshold_table(thresholds)
     before = None if baseline is None else Baseline.load(baseline)
-    alerts = _alerts(alertmanager, webhook, table, alert_state, alert_minutes)
+    told = targets_of(alertmanager, webhook)
+    alerts = _alerts(told, table, alert_state, alert_minutes, (runbooks, grafana, jaeger))
     running, kept = RunningVerdicts(table), BaselineBuilder()
     with console.progress("reading spans", quiet=quiet) as tick, collecting_seldom():
         whole = bool(table.models) or alerts is not None  # rows do not tell which of its models a turn is taken for
@@ -124,15 +131,21 @@ def check(
 
 
 def _alerts(
-    alertmanager: str | None, webhook: str | None, table: ThresholdTable, state: Path, minutes: float
+    told: tuple[Target | None, Target | None],
+    table: ThresholdTable,
+    state: Path,
+    minutes: float,
+    addresses: tuple[str | None, str | None, str | None],
 ) -> "AlertPush | None":
     """What judges and tells alerts, where an option or the environment names somebody to tell."""
-    manager, hook = targets_of(alertmanager, webhook)
+    manager, hook = told
     if manager is None and hook is None:
         return None
+    from agentnet_otel.outputs.rules.annotations import links_of  # noqa: PLC0415 - only who tells somebody
     from agentnet_otel.wiring.alert_push import AlertPush  # noqa: PLC0415 - only who tells somebody
 
-    return AlertPush(table, state, 60 * minutes, tell, alertmanager=manager, webhook=hook)
+    links = links_of(*addresses)
+    return AlertPush(table, state, 60 * minutes, tell, alertmanager=manager, webhook=hook, links=links)
 
 
 def _pushed(alerts: "AlertPush | None") -> bool:

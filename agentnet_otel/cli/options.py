@@ -23,6 +23,9 @@ Jobs = Annotated[
     int,
     Option("-j", "--jobs", min=1, max=MAX_JOBS, help="So many processes read files together."),
 ]
+Runbooks = Annotated[str | None, Option(metavar="URL", help="Where the runbooks are that alerts link to.")]
+Grafana = Annotated[str | None, Option(metavar="URL", help="Where the dashboards are that alerts link to.")]
+Jaeger = Annotated[str | None, Option(metavar="URL", help="Where the traces are that alerts link to.")]
 Json = Annotated[bool, Option("--json", help="JSON on standard output.")]
 
 

@@ -5,6 +5,9 @@ from typing import Annotated
 
 from agentnet_otel.cli.framework import Option
 from agentnet_otel.cli.options import (
+    Grafana,
+    Jaeger,
+    Runbooks,
     Thresholds,
     threshold_table,
 )
@@ -19,9 +22,9 @@ def rules(
     ] = None,
     native: Annotated[bool, Option("--native", help="For native histograms.")] = False,
     openslo: Annotated[bool, Option("--openslo", help="The objectives as OpenSLO instead.")] = False,
-    runbooks: Annotated[str | None, Option(metavar="URL", help="Where the runbooks are.")] = None,
-    grafana: Annotated[str | None, Option(metavar="URL", help="Where the dashboards are.")] = None,
-    jaeger: Annotated[str | None, Option(metavar="URL", help="Where the traces are.")] = None,
+    runbooks: Runbooks = None,
+    grafana: Grafana = None,
+    jaeger: Jaeger = None,
 ) -> None:
     """Write recording and alerting rules for Prometheus, from the limits.
 

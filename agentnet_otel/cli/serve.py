@@ -5,6 +5,9 @@ from typing import Annotated
 
 from agentnet_otel.cli.framework import Option
 from agentnet_otel.cli.options import (
+    Grafana,
+    Jaeger,
+    Runbooks,
     Thresholds,
     TraceUrl,
     threshold_table,
@@ -43,6 +46,9 @@ def serve(
         str | None,
         Option(metavar="URL", help="The same for a webhook, once when it begins and once when it ends."),
     ] = None,
+    runbooks: Runbooks = None,
+    grafana: Grafana = None,
+    jaeger: Jaeger = None,
 ) -> None:
     """Receive spans, keep them, and serve the turns that they are, until SIGTERM or Ctrl-C.
 
@@ -51,6 +57,7 @@ def serve(
 
     Example: agentnet-otel serve --otlp-grpc 127.0.0.1:4317 --web 127.0.0.1:9464 --store spans
     """
+    from agentnet_otel.outputs.rules.annotations import links_of  # noqa: PLC0415 - only who runs it
     from agentnet_otel.service import command  # noqa: PLC0415 - needs the extra `service`
     from agentnet_otel.wiring.reporting import checked_trace_url  # noqa: PLC0415 - only who runs it
 
@@ -69,6 +76,6 @@ def serve(
             access=read_access(token_file, tls_cert, tls_key),
             allow_plaintext=allow_plaintext,
             trace_url=checked_trace_url(trace_url),
-            alerts=command.alerts_of(alertmanager, webhook),
+            alerts=command.alerts_of(alertmanager, webhook, links_of(runbooks, grafana, jaeger)),
         )
     )

@@ -1,18 +1,23 @@
-"""Alerts of `serve`: its turns judged each minute in a thread of its own, which takes nothing from whoever sends."""
+"""Alerts of `serve`: its turns judged each minute in a thread of its own, which takes nothing from whoever sends.
+
+Another thread tells Alertmanager, so that one that hangs delays no notice of a webhook, nor the other way round.
+"""
 
 import sqlite3
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.errors import AgentNetOtelError
 from agentnet_otel.outputs.alerts.judging import Judge
+from agentnet_otel.outputs.alerts.lifecycle import Standing
 from agentnet_otel.outputs.alerts.minutes import KEPT_MINUTES, MINUTE_NS, TurnMinutes
 from agentnet_otel.outputs.alerts.posting import Target
 from agentnet_otel.outputs.alerts.pushing import FILE_NAME, PushCounts, Pusher
+from agentnet_otel.outputs.alerts.repeating import ENDS_AFTER_NS, Repeater
 from agentnet_otel.outputs.rules.annotations import Links
 from agentnet_otel.outputs.rules.catalogue import RuleOptions
 from agentnet_otel.sources.store.turn_store import TurnStore
@@ -58,7 +63,8 @@ class Alerting:
         self._tell = tell
         self._judge = Judge(RuleOptions(table=table, links=settings.links))
         self._minutes = TurnMinutes(table)
-        self._pusher = Pusher(folder / FILE_NAME, tell, alertmanager=settings.alertmanager, webhook=settings.webhook)
+        self._pusher = Pusher(folder / FILE_NAME, tell, webhook=settings.webhook)
+        self._repeating = None if settings.alertmanager is None else Repeating(settings.alertmanager, tell)
         self._seq = 0
         self._due_ns = 0
         self._trouble = ""
@@ -67,8 +73,12 @@ class Alerting:
 
     @property
     def counts(self) -> PushCounts:
-        """What was sent, fires and waits."""
-        return self._pusher.counts
+        """What was sent to anybody, fires and waits."""
+        counts = self._pusher.counts
+        if self._repeating is None:
+            return counts
+        sent, failed = self._repeating.counts
+        return replace(counts, sent=counts.sent + sent, failed=counts.failed + failed)
 
     @property
     def left_out(self) -> int:
@@ -77,6 +87,8 @@ class Alerting:
 
     def start(self) -> None:
         """Begin."""
+        if self._repeating is not None:
+            self._repeating.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -84,6 +96,8 @@ class Alerting:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(_END_S)
+        if self._repeating is not None:
+            self._repeating.stop()
 
     def _run(self) -> None:
         while not self._stop.wait(_LOOK_EVERY_S):
@@ -103,6 +117,8 @@ class Alerting:
             self._due_ns = now_ns + round(self._settings.every_s * 1_000_000_000)
             self._take_in(now_ns)
             self._pusher.evaluate(self._judge.active(self._minutes, now_ns), now_ns)
+            if self._repeating is not None:
+                self._repeating.put(self._pusher.to_repeat, now_ns + ENDS_AFTER_NS)
         self._pusher.deliver(self._now_ns)
 
     def _take_in(self, now_ns: int) -> None:
@@ -114,3 +130,46 @@ class Alerting:
         finally:
             store.close()
         self._minutes.forget(now_ns)
+
+
+class Repeating:
+    """A thread that tells Alertmanager the newest of how alerts stand; what is older by then needs no telling."""
+
+    def __init__(self, alertmanager: Target, tell: Callable[[str], None]) -> None:
+        self._repeater = Repeater(alertmanager, tell)
+        self._newest: tuple[Sequence[Standing], int] | None = None
+        self._ended = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="agentnet-otel-alertmanager", daemon=True)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Posts that were taken, and that were not."""
+        return self._repeater.sent, self._repeater.failed
+
+    def put(self, standings: Sequence[Standing], until_ns: int) -> None:
+        """How alerts stand; what fires ends at ``until_ns``, epoch nanoseconds, unless it is told again."""
+        with self._changed:
+            self._newest = standings, until_ns
+            self._changed.notify()
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after what is to be told was told, if that takes no longer than `_END_S`."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join(_END_S)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._newest is not None or self._ended)
+                newest, self._newest = self._newest, None
+            if newest is None:
+                return
+            self._repeater.tell(*newest)

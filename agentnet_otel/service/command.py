@@ -9,6 +9,7 @@ from typing import Final
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.model import MetricsMode
 from agentnet_otel.outputs.alerts.posting import targets_of
+from agentnet_otel.outputs.rules.annotations import Links
 from agentnet_otel.service.alerting import AlertSettings
 from agentnet_otel.service.bridge import Bridge, Settings
 from agentnet_otel.service.retention import Retention
@@ -64,14 +65,14 @@ def settings_of(
     )
 
 
-def alerts_of(alertmanager: str | None, webhook: str | None) -> AlertSettings:
+def alerts_of(alertmanager: str | None, webhook: str | None, links: Links | None = None) -> AlertSettings:
     """Who is told of alerts; what is not given says the environment.
 
     Raises:
         ConfigurationError: an address is none.
     """
     manager, hook = targets_of(alertmanager, webhook)
-    return AlertSettings(alertmanager=manager, webhook=hook)
+    return AlertSettings(alertmanager=manager, webhook=hook, links=links or Links())
 
 
 def run(settings: Settings) -> None:

@@ -15,7 +15,9 @@ from agentnet_otel.outputs.alerts.judging import Judge
 from agentnet_otel.outputs.alerts.minutes import MINUTE_NS, TurnMinutes
 from agentnet_otel.outputs.alerts.posting import Target
 from agentnet_otel.outputs.alerts.pushing import Pusher
+from agentnet_otel.outputs.alerts.repeating import Repeater
 from agentnet_otel.outputs.alerts.replay import REPLAYED_MINUTES, firing_at, gone_on
+from agentnet_otel.outputs.rules.annotations import Links
 from agentnet_otel.outputs.rules.catalogue import RuleOptions
 
 _RETRY_AFTER_S: Final = (1.0, 3.0)
@@ -46,14 +48,16 @@ class AlertPush:
         *,
         alertmanager: Target | None = None,
         webhook: Target | None = None,
+        links: Links | None = None,
     ) -> None:
         # Closed with this object too: reading may fail before anybody is told.
         self._claim = weakref.finalize(self, os.close, _claimed(state))
-        self._pusher = Pusher(state, tell, alertmanager=alertmanager, webhook=webhook)
+        self._pusher = Pusher(state, tell, webhook=webhook)
+        self._repeater = None if alertmanager is None else Repeater(alertmanager, tell)
         self._state = state
         self._lasting_ns = round(lasting_s * 1_000_000_000)
         self._tell = tell
-        self._judge = Judge(RuleOptions(table=table))
+        self._judge = Judge(RuleOptions(table=table, links=links or Links()))
         self._minutes = TurnMinutes(table)
         self._now_ns = time.time_ns()
         self._last_ns = 0
@@ -84,6 +88,7 @@ class AlertPush:
             self._tell(f"{self._ahead:,} turns end in the future and were not judged for alerts")
         if self._minutes.left_out:
             self._tell(f"{self._minutes.left_out:,} figures of too many agents were not judged for alerts")
+        self._pusher.deliver(time.time_ns)  # before Alertmanager, which may hang, and again after it
         taken = self._tell_alertmanager()
         waiting = self._deliver()
         if waiting:
@@ -95,12 +100,14 @@ class AlertPush:
         self._claim()
 
     def _tell_alertmanager(self) -> bool:
-        until_ns = self._now_ns + self._lasting_ns
+        if self._repeater is None:
+            return True
+        told, until_ns = self._pusher.to_repeat, self._now_ns + self._lasting_ns
         for pause_s in _RETRY_AFTER_S:
-            if self._pusher.tell_alertmanager(until_ns):
+            if self._repeater.tell(told, until_ns):
                 return True
             time.sleep(pause_s)
-        return self._pusher.tell_alertmanager(until_ns)
+        return self._repeater.tell(told, until_ns)
 
     def _deliver(self) -> int:
         """Send what the webhook is to be told; how many notices are left."""

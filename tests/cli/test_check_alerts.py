@@ -150,3 +150,13 @@ def test_an_address_that_is_none(check, spans_file):
     done = check(spans_file(30), "--webhook", "localhost")
     assert done.returncode == 2
     assert "--webhook takes an address" in done.stderr
+
+
+def test_links_lead_where_they_are_said_to(check, spans_file, receiver):
+    """Those of what is pushed are those of `rules` with the same options."""
+    links = ("--runbooks", "https://wiki/r/", "--grafana", "https://graphs", "--jaeger", "https://traces")
+    check(spans_file(600, ms=6000.0), "--webhook", receiver.url, *links)
+    annotations = receiver.got[0][2]["alerts"][0]["annotations"]
+    assert annotations["runbook_url"].startswith("https://wiki/r/AgentNet")
+    assert annotations["dashboard_url"].startswith("https://graphs/d/")
+    assert annotations["traces_url"].startswith("https://traces/search?")

@@ -11,6 +11,7 @@ import pytest
 from agentnet_otel.outputs.alerts.judging import Active
 from agentnet_otel.outputs.alerts.posting import Target
 from agentnet_otel.outputs.alerts.pushing import Pusher
+from agentnet_otel.outputs.alerts.repeating import ENDS_AFTER_NS, Repeater
 from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts
 from tests.e2e.conftest import eventually, free_port
 from tests.webhook import receiving
@@ -60,18 +61,24 @@ def asked(url):
 def test_one_firing_and_one_resolved(manager, webhook, tmp_path):
     """Three evaluations of the same alert are one alert with our labels and annotations; then it is over, once."""
     said, began_ns = [], time.time_ns() - 120 * SECOND_NS
-    pusher = Pusher(tmp_path / "alerts.json", said.append, alertmanager=Target.parse(manager, "--alertmanager"))
+    pusher = Pusher(tmp_path / "alerts.json", said.append)
+    repeater = Repeater(Target.parse(manager, "--alertmanager"), said.append)
+
+    def evaluate(active, at_ns):
+        pusher.evaluate(active, at_ns)
+        repeater.tell(pusher.to_repeat, at_ns + ENDS_AFTER_NS)
+
     for seconds in (0, 60, 90, 120):
-        pusher.evaluate(ON, began_ns + seconds * SECOND_NS)
+        evaluate(ON, began_ns + seconds * SECOND_NS)
     (alert,) = json.loads(asked(f"{manager}/api/v2/alerts"))
     assert alert["labels"] == LABELS
     assert alert["annotations"]["summary"] == "Agent a b of service shop: 50% of turns take 2 s or longer"
     eventually(lambda: webhook.got, "the first notification")
     ended_ns = time.time_ns()
     for seconds in (-300, 0):  # five minutes have gone by since it was true
-        pusher.evaluate([], ended_ns + seconds * SECOND_NS)
+        evaluate([], ended_ns + seconds * SECOND_NS)
     eventually(lambda: len(webhook.got) == 2, "the second notification")
-    pusher.evaluate([], time.time_ns())
+    evaluate([], time.time_ns())
     time.sleep(3)  # more than an interval of groups: whatever else were to come would have come
     assert webhook.told() == ["firing", "resolved"]
     firing, resolved = (body["alerts"][0] for _, _, body in webhook.got)

@@ -2,9 +2,11 @@
 
 import json
 import re
-import threading
+import subprocess
+import sys
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from turn_requests import batch, export
@@ -13,38 +15,22 @@ from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.model import Outcome, Turn
 from agentnet_otel.outputs.alerts.posting import Target
+from agentnet_otel.outputs.rules.annotations import links_of
 from agentnet_otel.service.alerting import Alerting, AlertSettings
 from agentnet_otel.service.command import alerts_of
 from agentnet_otel.sources.store.turn_store import TurnStore
+from tests.webhook import receiving
 
 MINUTE_NS = 60_000_000_000
 START_NS = 1_800_000_000_000_000_000
 WAIT_S = 30
 
 
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self):
-        """Keep what comes."""
-        self.server.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-
 @pytest.fixture
 def webhook():
     """A server that takes everything."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.got = []
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with receiving() as server:
+        yield server
 
 
 def failed(number, revision=1):
@@ -77,10 +63,11 @@ class Clock:
 def alerting(tmp_path, webhook):
     """Starts the thread on a store, and ends what is left."""
     started, clock, said = [], Clock(), []
-    target = Target.parse(f"http://127.0.0.1:{webhook.server_address[1]}/", "--webhook")
+    target = Target.parse(webhook.url, "--webhook")
 
-    def start():
-        made = Alerting(AlertSettings(webhook=target), ThresholdTable(), tmp_path, clock, said.append)
+    def start(alertmanager=None):
+        settings = AlertSettings(webhook=target, alertmanager=alertmanager)
+        made = Alerting(settings, ThresholdTable(), tmp_path, clock, said.append)
         started.append(made)
         made.start()
         return made
@@ -92,7 +79,7 @@ def alerting(tmp_path, webhook):
 
 def told(webhook):
     """Names and states of what came."""
-    return sorted((body["alerts"][0]["labels"]["alertname"], body["status"]) for body in webhook.got)
+    return sorted((body["alerts"][0]["labels"]["alertname"], body["status"]) for _, _, body in webhook.got)
 
 
 BOTH = ["AgentNetSuccessRateCritical", "AgentNetSuccessRateWarning"]
@@ -129,6 +116,52 @@ def test_from_the_store_to_the_webhook(alerting, tmp_path, webhook):
     assert not said
 
 
+def test_an_alertmanager_that_hangs_delays_no_webhook(alerting, tmp_path, webhook, monkeypatch):
+    """While Alertmanager holds the post, the webhook is told that alerts began and that they are over."""
+    start, clock, _ = alerting
+    monkeypatch.setattr("agentnet_otel.outputs.alerts.posting.TIMEOUT_S", 600)
+    with closing(TurnStore(tmp_path)) as store:
+        store.save([failed(number) for number in range(12)], START_NS, 1)
+    with receiving() as manager:
+        manager.open.clear()
+        made = start(Target.parse(manager.url.partition("/hook")[0], "--alertmanager"))
+        eventually((tmp_path / "alerts.json").exists)
+        clock.now_ns += MINUTE_NS
+        eventually(lambda: len(webhook.got) == 2)
+        clock.now_ns += 150 * MINUTE_NS
+        eventually(lambda: made.counts.firing == 2 and manager.got)
+
+        def over():
+            clock.now_ns += MINUTE_NS
+            return len(webhook.got) == 4
+
+        eventually(over)
+        assert len(manager.got) == 1, "the first post is still held"
+        manager.open.set()
+        eventually(lambda: made.counts.sent >= 5)
+
+
+def test_killed_while_the_webhook_hangs(tmp_path, webhook):
+    """SIGKILL between what is written down and the answer: nobody is told the same twice, and the rest is told."""
+    with closing(TurnStore(tmp_path)) as store:
+        store.save([failed(number) for number in range(12)], time.time_ns(), 1)
+    script = Path(__file__).with_name("alerting_process.py")
+    command = [sys.executable, script, tmp_path, webhook.url, str(time.time_ns())]
+    webhook.open.clear()
+    with subprocess.Popen(command) as first:
+        eventually(lambda: webhook.got)
+        first.kill()
+    assert first.returncode == -9
+    webhook.open.set()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as second:
+        eventually(lambda: len(webhook.got) == 2)
+        eventually(lambda: not json.loads((tmp_path / "alerts.json").read_bytes())["notices"])
+        second.kill()
+        said, _ = second.communicate()
+    assert told(webhook) == [(name, "firing") for name in BOTH]
+    assert "may have been told of" in said
+
+
 def test_a_store_that_cannot_be_read_is_told_once(alerting, tmp_path):
     """The thread goes on, and judges when it can."""
     start, clock, said = alerting
@@ -143,8 +176,8 @@ def test_a_store_that_cannot_be_read_is_told_once(alerting, tmp_path):
 
 def test_serve_takes_and_tells(serve, webhook):
     """The options open nothing else; figures are on its page; turns are taken as ever."""
-    address = f"http://127.0.0.1:{webhook.server_address[1]}"
-    process = serve("--webhook", address, environment={"AGENTNET_OTEL_ALERTMANAGER": address})
+    address = webhook.url
+    process = serve("--webhook", address, "--grafana", "https://g", environment={"AGENTNET_OTEL_ALERTMANAGER": address})
     export(process.grpc, batch(*range(1, 13)).SerializeToString())
     assert len(process.turns(at_least=12)) == 12
     eventually((process.store / "alerts.json").exists)
@@ -159,5 +192,6 @@ def test_who_is_told(monkeypatch):
     monkeypatch.setenv("AGENTNET_OTEL_WEBHOOK", "http://there/x")
     assert alerts_of(None, None).webhook == Target("http://there/x")
     assert alerts_of(None, "http://here").webhook == Target("http://here")
+    assert alerts_of(None, None, links_of(None, "https://g/", None)).links.grafana == "https://g"
     with pytest.raises(ConfigurationError, match="--alertmanager takes"):
         alerts_of("here", None)

@@ -6,7 +6,8 @@ from typing import Final
 
 import msgspec
 
-from agentnet_otel.outputs.alerts.judging import Active, seconds_of
+from agentnet_otel.outputs.alerts.conditions import seconds_of
+from agentnet_otel.outputs.alerts.judging import Active
 from agentnet_otel.outputs.alerts.rendering import rendered
 
 _NANOS: Final = 1_000_000_000

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.core.thresholds import Metric, ThresholdTable
 from agentnet_otel.model import Outcome, QualitySource, Turn
+from agentnet_otel.outputs.rules.health import SEVERITIES
 from agentnet_otel.outputs.rules.scopes import limits_of_agent, limits_of_model
 
 MINUTE_NS: Final = 60_000_000_000
@@ -25,6 +26,9 @@ class Kind(str, Enum):
     EVALUATED = "evaluated efficiency"
     UNEVALUATED = "unevaluated efficiency"
     COST = "cost"
+    VIOLATIONS = "policy violations"
+    SEVERE = "severe policy violations"
+    TOOL = "tool calls"
 
 
 METRIC_OF: Final = {
@@ -34,10 +38,14 @@ METRIC_OF: Final = {
     Kind.UNEVALUATED: Metric.TOKEN_EFFICIENCY,
     Kind.COST: Metric.COST_PER_TURN,
 }
+"""The kinds that the table has limits of."""
 
 
 class Figures(NamedTuple):
-    """Of one window: ``n`` values, their ``total`` (of shares: the bad ones), and those past the critical limit."""
+    """Of one window: ``n`` values, their ``total`` (of shares: the bad ones), and those past the critical limit.
+
+    Of violations: turns, and how often they violated a policy.
+    """
 
     n: int = 0
     total: float = 0.0
@@ -50,13 +58,17 @@ class Figures(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whom:
-    """Whose figures they are. ``limits`` and ``model``: as the rules mark them; empty where limits are for all."""
+    """Whose figures they are. ``limits`` and ``model``: as the rules mark them; empty where limits are for all.
+
+    ``subject``: the tool, or the rule that was violated severely.
+    """
 
     kind: Kind
-    limits: str
+    limits: str = ""
     service: str
     agent: str
     model: str = ""
+    subject: str = ""
 
 
 class TurnMinutes:
@@ -69,8 +81,7 @@ class TurnMinutes:
 
     def add(self, turn: Turn, at_ns: int) -> None:
         """Count a turn in the minute of ``at_ns``, epoch nanoseconds."""
-        for kind, figures in self._told(turn):
-            whom = self._whom(kind, turn)
+        for whom, figures in (*self._of_limits(turn), *_of_policies_and_tools(turn)):
             if whom not in self._minutes and len(self._minutes) >= MAX_SERIES:
                 self.left_out += 1
                 continue
@@ -100,18 +111,20 @@ class TurnMinutes:
             figures = figures.plus(found.get(minute, Figures()))
         return figures
 
-    def _told(self, turn: Turn) -> Iterator[tuple[Kind, Figures]]:
+    def _of_limits(self, turn: Turn) -> Iterator[tuple[Whom, Figures]]:
         limits = self._table.of(Metric.TURN_LATENCY, turn.agent, turn.model)
         took_ms = turn.duration_ns / NANOS_PER_MS
-        yield Kind.LATENCY, Figures(1, float(took_ms >= limits.recommended), float(took_ms >= limits.critical))
+        slow = Figures(1, float(took_ms >= limits.recommended), float(took_ms >= limits.critical))
+        yield self._whom(Kind.LATENCY, turn), slow
         if turn.outcome is not Outcome.CANCELLED:
             failed = float(turn.outcome.failed)
-            yield Kind.SUCCESS, Figures(1, failed, failed)
+            yield self._whom(Kind.SUCCESS, turn), Figures(1, failed, failed)
         if turn.efficiency is not None:
             evaluated = turn.quality_source is QualitySource.EVALUATED
-            yield Kind.EVALUATED if evaluated else Kind.UNEVALUATED, Figures(1, turn.efficiency)
+            kind = Kind.EVALUATED if evaluated else Kind.UNEVALUATED
+            yield self._whom(kind, turn), Figures(1, turn.efficiency)
         if turn.cost_usd is not None:
-            yield Kind.COST, Figures(1, turn.cost_usd)
+            yield self._whom(Kind.COST, turn), Figures(1, turn.cost_usd)
 
     def _whom(self, kind: Kind, turn: Turn) -> Whom:
         """As `rules.scopes` keeps them apart: an agent's own limits go before those of a model."""
@@ -122,3 +135,17 @@ class TurnMinutes:
         elif turn.model is not None and metric in self._table.models.get(turn.model, {}):
             limits, model = limits_of_model(turn.model), turn.model
         return Whom(kind=kind, limits=limits, service=turn.service_name, agent=turn.agent, model=model)
+
+
+def _of_policies_and_tools(turn: Turn) -> Iterator[tuple[Whom, Figures]]:
+    service, agent = turn.service_name, turn.agent
+    counted = int(turn.outcome is not Outcome.CANCELLED)
+    if counted or turn.violations:
+        violated = Figures(counted, float(len(turn.violations)))
+        yield Whom(kind=Kind.VIOLATIONS, service=service, agent=agent), violated
+    for violation in turn.violations:
+        if violation.severity in SEVERITIES:
+            yield Whom(kind=Kind.SEVERE, service=service, agent=agent, subject=violation.rule), Figures(1)
+    for call in turn.tool_calls:
+        whom = Whom(kind=Kind.TOOL, service=service, agent=agent, subject=call.name)
+        yield whom, Figures(1, float(call.failed))

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import os
 import socket
+import threading
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -13,6 +14,7 @@ from agentnet_otel import semconv
 from agentnet_otel.errors import ConfigurationError
 
 TIMEOUT_S: Final = 10.0
+"""To connect, and then for the whole of the answer: one that comes byte by byte is none."""
 _LONGEST_PAUSE_S: Final = 3600.0
 _OK, _REDIRECT, _TOO_MANY, _FAULT, _GATEWAY_TIMEOUT = 200, 300, 429, 500, 504
 
@@ -80,11 +82,16 @@ class Target:
                 connection.connect()
             except (OSError, UnicodeError) as error:
                 return Posted(result=Result.NOT_TAKEN, why=f"cannot be reached: {_reason(error)}")
+            patience = threading.Timer(TIMEOUT_S, _hang_up, [connection])
+            patience.daemon = True
+            patience.start()
             try:
                 connection.request("POST", path, body, headers)
                 answer = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
                 return Posted(result=Result.UNKNOWN, why=f"gave no answer: {_reason(error)}")
+            finally:
+                patience.cancel()
             return _told(answer.status, answer.getheader("Retry-After") or "")
 
 
@@ -113,6 +120,12 @@ def _told(status: int, retry_after: str) -> Posted:
         seconds = float(asked) if asked.isascii() and asked.isdecimal() else 0.0
         return Posted(result=Result.NOT_TAKEN, why=why, pause_s=min(seconds, _LONGEST_PAUSE_S))
     return Posted(result=Result.REFUSED, why=why)
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    """End what another thread waits for."""
+    with contextlib.suppress(OSError, AttributeError):  # it may be over by now
+        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _reason(error: Exception) -> str:

@@ -1,11 +1,11 @@
-"""Tells people: how alerts stand is kept in a file, what changed is sent, and a webhook is told nothing twice.
+"""Tells a webhook: how alerts stand is kept in a file, what changed is sent, and nothing twice.
 
 What a webhook is to be told is written down before it is sent, and that it is being sent, too. Whoever finds a notice
 that was being sent when the process was killed cannot know whether it arrived, and does not send it again.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,17 +16,15 @@ from agentnet_otel.errors import BackendError
 from agentnet_otel.outputs.alerts.judging import Active
 from agentnet_otel.outputs.alerts.lifecycle import Standing, advanced, fingerprint
 from agentnet_otel.outputs.alerts.minutes import MINUTE_NS
-from agentnet_otel.outputs.alerts.notices import api_body, hook_body
+from agentnet_otel.outputs.alerts.notices import hook_body
 from agentnet_otel.outputs.alerts.posting import Posted, Result, Target
+from agentnet_otel.outputs.alerts.trouble import Trouble
 
 FILE_NAME: Final = "alerts.json"
 MAX_NOTICES: Final = 1000
 """Waiting for a webhook; beyond it the oldest is dropped and counted."""
 MAX_RESOLVED: Final = 1000
 """Kept for Alertmanager, which may be away."""
-ALERTMANAGER_PATH: Final = "/api/v2/alerts"
-ENDS_AFTER_NS: Final = 4 * MINUTE_NS
-"""What nobody tells Alertmanager again for so long is over: four evaluations, as with Prometheus."""
 TELL_RESOLVED_NS: Final = 15 * MINUTE_NS
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 300.0
@@ -58,7 +56,7 @@ class State(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushCounts:
-    """Notices of the webhook and posts to Alertmanager since the start; ``firing`` and ``waiting``: now.
+    """Notices of the webhook, or posts to Alertmanager, since the start; ``firing`` and ``waiting``: now.
 
     ``sent`` were taken; ``failed`` posts were not; ``unknown`` may have been; ``dropped`` never will be sent.
     """
@@ -72,7 +70,7 @@ class PushCounts:
 
 
 class Pusher:
-    """Sends alerts. One thread uses an instance. ``tell`` gets sentences on what goes wrong.
+    """Keeps how alerts stand, and tells a webhook. One thread uses an instance; ``tell`` gets what goes wrong.
 
     Raises:
         BackendError: the file cannot be read, or is none of ours.
@@ -83,16 +81,14 @@ class Pusher:
         path: Path,
         tell: Callable[[str], None],
         *,
-        alertmanager: Target | None = None,
         webhook: Target | None = None,
     ) -> None:
         self._path = path
         self._tell = tell
-        self._alertmanager = None if alertmanager is None else alertmanager.below(ALERTMANAGER_PATH)
         self._webhook = webhook
         self._state = _read(path)
         self._counts = PushCounts()
-        self._trouble: set[str] = set()
+        self._trouble = Trouble(tell)
         self._give_up_unknown()
 
     @property
@@ -106,10 +102,14 @@ class Pusher:
         """How alerts stood when they were judged last, by fingerprint."""
         return self._state.standings
 
+    @property
+    def to_repeat(self) -> Sequence[Standing]:
+        """What Alertmanager is told each time: all that fires, and what was over lately."""
+        return [*(one for one in self._state.standings.values() if one.firing), *self._state.resolved]
+
     def evaluate(self, active: Iterable[Active], now_ns: int) -> None:
-        """Take in what is true now, epoch nanoseconds, and tell Alertmanager how alerts stand."""
+        """Take in what is true now, epoch nanoseconds."""
         self.take(advanced(self._state.standings, active, now_ns), now_ns)
-        self.tell_alertmanager(now_ns + ENDS_AFTER_NS)
 
     def take(self, standings: dict[str, Standing], now_ns: int) -> None:
         """Keep how alerts stand now, and what the webhook is to be told of it."""
@@ -125,23 +125,6 @@ class Pusher:
             standings=standings, resolved=[*kept, *ended][-MAX_RESOLVED:], notices=notices[-MAX_NOTICES:]
         )
         self._save()
-
-    def tell_alertmanager(self, until_ns: int) -> bool:
-        """Tell how alerts stand; what fires ends at ``until_ns`` unless it is told again. Whether it was taken.
-
-        It takes the same alert any number of times, and forgets it where nobody repeats it.
-        """
-        firing = [standing for standing in self._state.standings.values() if standing.firing]
-        told = [*firing, *self._state.resolved]
-        if self._alertmanager is None or not told:
-            return True
-        posted = self._alertmanager.post(api_body(told, until_ns))
-        if posted.result is Result.TAKEN:
-            self._count(sent=1)
-            self._trouble.discard("Alertmanager")
-            return True
-        self._failed("Alertmanager", self._alertmanager, f"{posted.why}; it is told again with the next evaluation")
-        return False
 
     def deliver(self, clock: Callable[[], int]) -> None:
         """Send the webhook what waits, in order; one that does not take it is left alone for a while."""
@@ -165,7 +148,7 @@ class Pusher:
             pause_s = max(posted.pause_s, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(notice.attempts, 20)))
             later = now_ns + round(pause_s * _NANOS)
             self._put(sending, msgspec.structs.replace(sending, sending=False, not_before_ns=later))
-            self._failed("the webhook", webhook, f"{posted.why}; it is tried again")
+            self._failed(webhook, f"{posted.why}; it is tried again")
         else:
             self._put(sending, None)
             self._ended(posted, webhook)
@@ -175,13 +158,14 @@ class Pusher:
     def _ended(self, posted: Posted, webhook: Target) -> None:
         if posted.result is Result.TAKEN:
             self._count(sent=1)
-            self._trouble.discard("the webhook")
+            self._trouble.over("the webhook")
         elif posted.result is Result.UNKNOWN:
             self._count(unknown=1)
-            self._say("the webhook", f"the webhook at {webhook.name} {posted.why}; what it may know is not told again")
+            why = f"the webhook at {webhook.name} {posted.why}; what it may know is not told again"
+            self._trouble.say("the webhook", why)
         else:
             self._count(dropped=1)
-            self._failed("the webhook", webhook, f"{posted.why}; what it does not take is not sent again")
+            self._failed(webhook, f"{posted.why}; what it does not take is not sent again")
 
     def _give_up_unknown(self) -> None:
         cut = [notice for notice in self._state.notices if notice.sending]
@@ -208,20 +192,14 @@ class Pusher:
             beside.replace(self._path)
         except OSError as error:
             why = error.strerror or str(error)
-            self._say("state", f"{self._path} cannot be written ({why}); the webhook is told nothing until it can")
+            self._trouble.say("state", f"{self._path} cannot be written ({why}); no webhook is told until it can")
             return False
-        self._trouble.discard("state")
+        self._trouble.over("state")
         return True
 
-    def _failed(self, what: str, target: Target, why: str) -> None:
+    def _failed(self, webhook: Target, why: str) -> None:
         self._count(failed=1)
-        self._say(what, f"{what} at {target.name} {why}")
-
-    def _say(self, what: str, text: str) -> None:
-        """Once until it works again."""
-        if what not in self._trouble:
-            self._trouble.add(what)
-            self._tell(text)
+        self._trouble.say("the webhook", f"the webhook at {webhook.name} {why}")
 
     def _count(self, *, sent: int = 0, failed: int = 0, unknown: int = 0, dropped: int = 0) -> None:
         counts = self._counts

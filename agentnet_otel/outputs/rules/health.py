@@ -31,7 +31,13 @@ TOOL_FAILED: Final = "tool:agentnet_tool_calls_failed:increase"
 TOOL_RATIO: Final = "tool:agentnet_tool_calls_failed:ratio"
 TOOL_BOUND: Final = "tool:agentnet_tool_calls_failed:lower_bound"
 VIOLATED: Final = "agent:agentnet_policy_violations:increase"
-SEVERE: Final = f'{series.POLICY_SEVERITY}=~"severe|critical"'
+SEVERITIES: Final = ("severe", "critical")
+SEVERE: Final = f'{series.POLICY_SEVERITY}=~"{"|".join(SEVERITIES)}"'
+CALL_FAILED: Final = f'{series.TOOL_OUTCOME}!~"success|unknown"'
+"""A call whose outcome nobody told did not fail."""
+POLICIES: Final = "AgentNetPolicyViolations"
+SEVERE_POLICY: Final = "AgentNetSeverePolicyViolation"
+TOOLS: Final = "AgentNetToolFailures"
 
 
 def burnable(burns: Sequence[Burn], objective_percent: float) -> list[Burn]:
@@ -46,7 +52,7 @@ def records(by: Sequence[str]) -> Iterator[RecordingRule]:
     tools = (*by, series.TOOL)
     for window in ("15m", "1h"):
         yield RecordingRule(record=f"{TOOL_TOTAL}{window}", expr=increase(series.TOOL_CALLS, tools, window))
-        failed = increase(series.TOOL_CALLS, tools, window, f'{series.TOOL_OUTCOME}!="success"')
+        failed = increase(series.TOOL_CALLS, tools, window, CALL_FAILED)
         yield RecordingRule(record=f"{TOOL_FAILED}{window}", expr=f"{failed}\nor\n0 * {TOOL_TOTAL}{window}")
         yield RecordingRule(record=f"{VIOLATED}{window}", expr=increase(series.VIOLATIONS, by, window))
     yield RecordingRule(record=f"{TOOL_RATIO}15m", expr=f"{TOOL_FAILED}15m / ({TOOL_TOTAL}15m > 0)")
@@ -123,7 +129,7 @@ class Health:
             f"{VIOLATED}{w} / (sum by ({SERVICE}, {AGENT}) ({recordings.ALL}{w}) > 0)" for w in ("15m", "1h")
         )
         yield self._alert(
-            "AgentNetPolicyViolations",
+            POLICIES,
             f"{short} >= {limit}\nand\n{long} >= {limit}\nand\n{VIOLATED}1h >= {VIOLATIONS}",
             Severity.WARNING,
             f'{WHO} violates a policy {{{{ $value | printf "%.2f" }}}} times a turn',
@@ -133,7 +139,7 @@ class Health:
         )
         severe = increase(series.VIOLATIONS, (SERVICE, AGENT, series.POLICY_RULE), "15m", SEVERE)
         yield self._alert(
-            "AgentNetSeverePolicyViolation",
+            SEVERE_POLICY,
             f"{_grouped(severe)} >= 0.5",
             Severity.CRITICAL,
             f"{WHO} violated the severe rule {label(series.POLICY_RULE)}",
@@ -144,7 +150,7 @@ class Health:
         )
         share = number(TOOL_FAILURE_SHARE)
         yield self._alert(
-            "AgentNetToolFailures",
+            TOOLS,
             f"{TOOL_RATIO}15m >= {share}\nand\n{TOOL_BOUND}1h >= {share}\nand\n{TOOL_TOTAL}1h >= {TOOL_CALLS}",
             Severity.WARNING,
             f"{WHO}: {{{{ $value | humanizePercentage }}}} of the calls of tool {label(series.TOOL)} fail",

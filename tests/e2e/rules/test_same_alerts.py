@@ -7,7 +7,7 @@ import pytest
 from rule_cases import EDGES, counted, series_name
 
 from agentnet_otel.core.thresholds import DOCUMENTED, Metric, ThresholdTable, with_limits
-from agentnet_otel.model import Outcome, QualitySource, Turn
+from agentnet_otel.model import Outcome, PolicyViolation, QualitySource, ToolCall, Turn
 from agentnet_otel.outputs.alerts.judging import Judge
 from agentnet_otel.outputs.alerts.lifecycle import advanced
 from agentnet_otel.outputs.alerts.minutes import MINUTE_NS, TurnMinutes
@@ -25,6 +25,8 @@ def bad_turn(agent):
         turn_id="t", trace_id="a", span_id="b", agent=agent, service_name="shop", model="m/large", start_ns=0,
         end_ns=7_000_000_000, outcome=Outcome.ERROR, cost_usd=0.0765, efficiency=0.123,
         quality_source=QualitySource.EVALUATED,
+        tool_calls=(ToolCall(name="search", outcome="error"), ToolCall(name="search", outcome="success")),
+        violations=(PolicyViolation(rule='no "lies"', severity="severe"), PolicyViolation(rule="x", severity="minor")),
     )  # fmt: skip
 
 
@@ -42,6 +44,13 @@ def series_of(agent, rate):
     ):
         made[series_name(f"{family}_count", {**who, **more})] = counted(grown)
         made[series_name(f"{family}_sum", {**who, **more})] = counted([step * value for step in grown])
+    del who["gen_ai_request_model"]
+    for outcome in ("success", "error"):
+        called = {"gen_ai_tool_name": "search", "agentnet_tool_outcome": outcome}
+        made[series_name("agentnet_tool_calls_total", {**who, **called})] = counted(grown)
+    for rule, severity in (('no "lies"', "severe"), ("x", "minor")):
+        violated = {"agentnet_policy_rule": rule, "agentnet_policy_severity": severity}
+        made[series_name("agentnet_policy_violations_total", {**who, **violated})] = counted(grown)
     return made
 
 
@@ -66,6 +75,7 @@ def test_the_engine_says_the_same(options, program, tmp_path):
     """Promtool runs the rules on the same turns and compares each label and each annotation of each alert."""
     found = fired(options)
     limits = {alert.alert for alert in alerts(options) if "limit:" in json.dumps(alert.annotations)}
+    limits |= {"AgentNetPolicyViolations", "AgentNetSeverePolicyViolation", "AgentNetToolFailures"}
     assert limits - set(found) == (set() if options.table is not OWN else {"AgentNetCostPerTurnCritical"})
     (tmp_path / "agentnet.rules.yml").write_text(all_rules(options), encoding="utf-8")
     series = {name: values for agent, rate in RATES.items() for name, values in series_of(agent, rate).items()}

@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 
 from agentnet_otel.core.thresholds import DOCUMENTED, Metric, ThresholdTable, with_limits
-from agentnet_otel.model import Outcome, QualitySource, Turn
+from agentnet_otel.model import Outcome, PolicyViolation, QualitySource, ToolCall, Turn
 from agentnet_otel.outputs.alerts import minutes as counting
-from agentnet_otel.outputs.alerts.judging import Judge, lower_bound
+from agentnet_otel.outputs.alerts.conditions import lower_bound
+from agentnet_otel.outputs.alerts.judging import Judge
 from agentnet_otel.outputs.alerts.minutes import MINUTE_NS, TurnMinutes
 from agentnet_otel.outputs.rules.catalogue import RuleOptions
 
@@ -86,6 +87,47 @@ def test_what_is_over_is_not_told():
     assert not names(turns)
 
 
+def called(outcome, times=1):
+    """A turn that calls a tool."""
+    return turn(tool_calls=(ToolCall(name="search", outcome=outcome),) * times)
+
+
+def violating(severity, times=1):
+    """A turn that violates a policy."""
+    return turn(violations=(PolicyViolation(rule="truth", severity=severity),) * times)
+
+
+@pytest.mark.parametrize(
+    ("turns", "told"),
+    [
+        ([(called("error"), 3)] * 20, {("AgentNetToolFailures", "warning")}),
+        ([(called("error"), 3)] * 19, set()),
+        ([(called("error"), 3)] * 20 + [(called("success", 9), 2)] * 20, set()),
+        ([(called("error"), 20)] * 20 + [(called("success"), 2)] * 20, set()),
+        ([(called(None), 3)] * 20, set()),
+        ([(violating("minor", 5), 3), *[(turn(), 2)] * 49], {("AgentNetPolicyViolations", "warning")}),
+        ([(violating("minor", 5), 3), *[(turn(), 2)] * 50], set()),
+        ([(violating(None, 4), 3)], set()),
+        ([(violating("minor", 9), 16), (turn(), 2)], set()),
+        ([(violating("severe"), 14)], {("AgentNetSeverePolicyViolation", "critical")}),
+        ([(violating("severe"), 15)], set()),
+        ([(violating("critical"), 1)], {("AgentNetSeverePolicyViolation", "critical")}),
+        ([(turn(outcome=Outcome.CANCELLED, violations=(PolicyViolation(rule="truth"),) * 9), 1)], set()),
+    ],
+)
+def test_policies_and_tools(turns, told):
+    """Surely too many in an hour, and still so; a severe violation at once."""
+    assert names(turns) == told
+
+
+def test_which_tool_and_which_rule():
+    """It is told by the labels of the rules."""
+    (tool,) = active([(called("error"), 3)] * 20)
+    assert tool["gen_ai_tool_name"] == "search"
+    (rule,) = active([(violating("severe"), 1)])
+    assert rule["agentnet_policy_rule"] == "truth"
+
+
 def test_own_limits_of_agents_and_models():
     """An agent's own limits go before those of its model; both are named, and nobody is judged twice."""
     lax = with_limits(DOCUMENTED[Metric.COST_PER_TURN], 10, 20)
@@ -111,7 +153,7 @@ def test_series_are_bounded(monkeypatch):
     for agent in ("a", "b", "c"):
         minutes.add(turn(agent=agent), NOW_NS)
     assert {whom.agent for whom in minutes} == {"a"}
-    assert minutes.left_out == 4
+    assert minutes.left_out == 7
     minutes.forget(NOW_NS + 120 * MINUTE_NS)
     assert not list(minutes)
 

@@ -1,13 +1,20 @@
 """Telling a real server of alerts: once, in order, again where it was not taken, and never twice."""
 
+import contextlib
+import itertools
+import socket
+import threading
+import time
+
 import msgspec
 import pytest
 
 from agentnet_otel.errors import BackendError, ConfigurationError
-from agentnet_otel.outputs.alerts import pushing
+from agentnet_otel.outputs.alerts import posting, pushing
 from agentnet_otel.outputs.alerts.judging import Active
-from agentnet_otel.outputs.alerts.posting import Target
+from agentnet_otel.outputs.alerts.posting import Result, Target
 from agentnet_otel.outputs.alerts.pushing import Pusher
+from agentnet_otel.outputs.alerts.repeating import ENDS_AFTER_NS, Repeater
 from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts
 from tests.webhook import receiving
 
@@ -28,6 +35,8 @@ class Told:
 
     def __init__(self, folder, **targets):
         self.path, self.targets, self.said, self.now_ns = folder / "alerts.json", targets, [], 0
+        manager = targets.pop("alertmanager", None)
+        self.repeater = None if manager is None else Repeater(manager, self.said.append)
         self.restart()
 
     def restart(self):
@@ -38,6 +47,8 @@ class Told:
         """Evaluate and deliver, minute by minute."""
         for sign in line:
             self.pusher.evaluate(ON if sign == "x" else [], self.now_ns)
+            if self.repeater is not None:
+                self.repeater.tell(self.pusher.to_repeat, self.now_ns + ENDS_AFTER_NS)
             self.deliver()
             self.now_ns += MINUTE_NS
 
@@ -91,6 +102,25 @@ def test_what_may_have_arrived_is_not_sent_again(told, receiver, answer, counted
     told.minutes("xxx.......")
     assert receiver.told() == ["firing", "resolved"]
     assert getattr(told.pusher.counts, counted) == 1
+
+
+def test_an_answer_that_comes_byte_by_byte(tmp_path, monkeypatch):
+    """Is none: it is given up, and what was told may have arrived."""
+    monkeypatch.setattr(posting, "TIMEOUT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip():
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                for byte in itertools.cycle(b"HTTP/1.1 200 OK\r\nX: y\r\n"):
+                    connection.sendall(bytes([byte]))
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        posted = Target(f"http://127.0.0.1:{server.getsockname()[1]}/").post(b"{}")
+        thread.join()
+    assert posted.result is Result.UNKNOWN
 
 
 def test_killed_while_sending(told, receiver):
