@@ -12,6 +12,9 @@ from agentnet_otel.errors import InputError
 MIN_PART_BYTES: Final = 8
 """Bytes that resources, scopes, spans, events and links of a message have to have on average."""
 
+MAX_DENSE_PARTS: Final = 100_000
+"""So many more than that no beginning of a message may have: a crafted one is refused soon, not at its end."""
+
 _TAGS: Final = (0x0A, 0x12, 0x5A, 0x6A)
 _PARTS: Final[tuple[dict[int, int], ...]] = ({0x0A: 1}, {0x12: 2}, {0x12: 3}, {0x5A: 4, 0x6A: 4}, {})
 """By depth: the tags that begin a part, and its depth."""
@@ -55,7 +58,7 @@ def check_density(data: bytes) -> None:
 
 
 def _count_parts(data: bytes, enough: int) -> int:
-    """How many parts there are; counting stops beyond ``enough``.
+    """How many parts there are; counting stops beyond ``enough``, or where too many stand in what was seen.
 
     Raises:
         IndexError: the message is cut off.
@@ -66,23 +69,28 @@ def _count_parts(data: bytes, enough: int) -> int:
         if at >= end:
             at, end, depth = around.pop()
             continue
-        tag, at = _varint(data, at)
+        tag, size = data[at], data[at + 1]
+        if tag < _LAST and size < _LAST:  # nearly always, and much of the time
+            after = at + 2
+        else:
+            tag, after = _varint(data, at)
+            size, after = (0, after) if tag & 7 != _BYTES else _varint(data, after)
         kind = tag & 7
         if kind == _BYTES:
-            size, at = _varint(data, at)
             inner = _PARTS[depth].get(tag)
+            at = after + size
             if inner is None:
-                at += size
                 continue
             count += 1
-            if count > enough:
-                return count
-            around.append((at + size, end, depth))
-            end, depth = min(at + size, end), inner
+            if count > enough or count > after // MIN_PART_BYTES + MAX_DENSE_PARTS:
+                return enough + 1
+            if size:
+                around.append((at, end, depth))
+                at, end, depth = after, min(at, end), inner
         elif kind == _VARINT:
-            _, at = _varint(data, at)
+            _, at = _varint(data, _varint(data, at)[1])
         elif kind in _SIZES:
-            at += _SIZES[kind]
+            at = _varint(data, at)[1] + _SIZES[kind]
         else:
             return 0  # no message: parsing refuses it
     return count

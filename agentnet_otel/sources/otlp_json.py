@@ -382,7 +382,7 @@ def _check_other_signal(data: bytes) -> None:
     """
     try:
         keys = _keys_decoder.decode(data).keys()
-    except UnicodeDecodeError as error:
+    except _BAD as error:  # a key that is no UTF-8, which a decoder that looks for others passes over
         message = f"not an OTLP request: {error}"
         raise InputError(message) from None
     if keys and not keys & _SIGNALS:

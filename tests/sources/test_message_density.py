@@ -86,3 +86,17 @@ def test_braces_in_texts_are_no_objects(text):
     """Prompts hold whatever they hold."""
     check_density_of_json(b'{"resourceSpans":[],"text":"' + text + b'"}')
     check_density_of_json(b'{"resourceSpans":[],"text":"' + text + b"\\")
+
+
+def test_a_crafted_message_is_refused_soon():
+    """Where its beginning holds far too many parts, not at the end of all of it."""
+    read = []
+
+    class Watched(bytes):
+        def __getitem__(self, at):
+            read.append(at)
+            return super().__getitem__(at)
+
+    with pytest.raises(InputError, match="fewer than 8 each"):
+        check_density(Watched(message(resources=1_000_000)))
+    assert max(read) < 500_000
