@@ -22,9 +22,10 @@ from agentnet_otel.outputs.prometheus import PrometheusEndpoint
 from agentnet_otel.service.alerting import Alerting, AlertSettings
 from agentnet_otel.service.api import Api
 from agentnet_otel.service.child import Child
-from agentnet_otel.service.http import Application, HttpServer, Streams, reader_app, receiver_app
+from agentnet_otel.service.http import MAX_CONNECTIONS, Application, HttpServer, Streams, reader_app, receiver_app
 from agentnet_otel.service.local_page import LocalPage
 from agentnet_otel.service.messages import Begin, Forgotten
+from agentnet_otel.service.open_files import connections_of_a_door
 from agentnet_otel.service.own_figures import OwnState, own_data
 from agentnet_otel.service.retention import Retention
 from agentnet_otel.service.turn_figures import TurnFigures
@@ -86,15 +87,22 @@ class Bridge:
             self._store.log.told_end = self.child.grown
             self._alerting = self._alerts(settings)
             self.intake = Intake(self._store.log, self._now_ns, self._queue_bytes, settings.max_backlog_bytes)
-            access = settings.access
-            self._grpc = None if settings.otlp_grpc is None else GrpcReceiver(settings.otlp_grpc, access, self.intake)
+            self._grpc: GrpcReceiver | None = None
             self._servers: list[HttpServer] = []
-            if settings.otlp_http is not None:
-                app = receiver_app(self.intake, access)
-                self._servers.append(HttpServer(app, settings.otlp_http, access, "--otlp-http"))
-            if settings.web is not None:
-                self._servers.append(HttpServer(self._pages(access), settings.web, access, "--web"))
+            self._open_doors(settings)
             opened.pop_all()
+
+    def _open_doors(self, settings: Settings) -> None:
+        access = settings.access
+        doors = sum(address is not None for address in (settings.otlp_grpc, settings.otlp_http, settings.web))
+        most = connections_of_a_door(doors, MAX_CONNECTIONS, self._tell)
+        if settings.otlp_grpc is not None:
+            self._grpc = GrpcReceiver(settings.otlp_grpc, access, self.intake, most)
+        if settings.otlp_http is not None:
+            app = receiver_app(self.intake, access)
+            self._servers.append(HttpServer(app, settings.otlp_http, access, "--otlp-http", most))
+        if settings.web is not None:
+            self._servers.append(HttpServer(self._pages(access), settings.web, access, "--web", most))
 
     @property
     def addresses(self) -> list[Address]:

@@ -48,7 +48,8 @@ IDLE_S: Final = 30
 GRACE_S: Final = 5
 """How long requests that run may take at the end."""
 KEEP_TIMEOUT_S: Final = 30.0
-BACKLOG: Final = 1024
+BACKLOG: Final = 128
+"""Connections that wait to be let in; so many are taken at once before any of them is looked at."""
 MAX_STREAMS: Final = 32
 """Pages that are kept fresh at once; further ones have to be reloaded by their reader."""
 STREAM_S: Final = 600.0
@@ -132,20 +133,24 @@ class HttpServer:
         BackendError: the address is taken or none.
     """
 
-    def __init__(self, app: Starlette, address: Address, access: Access, option: str) -> None:
+    def __init__(
+        self, app: Starlette, address: Address, access: Access, option: str, connections: int = MAX_CONNECTIONS
+    ) -> None:
+        """``option`` names the address for people; ``connections`` are those at once."""
         self._app = app
         self._socket = _listen(address, option)
         self.address = Address(host=address.host, port=self._socket.getsockname()[1])
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=_Protocol,
+                http=_protocol(connections),
                 ws="none",
                 h11_max_incomplete_event_size=MAX_HEAD_BYTES,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
                 server_header=False,
+                backlog=BACKLOG,
                 timeout_keep_alive=IDLE_S,
                 timeout_graceful_shutdown=GRACE_S,
                 ssl_certfile=access.certificate,
@@ -163,15 +168,25 @@ class HttpServer:
         self._server.should_exit = True
 
 
+def _protocol(connections: int) -> type[H11Protocol]:
+    """What a door speaks that takes so many connections at once."""
+
+    class Bounded(_Protocol):
+        most = connections
+
+    return Bounded
+
+
 class _Protocol(H11Protocol):
     """A connection that has to make progress: whoever sends a head byte by byte, or reads nothing, is let go."""
 
+    most = MAX_CONNECTIONS
     _head_due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Let it in, if there is room."""
         super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
+        if len(self.connections) > self.most:
             transport.write(_BUSY)
             transport.close()
             return

@@ -31,6 +31,8 @@ _MAX_CONCURRENT: Final = 1024
 """Calls at once, whatever becomes of them: gRPC itself refuses further ones."""
 _MAX_STREAMS: Final = 128
 """Calls at once on one connection; a client waits with further ones."""
+MAX_CONNECTIONS: Final = 512
+"""Connections at once; further ones are closed, and clients try again."""
 _MAX_HEAD_BYTES: Final = 16 * 1024
 _HANDSHAKE_MS: Final = 10_000
 _PING_MS: Final = 60_000
@@ -40,13 +42,13 @@ _TAKEN: Final = ExportTraceServiceResponse().SerializeToString()
 
 
 class GrpcReceiver:
-    """Listens at ``address`` from the start on.
+    """Listens at ``address`` from the start on, for so many ``connections`` at once.
 
     Raises:
         BackendError: the address is taken or none, or the certificate is none.
     """
 
-    def __init__(self, address: Address, access: Access, intake: Intake) -> None:
+    def __init__(self, address: Address, access: Access, intake: Intake, connections: int = MAX_CONNECTIONS) -> None:
         workers = _Workers()
         self._server = grpc.server(
             workers,
@@ -55,6 +57,7 @@ class GrpcReceiver:
             options=[
                 ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
                 ("grpc.max_concurrent_streams", _MAX_STREAMS),
+                ("grpc.max_allowed_incoming_connections", connections),
                 ("grpc.max_metadata_size", _MAX_HEAD_BYTES),
                 ("grpc.absolute_max_metadata_size", _MAX_HEAD_BYTES),
                 ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),

@@ -18,9 +18,20 @@ WAIT_S = 60
 class Serve:
     """One process of `serve` with all doors open, at addresses that the system chose."""
 
-    def __init__(self, store, *options, environment=None):
+    def __init__(self, store, *options, environment=None, before=()):
+        """``before``: a command that runs the one behind it."""
         self.store = store
-        command = [sys.executable, "-m", "agentnet_otel", "serve", "--quiet-period", "0.5", "--store", str(store)]
+        command = [
+            *before,
+            sys.executable,
+            "-m",
+            "agentnet_otel",
+            "serve",
+            "--quiet-period",
+            "0.5",
+            "--store",
+            str(store),
+        ]
         doors = ("--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--web", "127.0.0.1:0")
         self.process = subprocess.Popen(
             [*command, *doors, *options],
@@ -84,8 +95,8 @@ def starting(folder):
     """Starts processes, and ends those that are left."""
     started = []
 
-    def start(*options, store=None, environment=None):
-        made = Serve(Path(store or folder / "store"), *options, environment=environment)
+    def start(*options, store=None, environment=None, before=()):
+        made = Serve(Path(store or folder / "store"), *options, environment=environment, before=before)
         started.append(made)
         return made
 

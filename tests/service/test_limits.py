@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from turn_requests import batch, export, ids
 
 import agentnet_otel
+from agentnet_otel.sources.otlp_grpc import MAX_CONNECTIONS
 from agentnet_otel.testing import InMemoryTelemetry
 
 pytestmark = pytest.mark.slow
@@ -183,6 +185,42 @@ def test_more_connections_than_a_door_has(bridge):
                 break
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_more_connections_than_the_grpc_door_has(bridge):
+    """Further ones are closed; when others go, exporters get through again."""
+    greeting = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+    with contextlib.ExitStack() as opened:
+        refused = 0
+        for _ in range(MAX_CONNECTIONS + 20):
+            one = opened.enter_context(connection_to(bridge.grpc))
+            with contextlib.suppress(OSError):
+                one.sendall(greeting)
+                refused += not one.recv(100)
+        assert refused >= 20
+    exporter = EXPORTERS["grpc"](bridge)
+    assert exporter.export(spans_of_turns("after the crowd")) is SpanExportResult.SUCCESS
+    exporter.shutdown()
+
+
+@pytest.mark.parametrize(("soft", "hard", "told"), [(100, 4096, None), (700, 700, "so that each door takes 116 ")])
+def test_doors_take_what_the_process_may_open(serve, soft, hard, told):
+    """Limits that are low are raised; where that may not be, fewer connections are taken, and never too many."""
+    limits = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard})); "
+    bridge = serve(before=[sys.executable, "-c", limits + "os.execv(sys.argv[1], sys.argv[1:])"])
+    with contextlib.ExitStack() as opened:
+        for door in (bridge.grpc, bridge.http, bridge.web):
+            for _ in range(540):
+                opened.enter_context(connection_to(door))
+        time.sleep(0.5)
+        assert len(list(Path(f"/proc/{bridge.process.pid}/fd").iterdir())) < (hard if told else 2048)
+    exporter = EXPORTERS["grpc"](bridge)
+    assert exporter.export(spans_of_turns("after the crowd")) is SpanExportResult.SUCCESS
+    exporter.shutdown()
+    assert len(bridge.turns(1)) == 1
+    assert bridge.stop() == 0
+    texts = [text for text in bridge.told if "listening" not in text]
+    assert texts == [] if told is None else told in texts[0] and len(texts) == 1
 
 
 def test_answers_are_safe(bridge):
