@@ -8,7 +8,9 @@ from agentnet_otel import semconv
 from agentnet_otel.core.thresholds import Metric, ThresholdTable
 from agentnet_otel.outputs.rules import series
 from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts
-from agentnet_otel.outputs.rules.promql import AGENT, SERVICE, edge
+from agentnet_otel.outputs.rules.promql import AGENT, MODEL, SERVICE, edge
+from agentnet_otel.outputs.rules.recordings import bucket_edges
+from agentnet_otel.outputs.rules.scopes import scopes
 from agentnet_otel.outputs.rules.windows import FEW_TURNS, QUIET
 from agentnet_otel.sources.prometheus_api import PrometheusApi, PromSample
 
@@ -44,6 +46,8 @@ def examine(api: PrometheusApi, table: ThresholdTable) -> list[Finding]:
         _rules,
         _traffic,
         _efficiency,
+        _costs,
+        _owners,
     )
     if not api.query(f"count({series.TURNS})"):
         return [_nothing_there(api), *_rules(api, table)]
@@ -93,11 +97,10 @@ def _buckets(api: PrometheusApi, table: ThresholdTable) -> Iterator[Finding]:
             else "look whether a view or the Collector drops histograms.",
         )
         return
-    threshold = table.of(Metric.TURN_LATENCY)
-    for limit_s in (threshold.recommended / _MS, threshold.critical / _MS):
-        if limit_s in semconv.EDGES_TURN_SECONDS and not api.query(f"count({bucket}{{{edge(limit_s)}}})"):
+    for edge_s in _edges(table):
+        if not api.query(f"count({bucket}{{{edge(edge_s)}}})"):
             yield Finding(
-                what=f"no bucket of {bucket} ends at {limit_s:g} s: its latency alert can never fire",
+                what=f"no bucket of {bucket} ends at {edge_s:g} s: its latency alert can never fire",
                 change="take away the view that sets other bucket edges.",
             )
     spellings = {one.labels.get("le", "") for one in api.query(f'count by (le) ({bucket}{{le=~"5(\\\\.0)?"}})')}
@@ -133,10 +136,22 @@ def _writers(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
 
 
 def _start_times(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
+    """Series that began within the hour have a zero at their start where their start time is known."""
     if ZERO_INGESTION not in api.flags().get("enable-feature", ""):
         yield Finding(
             what="start times are not used: the first failure of a new series does not count",
             change=f"start Prometheus with --enable-feature={ZERO_INGESTION}.",
+        )
+        return
+    each = f"min_over_time({series.TURNS}[1h]) > 0 unless {series.TURNS} offset 1h"
+    found = api.query(f"count by ({SERVICE}, job) ({each})")
+    if found:
+        yield Finding(
+            what=f"new series of {_whose(found)} come without their start times: their first failures do not count",
+            change=(
+                "let Prometheus scrape OpenMetrics (no scrape_protocols or fallback to text, and _created samples on "
+                "the page), or send by OTLP."
+            ),
         )
 
 
@@ -159,8 +174,29 @@ def _traffic(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
     found = api.query(f"{turns} < {FEW_TURNS}")
     if found:
         yield Finding(
-            what=f"fewer than {FEW_TURNS} turns in {QUIET.long}: {_whose(found)}. Alerts on limits cannot fire for them"
+            what=f"fewer than {FEW_TURNS} turns in {QUIET.long}: {_whose(found)}. Their alerts on limits cannot fire",
+            change="judge these by agentnet-otel check, over a day or more.",
         )
+
+
+def _costs(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
+    if not api.query(f"count({series.COST}_count)") and not api.query(f"count({series.COST})"):
+        yield Finding(
+            what="no turn has a cost: the alerts on it can never fire",
+            change="install the extra prices in the applications, or tell it by turn.record_cost.",
+        )
+
+
+def _owners(api: PrometheusApi, table: ThresholdTable) -> Iterator[Finding]:
+    """Limits of agents and models that there are not."""
+    for what, named, key in (("agents", table.agents, AGENT), ("models", table.models, MODEL)):
+        seen = {one.labels.get(key) for one in api.query(f"count by ({key}) ({series.TURNS})")} if named else set()
+        unseen = sorted(set(named) - seen)
+        if unseen:
+            yield Finding(
+                what=f"there are limits of {what} without any turn: {_listed(unseen)}. Their alerts can never fire",
+                change=f"write the names of {what} in the limits as the label {key} has them.",
+            )
 
 
 def _efficiency(api: PrometheusApi, table: ThresholdTable) -> Iterator[Finding]:
@@ -177,8 +213,22 @@ def _efficiency(api: PrometheusApi, table: ThresholdTable) -> Iterator[Finding]:
         )
 
 
+def _edges(table: ThresholdTable) -> list[float]:
+    """The bucket edges, in seconds, that the alerts on latency need."""
+    edges = set()
+    for scope in scopes(table, Metric.TURN_LATENCY):
+        for limit_ms in (scope.threshold.recommended, scope.threshold.critical):
+            edges |= set(bucket_edges(limit_ms / _MS, scope.threshold))
+    return sorted(edges - {0.0})
+
+
 def _whose(found: list[PromSample]) -> str:
-    return _listed(sorted("/".join(filter(None, (one.labels.get(SERVICE), one.labels.get(AGENT)))) for one in found))
+    return _listed(
+        sorted(
+            "/".join(filter(None, (one.labels.get(SERVICE) or one.labels.get("job"), one.labels.get(AGENT))))
+            for one in found
+        )
+    )
 
 
 def _listed(names: list[str]) -> str:

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from agentnet_otel import cli
-from agentnet_otel.core.thresholds import ThresholdTable
+from agentnet_otel import cli, semconv
+from agentnet_otel.core.thresholds import DOCUMENTED, Metric, ThresholdTable, with_limits
 from agentnet_otel.errors import BackendError, ConfigurationError
 from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts
 from agentnet_otel.sources.prometheus_api import PrometheusApi
@@ -26,6 +26,7 @@ class FakePrometheus:
             "count by (service_name) (agentnet_turns_total)": [({"service_name": "shop"}, 3)],
             "count(agentnet_turn_duration_seconds_bucket": [({}, 1)],
             "count by (le)": [({"le": "5.0"}, 1)],
+            "count(agentnet_turn_cost_usd_count)": [({}, 1)],
         }
         self.rules = [{"name": name} for name in NAMES]
         self.flags = {"enable-feature": "exemplar-storage,created-timestamp-zero-ingestion"}
@@ -61,9 +62,9 @@ class FakePrometheus:
             data = {"result": [{"metric": labels, "value": [0, str(value)]} for labels, value in found]}
         return json.dumps({"status": "success", "data": data}).encode()
 
-    def findings(self):
+    def findings(self, table=None):
         """What is found."""
-        return examine(PrometheusApi(self.url), ThresholdTable())
+        return examine(PrometheusApi(self.url), table or ThresholdTable())
 
     def changes(self):
         """What is to change."""
@@ -102,6 +103,12 @@ WHO = {"service_name": "shop", "gen_ai_agent_name": "planner"}
         ("count by (service_name) (agentnet_turns_total)", [({}, 1)], "promote_resource_attributes: [service.name]"),
         ("resets(agentnet_turns_total", [({"service_name": "shop"}, 99)], "TEMPORALITY_PREFERENCE"),
         (", job) (agentnet_turns_total", [(WHO, 2)], "serve --metrics auto"),
+        (
+            "min_over_time(agentnet_turns_total[1h]) > 0 unless",
+            [({"job": "shop"}, 1)],
+            "let Prometheus scrape OpenMetrics",
+        ),
+        ("count(agentnet_turn_cost_usd_count)", [], "install the extra prices"),
         ("agentnet_turn_token_efficiency_bucket", [(WHO, 1)], "limits of these agents' own"),
     ],
 )
@@ -113,7 +120,7 @@ def test_what_is_wrong_is_told_with_what_to_change(prometheus, question, rows, c
 
 
 def test_agents_that_have_too_few_turns_are_told(prometheus):
-    """Their alerts cannot fire; there is nothing to change, but to know."""
+    """Their alerts cannot fire; a command judges them."""
     prometheus.answers["increase(agentnet_turns_total[2h])"] = [
         ({**WHO, "gen_ai_agent_name": f"agent-{number}"}, 1) for number in range(7)
     ]
@@ -132,6 +139,29 @@ def test_buckets_that_are_not_there_are_told(prometheus):
     prometheus.answers = {"bucket{le=~": [], **prometheus.answers}
     prometheus.answers["count(agentnet_turn_duration_seconds_bucket"] = [({}, 1)]
     assert len([change for change in prometheus.changes() if "bucket edges" in change]) == 2
+
+
+def test_buckets_around_own_limits_are_needed(prometheus):
+    """A limit between two edges is weighed by both."""
+    prometheus.answers = {'bucket{le=~"1.5"}': [], 'bucket{le=~"3': [], **prometheus.answers}
+    own = {Metric.TURN_LATENCY: with_limits(DOCUMENTED[Metric.TURN_LATENCY], 2600, 5000)}
+    table = ThresholdTable(agents={"planner": own})
+    prometheus.answers["count by (gen_ai_agent_name)"] = [({"gen_ai_agent_name": "planner"}, 1)]
+    found = {finding.what for finding in prometheus.findings(table) if "bucket edges" in finding.change}
+    needed = {edge for edge in semconv.EDGES_TURN_SECONDS if edge in {2.5, 3}}
+    assert needed
+    assert len(found) == len(needed & {3})
+
+
+def test_limits_of_nobody_are_told(prometheus):
+    """A name that is written otherwise than in the label has no turns."""
+    own = {Metric.COST_PER_TURN: with_limits(DOCUMENTED[Metric.COST_PER_TURN], 1, 2)}
+    prometheus.rules = [{"name": name} for name in NAMES]
+    prometheus.answers["count by (gen_ai_agent_name)"] = [({"gen_ai_agent_name": "planner"}, 1)]
+    assert not [f for f in prometheus.findings(ThresholdTable(agents={"planner": own})) if f.change]
+    table = ThresholdTable(agents={"planner": own, "Planner": own}, models={"m": own})
+    whats = [finding.what for finding in prometheus.findings(table) if finding.change]
+    assert [what.partition(": ")[2].partition(".")[0] for what in whats] == ["Planner", "m"]
 
 
 def test_rules_that_are_missing_or_fail_are_told(prometheus):
