@@ -29,6 +29,7 @@ class LoadedRule:
     """An alerting or recording rule that Prometheus has; ``error`` is empty where its last evaluation went well."""
 
     name: str
+    query: str
     error: str
 
 
@@ -65,7 +66,7 @@ class PrometheusApi:
         """
         groups = self._get("rules")["groups"]
         return [
-            LoadedRule(name=rule["name"], error=rule.get("lastError", ""))
+            LoadedRule(name=rule["name"], query=rule.get("query", ""), error=rule.get("lastError", ""))
             for group in groups
             for rule in group["rules"]
         ]

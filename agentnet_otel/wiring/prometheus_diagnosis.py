@@ -89,14 +89,13 @@ def _services(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
 def _buckets(api: PrometheusApi, table: ThresholdTable) -> Iterator[Finding]:
     bucket = f"{series.DURATION}_bucket"
     if not api.query(f"count({bucket})"):
-        native = bool(api.query(f"histogram_count(sum({series.DURATION}))"))
-        yield Finding(
-            what="latency comes as native histograms" if native else f"no series {bucket}",
-            change="write the rules with --native."
-            if native
-            else "look whether a view or the Collector drops histograms.",
-        )
+        yield _without_buckets(api, bucket)
         return
+    if _native_rules(api):
+        yield Finding(
+            what="the rules are for native histograms, and latency comes as classic ones: its alerts can never fire",
+            change="write the rules without --native.",
+        )
     for edge_s in _edges(table):
         if not api.query(f"count({bucket}{{{edge(edge_s)}}})"):
             yield Finding(
@@ -105,6 +104,18 @@ def _buckets(api: PrometheusApi, table: ThresholdTable) -> Iterator[Finding]:
             )
     spellings = {one.labels.get("le", "") for one in api.query(f'count by (le) ({bucket}{{le=~"5(\\\\.0)?"}})')}
     yield Finding(what=f"le is printed as {' and as '.join(sorted(spellings)) or 'nothing known'}; both are matched")
+
+
+def _without_buckets(api: PrometheusApi, bucket: str) -> Finding:
+    if not api.query(f"histogram_count(sum({series.DURATION}))"):
+        return Finding(what=f"no series {bucket}", change="look whether a view or the Collector drops histograms.")
+    change = "" if _native_rules(api) else "write the rules with --native."
+    return Finding(what="latency comes as native histograms", change=change)
+
+
+def _native_rules(api: PrometheusApi) -> bool:
+    """Whether the rules on latency are those for native histograms."""
+    return any("histogram_fraction(" in rule.query and series.DURATION in rule.query for rule in api.rules())
 
 
 def _resets(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:

@@ -133,11 +133,15 @@ def test_buckets_that_are_not_there_are_told(prometheus):
     """Native histograms need other rules, and other edges hide the limit."""
     prometheus.answers["histogram_count"] = [({}, 1)]
     prometheus.answers["count(agentnet_turn_duration_seconds_bucket"] = []
-    assert any("--native" in change for change in prometheus.changes())
+    assert any("with --native" in change for change in prometheus.changes())
+    native = {"name": "x", "query": "histogram_fraction(0, 2, increase(agentnet_turn_duration_seconds[5m]))"}
+    prometheus.rules = [*prometheus.rules, native]
+    assert prometheus.changes() == []
     prometheus.answers["histogram_count"] = []
     assert any("drops histograms" in change for change in prometheus.changes())
     prometheus.answers = {"bucket{le=~": [], **prometheus.answers}
     prometheus.answers["count(agentnet_turn_duration_seconds_bucket"] = [({}, 1)]
+    assert any("without --native" in change for change in prometheus.changes())
     assert len([change for change in prometheus.changes() if "bucket edges" in change]) == 2
 
 
