@@ -100,7 +100,7 @@ def _verdict_table(verdicts: Sequence[Judgement]) -> Table:
     table = Table("Metric", "Value", "95 % interval", "Recommended", "Critical", "Verdict")
     for row in verdicts:
         table.add_row(
-            Text(plain(label_text(row))),
+            Text(shortened(label_text(row))),
             value_text(row.value, row.threshold),
             interval_text(row.interval, row.threshold),
             limit_text(row.threshold.recommended, row.threshold),
@@ -113,7 +113,7 @@ def _verdict_table(verdicts: Sequence[Judgement]) -> Table:
 def _print_list(console: Console, verdicts: Sequence[Judgement]) -> None:
     for row in verdicts:
         threshold = row.threshold
-        head = Text(f"{plain(label_text(row))}: {value_text(row.value, threshold)}  ")
+        head = Text(f"{shortened(label_text(row))}: {value_text(row.value, threshold)}  ")
         console.print(head.append(verdict_text(row), style=_STYLES[row.verdict]))
         console.print(Text(f"  95 % interval {interval_text(row.interval, threshold)}"))
         recommended, critical = (limit_text(v, threshold) for v in (threshold.recommended, threshold.critical))

@@ -178,4 +178,4 @@ def _few(gate: Gate) -> str:
 
 
 def _of(what: str, name: str) -> str:
-    return f"{what} ({name})" if name else what
+    return f"{what} ({shortened(name)})" if name else what

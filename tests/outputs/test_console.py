@@ -79,6 +79,18 @@ def test_names_are_neither_markup_nor_escapes(make_turns):
     assert "\x1b" not in stream.getvalue()
 
 
+@pytest.mark.parametrize("width", ["40", "200"])
+def test_long_names_are_cut(make_turns, columns, width):
+    """A name of 100 kB fills no screen, in the table and in the list."""
+    columns(width)
+    stream = io.StringIO()
+    name = "a" * 100_000
+    own = {name: {Metric.TURN_LATENCY: with_limits(DOCUMENTED[Metric.TURN_LATENCY], 10.0, 50.0)}}
+    console.print_verdicts(judge(make_turns(3, agent=name), ThresholdTable(agents=own)), stream)
+    assert "aaa" in stream.getvalue()
+    assert len(stream.getvalue()) < 10_000
+
+
 def test_lines_are_never_wrapped(columns):
     """What is to be copied stays one line, however long."""
     columns(20)

@@ -34,9 +34,9 @@ def test_a_finding_brings_its_evidence(make_turn):
     assert (row.threshold.metric, row.value, slow.n) == (Metric.TURN_LATENCY, 3095.0, 100)
     assert row.interval.low < 3095.0 < row.interval.high
     assert [(t.turn_id, t.value) for t in slow.turns] == [
-        ("turn-99", "3,099.0 ms"),
-        ("turn-98", "3,098.0 ms"),
-        ("turn-97", "3,097.0 ms"),
+        ("turn-99", "3,099 ms"),
+        ("turn-98", "3,098 ms"),
+        ("turn-97", "3,097 ms"),
     ]
     assert slow.turns[0].url == f"http://host/{100:032x}/{100:016x}"
     assert [t.turn_id for t in failed.turns] == ["turn-9", "turn-5"]
@@ -234,7 +234,7 @@ def test_hostile_names_are_cut_in_findings(make_turns):
 @pytest.mark.parametrize(
     ("kind", "on_limit", "beyond", "limit", "value"),
     [
-        ("high_latency_turns", {"ms": 1000.0}, {"ms": 1000.5}, "> 1,000.0 ms", "1,000.5 ms"),
+        ("high_latency_turns", {"ms": 1000.0}, {"ms": 1001.0}, "> 1,000 ms", "1,001 ms"),
         (
             "memory_intensive_turns",
             {"component_self_ns": {LatencyComponent.MEMORY_ACCESS: 300_000_000}},

@@ -32,6 +32,8 @@ def judgement(**given):
     ("metric", "value", "text"),
     [
         (Metric.TURN_LATENCY, 12345.6, "12,346 ms"),
+        (Metric.TURN_LATENCY, 9.96, "10.0 ms"),
+        (Metric.TURN_LATENCY, 0.25, "0.250 ms"),
         (Metric.SUCCESS_RATE, 99.95, "100.0 %"),
         (Metric.TOKEN_EFFICIENCY, 0.70049, "0.700"),
         (Metric.COST_PER_TURN, 0.00012, "$0.00012"),
@@ -43,6 +45,24 @@ def judgement(**given):
 def test_values_carry_their_unit(metric, value, text):
     """Each metric has its unit and its digits; what is unknown is n/a, not 0."""
     assert wording.value_text(value, DOCUMENTED[metric]) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1_234_567.89, "1,234,568"),
+        (1000.4, "1,000"),
+        (999.94, "999.9"),
+        (1.0, "1.0"),
+        (0.0433, "0.043"),
+        (0.0, "0.0"),
+        (-2345.6, "-2,346"),
+        (None, "n/a"),
+    ],
+)
+def test_durations_have_digits_that_mean_something(value, text):
+    """Long ones no parts of a millisecond, short ones enough not to be nothing."""
+    assert wording.milliseconds(value) == text
 
 
 @pytest.mark.parametrize(
@@ -80,7 +100,7 @@ def test_the_verdict_says_how_sure_it_is(row, text):
 
 def test_intervals_and_labels():
     """An interval has both ends with their unit, a missing one is a dash; an agent's row names the agent."""
-    assert wording.interval_text(Interval(low=1.0, high=2500.0), LATENCY) == "1 ms .. 2,500 ms"
+    assert wording.interval_text(Interval(low=1.0, high=2500.0), LATENCY) == "1.0 ms .. 2,500 ms"
     assert wording.interval_text(None, LATENCY) == "-"
     assert wording.label_text(judgement()) == "Turn latency (p95)"
     assert wording.label_text(judgement(agent="planner")) == "Turn latency (p95): planner"
@@ -90,7 +110,7 @@ def test_shares_counts_and_durations():
     """Percentages, counts, milliseconds and decimals have one form each, and n/a for what is unknown."""
     assert (wording.percent(0.123456), wording.percent(None)) == ("12.3 %", "n/a")
     assert (wording.number(1234567), wording.number(None)) == ("1,234,567", "n/a")
-    assert (wording.milliseconds(1234.56), wording.milliseconds(None)) == ("1,234.6", "n/a")
+    assert (wording.milliseconds(1234.56), wording.milliseconds(None)) == ("1,235", "n/a")
     assert (wording.decimals(0.12345), wording.decimals(None)) == ("0.123", "n/a")
     assert wording.usd(None) == "n/a"
 

@@ -12,7 +12,7 @@ from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.model import QualitySource, TokenCategory, Turn
 from agentnet_otel.outputs.reports.evidence import Finding, TurnsToSee
 from agentnet_otel.outputs.reports.tables import UNATTRIBUTED, AgentRow, ComponentRow, ToolRow, ViolationRow
-from agentnet_otel.outputs.reports.wording import limit_text, percent, shortened, usd, value_text
+from agentnet_otel.outputs.reports.wording import limit_text, percent, shortened, usd, value_text, whole_milliseconds
 
 MAX_FINDINGS: Final = 3
 NOTHING_FOUND: Final = "No turn was found: nothing can be said."
@@ -166,7 +166,7 @@ def _slow_agent(agents: Sequence[AgentRow]) -> list[str]:
     slow, other = agents[0], agents[1]
     factor = slow.p95_ms / other.p95_ms
     who, than = shortened(slow.agent), shortened(other.agent)
-    return [f"{who} is the slowest agent: p95 {slow.p95_ms:,.0f} ms, {factor:.1f} times that of {than}."]
+    return [f"{who} is the slowest agent: p95 {whole_milliseconds(slow.p95_ms)} ms, {factor:.1f} times that of {than}."]
 
 
 def _costly_agent(agents: Sequence[AgentRow]) -> list[str]:

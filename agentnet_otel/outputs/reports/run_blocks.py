@@ -1,6 +1,6 @@
 """Runs side by side as blocks of a document."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from agentnet_otel.core.regression import Change, Comparison, MetricComparison
@@ -220,7 +220,7 @@ def _with_unit(value: float, unit: str) -> Cell:
         case "USD":
             return blocks.usd(value)
         case "ms":
-            return blocks.figure(f"{value:,.1f} ms", value, "ms")
+            return blocks.figure(f"{wording.milliseconds(value)} ms", value, "ms")
         case "%":
             return blocks.figure(f"{value:.1f} %", value, "%")
         case "tokens":
@@ -235,6 +235,7 @@ def _means(before: RunRow, now: RunRow, of: str) -> Table:
     old = before.component_ms if components else before.tokens_by_category
     new = now.component_ms if components else now.tokens_by_category
     unit = "ms" if components else "tokens"
+    write: Callable[[float], str] = wording.milliseconds if components else "{:,.1f}".format
     names = dict.fromkeys([*old, *new])
     return Table(
         head=(
@@ -246,12 +247,13 @@ def _means(before: RunRow, now: RunRow, of: str) -> Table:
         rows=tuple(
             (
                 blocks.words(name),
-                blocks.figure(f"{old.get(name, 0.0):,.1f}", old.get(name, 0.0), unit),
-                blocks.figure(f"{new.get(name, 0.0):,.1f}", new.get(name, 0.0), unit),
-                blocks.figure(
-                    f"{new.get(name, 0.0) - old.get(name, 0.0):+,.1f}", new.get(name, 0.0) - old.get(name, 0.0), unit
-                ),
+                *(blocks.figure(write(value), value, unit) for value in (old.get(name, 0.0), new.get(name, 0.0))),
+                _change(new.get(name, 0.0) - old.get(name, 0.0), write, unit),
             )
             for name in names
         ),
     )
+
+
+def _change(value: float, write: Callable[[float], str], unit: str) -> Cell:
+    return blocks.figure(f"{'+' if value >= 0 else ''}{write(value)}", value, unit)

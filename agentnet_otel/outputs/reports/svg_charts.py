@@ -18,7 +18,7 @@ from agentnet_otel.outputs.reports.svg_scales import (
     rounded_up,
     time_ticks,
 )
-from agentnet_otel.outputs.reports.wording import plain
+from agentnet_otel.outputs.reports.wording import milliseconds, plain, whole_milliseconds
 
 COMPONENTS: Final = (
     "inference",
@@ -125,7 +125,7 @@ def _estimates(drawing: charts.Estimates, height: int) -> Iterator[str]:
         x = scale.place(row.value)
         hollow = " hollow" if row.low is None else ""
         yield f'<circle class="dot{hollow}" cx="{_at(x)}" cy="{y}" r="5"/>'
-        yield f'<text class="{_anchor(x)} halo" x="{_at(x)}" y="{y - 11}">{row.value:,.0f} ms</text>'
+        yield f'<text class="{_anchor(x)} halo" x="{_at(x)}" y="{y - 11}">{whole_milliseconds(row.value)} ms</text>'
     yield from _ticks(scale.ticks(), height)
     yield from _axis_name("", "latency, log scale", height)
 
@@ -146,7 +146,7 @@ def _lines(drawing: charts.Lines) -> Iterator[str]:
         for (x, y), (_, value) in zip(places, line.points, strict=True):
             yield (
                 f'<circle class="point l{number}" cx="{_at(x)}" cy="{_HEIGHT * y:.1f}" r="2.5">'
-                f"<title>{escape(line.name)} {value:,.0f} ms</title></circle>"
+                f"<title>{escape(line.name)} {whole_milliseconds(value)} ms</title></circle>"
             )
         y = _HEIGHT * places[-1][1] + 4
         if ends and abs(y - ends[-1]) < _TEXT:
@@ -182,7 +182,7 @@ def _stacks(drawing: charts.Stacks) -> Iterator[str]:
             left, width = scale.place(passed), scale.place(part.value)
             yield (
                 f'<rect class="part c-{_component(part.component)}" x="{_at(left)}" width="{_at(width)}" y="{y + 21}" '
-                f'height="16"><title>{escape(part.component)} {part.value:,.1f} ms</title></rect>'
+                f'height="16"><title>{escape(part.component)} {milliseconds(part.value)} ms</title></rect>'
             )
             passed += part.value
 
@@ -196,10 +196,11 @@ def _waterfall(row: charts.Waterfall) -> Iterator[str]:
         width = max(_THINNEST, min(scale.place(step.duration_ms), 1 - left))
         yield (
             f'<rect class="part c-{_component(step.component)}" x="{_at(left)}" width="{_at(width)}" y="{y}" '
-            f'height="14"><title>{escape(short(step.name))}: {step.duration_ms:,.1f} ms from {step.start_ms:,.1f} ms'
+            f'height="14"><title>{escape(short(step.name))}: {milliseconds(step.duration_ms)} ms '
+            f"from {milliseconds(step.start_ms)} ms"
             "</title></rect>"
         )
-        words = f"{escape(short(step.name))} {step.duration_ms:,.0f} ms"
+        words = f"{escape(short(step.name))} {whole_milliseconds(step.duration_ms)} ms"
         yield _beside(words, left, left + width, y + 11)
 
 
@@ -267,7 +268,10 @@ def _component(name: str) -> str:
 
 
 def _steps_told(row: charts.Waterfall) -> str:
-    steps = (f"{short(step.name)} {step.duration_ms:,.1f} ms from {step.start_ms:,.1f} ms" for step in row.steps)
+    steps = (
+        f"{short(step.name)} {milliseconds(step.duration_ms)} ms from {milliseconds(step.start_ms)} ms"
+        for step in row.steps
+    )
     return ", ".join(steps) or "Nothing is known of it."
 
 

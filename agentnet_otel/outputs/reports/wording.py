@@ -9,6 +9,8 @@ from agentnet_otel.core.verdicts import Judgement
 
 NOT_AVAILABLE: Final = "n/a"
 INSUFFICIENT: Final = "INSUFFICIENT"
+_WHOLE_MS: Final = 1000
+_SHORT_MS: Final = 10
 LONGEST_TEXT: Final = 200
 """Characters shown of a name that came with the data; the JSON report has it whole."""
 
@@ -39,7 +41,7 @@ def value_text(value: float | None, threshold: Threshold) -> str:
     if value is None:
         return NOT_AVAILABLE
     if threshold.metric is Metric.TURN_LATENCY:
-        return f"{value:,.0f} ms"
+        return f"{whole_milliseconds(value)} ms"
     if threshold.metric is Metric.SUCCESS_RATE:
         return f"{value:.1f} %"
     return usd(value) if threshold.metric is Metric.COST_PER_TURN else decimals(value)
@@ -90,8 +92,17 @@ def percent(share: float | None) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """A duration."""
-    return NOT_AVAILABLE if value is None else f"{value:,.1f}"
+    """A duration, in digits that mean something: parts of a millisecond where it is short, none where it is long."""
+    if value is None:
+        return NOT_AVAILABLE
+    if abs(value) >= _WHOLE_MS:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 1 or value == 0 else f"{value:.3f}"
+
+
+def whole_milliseconds(value: float) -> str:
+    """The same where a few milliseconds more or less do not count."""
+    return f"{value:,.0f}" if abs(value) >= _SHORT_MS else milliseconds(value)
 
 
 def usd(value: float | None) -> str:
