@@ -2,7 +2,8 @@
 
 from agentnet_otel import semconv
 from agentnet_otel.outputs.dashboards.model import DashboardSpec, Kind, PanelSpec, Query, Unit
-from agentnet_otel.outputs.dashboards.selectors import OF_AGENT, OF_SERVICE, RATE, quantile, rate
+from agentnet_otel.outputs.dashboards.panels import lines, stack, value_of
+from agentnet_otel.outputs.dashboards.selectors import OF_AGENT, OF_SERVICE, RATE, mean, quantile, rate
 from agentnet_otel.outputs.prometheus.naming import label_name
 from agentnet_otel.outputs.rules import series
 from agentnet_otel.outputs.rules.annotations import TURN
@@ -28,10 +29,11 @@ def _turns() -> str:
 
 
 def _components() -> tuple[PanelSpec, ...]:
-    parts, whole = f"{series.COMPONENTS}_sum", f"{series.DURATION}_sum"
-    attributed = f"sum(rate({parts}{{{OF_AGENT}}}[{RATE}]))"
-    unattributed = f"clamp_min(sum(rate({whole}{{{OF_AGENT}}}[{RATE}])) - {attributed}, 0)"
+    parts, whole = f"{series.COMPONENTS}_sum", f"sum(rate({series.DURATION}_sum{{{OF_AGENT}}}[{RATE}]))"
+    unattributed = f"clamp_min({whole} - sum(rate({parts}{{{OF_AGENT}}}[{RATE}])), 0)"
+    calls, turns = (f"sum(rate({name}{{{OF_SERVICE}}}[{RATE}]))" for name in (f"{CALLS}_count", series.TURNS))
     by = series.COMPONENT
+    slow = ("AgentNetTurnLatencyWarning",)
     return (
         PanelSpec(
             title="A turn by component",
@@ -39,124 +41,65 @@ def _components() -> tuple[PanelSpec, ...]:
             unit=Unit.SECONDS,
             kind=Kind.STACK,
             queries=(
-                Query(expr=f"{rate(parts, by, OF_AGENT)} / {_turns()}", legend=f"{{{{{by}}}}}"),
+                Query(expr=f"{rate(parts, by, OF_AGENT)} / {_turns()}", legend=value_of(by)),
                 Query(expr=f"{unattributed} / {_turns()}", legend="unattributed"),
             ),
-            runbooks=("AgentNetTurnLatencyWarning",),
+            runbooks=slow,
         ),
-        PanelSpec(
-            title="Components (p95)",
-            description="95 of 100 turns spend less in the component. A dot is one turn: it leads to its trace.",
-            unit=Unit.SECONDS,
-            kind=Kind.LINES,
-            queries=(
-                Query(expr=quantile(0.95, series.COMPONENTS, by, OF_AGENT), legend=f"{{{{{by}}}}}", exemplars=True),
-            ),
-            runbooks=("AgentNetTurnLatencyWarning",),
+        lines(
+            "Components (p95)",
+            "95 of 100 turns spend less in the component. A dot is one turn: it leads to its trace.",
+            Unit.SECONDS, quantile(0.95, series.COMPONENTS, by, OF_AGENT), value_of(by), exemplars=True, runbooks=slow,
         ),
-        PanelSpec(
-            title="Unattributed",
-            description="Share of the turns' time that is in no component: the framework's own, or the machine's.",
-            unit=Unit.PERCENT_UNIT,
-            kind=Kind.LINES,
-            queries=(
-                Query(expr=f"{unattributed} / (sum(rate({whole}{{{OF_AGENT}}}[{RATE}])) > 0)", legend="unattributed"),
-            ),
+        lines(
+            "Unattributed", "Share of the turns' time that is in no component: the framework's own, or the machine's.",
+            Unit.PERCENT_UNIT, f"{unattributed} / ({whole} > 0)", "unattributed",
         ),
-        PanelSpec(
-            title="Calls of models a turn",
-            description="More than one where turns have several steps, or calls are repeated.",
-            unit=Unit.FACTOR,
-            kind=Kind.LINES,
-            queries=(
-                Query(
-                    expr=f"sum(rate({CALLS}_count{{{OF_SERVICE}}}[{RATE}]))"
-                    f" / (sum(rate({series.TURNS}{{{OF_SERVICE}}}[{RATE}])) > 0)",
-                    legend="calls",
-                ),
-            ),
+        lines(
+            "Calls of models a turn", "More than one where turns have several steps, or calls are repeated.",
+            Unit.FACTOR, f"{calls} / ({turns} > 0)", "calls",
         ),
-    )
+    )  # fmt: skip
 
 
 def _calls() -> tuple[PanelSpec, ...]:
     of_model = f'{OF_SERVICE}, {MODEL}=~"$model"'
+    by_outcome, by_error = f"{series.TOOL}, {series.TOOL_OUTCOME}", f"{MODEL}, {ERROR}"
+    failing = ("AgentNetToolFailures",)
     return (
-        PanelSpec(
-            title="Calls of tools",
-            description="A minute, by tool and outcome.",
-            unit=Unit.PER_MINUTE,
-            kind=Kind.STACK,
-            queries=(
-                Query(
-                    expr=f"60 * {rate(series.TOOL_CALLS, f'{series.TOOL}, {series.TOOL_OUTCOME}', OF_AGENT)}",
-                    legend=f"{{{{{series.TOOL}}}}}: {{{{{series.TOOL_OUTCOME}}}}}",
-                ),
-            ),
-            runbooks=("AgentNetToolFailures",),
+        stack(
+            "Calls of tools", "A minute, by tool and outcome.",
+            Unit.PER_MINUTE, f"60 * {rate(series.TOOL_CALLS, by_outcome, OF_AGENT)}",
+            f"{value_of(series.TOOL)}: {value_of(series.TOOL_OUTCOME)}", runbooks=failing,
         ),
-        PanelSpec(
-            title="Duration of tools (p95)",
-            description="95 of 100 calls take less.",
-            unit=Unit.SECONDS,
-            kind=Kind.LINES,
-            queries=(
-                Query(
-                    expr=quantile(0.95, TOOLS, series.TOOL, OF_SERVICE), legend=f"{{{{{series.TOOL}}}}}", exemplars=True
-                ),
-            ),
-            runbooks=("AgentNetToolFailures",),
+        lines(
+            "Duration of tools (p95)", "95 of 100 calls take less.",
+            Unit.SECONDS, quantile(0.95, TOOLS, series.TOOL, OF_SERVICE), value_of(series.TOOL),
+            exemplars=True, runbooks=failing,
         ),
-        PanelSpec(
-            title="Duration of calls of models (p95)",
-            description="95 of 100 calls take less.",
-            unit=Unit.SECONDS,
-            kind=Kind.LINES,
-            queries=(Query(expr=quantile(0.95, CALLS, MODEL, of_model), legend=f"{{{{{MODEL}}}}}", exemplars=True),),
+        lines(
+            "Duration of calls of models (p95)", "95 of 100 calls take less.",
+            Unit.SECONDS, quantile(0.95, CALLS, MODEL, of_model), value_of(MODEL), exemplars=True,
         ),
-        PanelSpec(
-            title="Calls of models, and what failed",
-            description="A minute, by model; with the kind of error where a call failed.",
-            unit=Unit.PER_MINUTE,
-            kind=Kind.STACK,
-            queries=(
-                Query(
-                    expr=f"60 * {rate(f'{CALLS}_count', f'{MODEL}, {ERROR}', of_model)}",
-                    legend=f"{{{{{MODEL}}}}} {{{{{ERROR}}}}}",
-                ),
-            ),
-            runbooks=("AgentNetSuccessRateWarning",),
+        stack(
+            "Calls of models, and what failed", "A minute, by model; with the kind of error where a call failed.",
+            Unit.PER_MINUTE, f"60 * {rate(f'{CALLS}_count', by_error, of_model)}",
+            f"{value_of(MODEL)} {value_of(ERROR)}", runbooks=("AgentNetSuccessRateWarning",),
         ),
-    )
+    )  # fmt: skip
 
 
 def _policies() -> tuple[PanelSpec, ...]:
     by = f"{series.POLICY_RULE}, {series.POLICY_SEVERITY}"
     return (
-        PanelSpec(
-            title="Policy violations",
-            description="A minute, by rule and severity; 0 where there is none.",
-            unit=Unit.PER_MINUTE,
-            kind=Kind.STACK,
-            queries=(
-                Query(
-                    expr=f"60 * {rate(series.VIOLATIONS, by, OF_AGENT)} or vector(0)",
-                    legend=f"{{{{{series.POLICY_RULE}}}}} {{{{{series.POLICY_SEVERITY}}}}}",
-                ),
-            ),
+        stack(
+            "Policy violations", "A minute, by rule and severity; 0 where there is none.",
+            Unit.PER_MINUTE, f"60 * {rate(series.VIOLATIONS, by, OF_AGENT)} or vector(0)",
+            f"{value_of(series.POLICY_RULE)} {value_of(series.POLICY_SEVERITY)}",
             runbooks=("AgentNetPolicyViolations", "AgentNetSeverePolicyViolation"),
         ),
-        PanelSpec(
-            title="Turns with their duration, by agent",
-            description="Mean seconds.",
-            unit=Unit.SECONDS,
-            kind=Kind.LINES,
-            queries=(
-                Query(
-                    expr=f"{rate(f'{series.DURATION}_sum', AGENT)} / ({rate(f'{series.DURATION}_count', AGENT)} > 0)",
-                    legend=f"{{{{{AGENT}}}}}",
-                    exemplars=True,
-                ),
-            ),
+        lines(
+            "Turns with their duration, by agent", "Mean seconds.",
+            Unit.SECONDS, mean(series.DURATION, AGENT), value_of(AGENT), exemplars=True,
         ),
-    )
+    )  # fmt: skip

@@ -1,7 +1,8 @@
 """The telemetry's own health: the bridge, and what becomes of spans in applications."""
 
 from agentnet_otel import semconv
-from agentnet_otel.outputs.dashboards.model import DashboardSpec, Kind, PanelSpec, Query, Unit
+from agentnet_otel.outputs.dashboards.model import DashboardSpec, PanelSpec, Unit
+from agentnet_otel.outputs.dashboards.panels import lines, value_of
 from agentnet_otel.outputs.dashboards.selectors import OF_SERVICE, RATE
 from agentnet_otel.outputs.prometheus.naming import label_name
 from agentnet_otel.outputs.rules import series
@@ -20,23 +21,19 @@ def bridge() -> DashboardSpec:
         uid=BRIDGE,
         title="AgentNet: health of the telemetry",
         description="Whether the bridge runs and keeps up, and whether applications lose spans.",
-        rows=(("Bridge", _flow()), ("What the bridge holds", _stock()), ("Applications", _applications())),
+        rows=(
+            ("Bridge", _flow()),
+            ("What the bridge holds", _stock()),
+            ("What the bridge tells", _told()),
+            ("Applications", _applications()),
+        ),
     )
 
 
 def _panel(
     title: str, description: str, unit: Unit, expr: str, legend: str, runbooks: tuple[str, ...] = ()
 ) -> PanelSpec:
-    return PanelSpec(
-        title=title,
-        description=description,
-        unit=unit,
-        kind=Kind.LINES,
-        queries=(Query(expr=expr, legend=legend),),
-        runbooks=runbooks,
-        traces=False,
-        width=8,
-    )
+    return lines(title, description, unit, expr, legend, runbooks=runbooks, traces=False, width=8)
 
 
 def _flow() -> tuple[PanelSpec, ...]:
@@ -45,7 +42,7 @@ def _flow() -> tuple[PanelSpec, ...]:
     turns = counter(semconv.METRIC_BRIDGE_TURNS, semconv.UNIT_TURN)
     taken = histogram(semconv.METRIC_BRIDGE_EXPORT_DURATION, semconv.UNIT_SECONDS)
     restarts = counter(semconv.METRIC_BRIDGE_RESTARTS, semconv.UNIT_RESTART)
-    by_result = f"{{{{{RESULT}}}}}"
+    by_result = value_of(RESULT)
     return (
         _panel(
             "Up", "1 while Prometheus gets an answer.", Unit.COUNT,
@@ -60,7 +57,7 @@ def _flow() -> tuple[PanelSpec, ...]:
         ),
         _panel(
             "Acknowledgement (p95)", "From a request to its acknowledgement.", Unit.SECONDS,
-            f"histogram_quantile(0.95, sum by (le, {DOOR}) (rate({taken}_bucket[{RATE}])))", f"{{{{{DOOR}}}}}",
+            f"histogram_quantile(0.95, sum by (le, {DOOR}) (rate({taken}_bucket[{RATE}])))", value_of(DOOR),
         ),
         _panel(
             "Restarts", "Of the process that understands, within an hour.", Unit.COUNT,
@@ -88,7 +85,7 @@ def _stock() -> tuple[PanelSpec, ...]:
             "waiting",
             BEHIND,
         ),
-        _panel("Store", "Room on the disk.", Unit.BYTES, f"sum by ({PART}) ({size})", f"{{{{{PART}}}}}"),
+        _panel("Store", "Room on the disk.", Unit.BYTES, f"sum by ({PART}) ({size})", value_of(PART)),
         _panel(
             "Turns in the store", "Within what --keep-days and --keep-mb allow.", Unit.COUNT, f"sum({stored})", "turns"
         ),
@@ -97,8 +94,42 @@ def _stock() -> tuple[PanelSpec, ...]:
     )
 
 
+def _told() -> tuple[PanelSpec, ...]:
+    """Alerts without Prometheus, and the local page. Where nobody is told of alerts there are no such series."""
+    posts = counter(semconv.METRIC_BRIDGE_ALERT_POSTS, semconv.UNIT_REQUEST)
+    alerts = gauge(semconv.METRIC_BRIDGE_ALERTS, semconv.UNIT_VALUE)
+    unjudged = counter(semconv.METRIC_BRIDGE_UNJUDGED, semconv.UNIT_VALUE)
+    streams = counter(semconv.METRIC_BRIDGE_STREAMS, semconv.UNIT_STREAM)
+    pages = gauge(semconv.METRIC_BRIDGE_STREAMS_OPEN, semconv.UNIT_STREAM)
+    evicted = counter(semconv.METRIC_BRIDGE_TRACES_EVICTED, semconv.UNIT_TRACE)
+    return (
+        _panel(
+            "Alerts that the bridge tells",
+            "With --alertmanager or --webhook: those that fire, and notices that wait. 0 where nobody is told.",
+            Unit.COUNT, f"sum by ({PART}) ({alerts}) or vector(0)", value_of(PART),
+        ),
+        _panel(
+            "Posts of alerts", "A minute, by what became of them: unknown ones may have been taken.", Unit.PER_MINUTE,
+            f"{_rate(posts, RESULT)} or vector(0)", value_of(RESULT),
+        ),
+        _panel(
+            "Values that its alerts do not see", "Within an hour: there are too many names.", Unit.COUNT,
+            f"sum(increase({unjudged}[1h])) or vector(0)", "values",
+        ),
+        _panel("Local pages", "That are kept fresh in browsers.", Unit.COUNT, f"sum({pages})", "pages"),
+        _panel(
+            "Streams of local pages", "A minute: begun, or refused because too many were open.", Unit.PER_MINUTE,
+            _rate(streams, RESULT), value_of(RESULT),
+        ),
+        _panel(
+            "Traces that were told early", "A minute: too many spans were held.", Unit.PER_MINUTE,
+            f"60 * sum(rate({evicted}[{RATE}]))", "traces",
+        ),
+    )  # fmt: skip
+
+
 def _applications() -> tuple[PanelSpec, ...]:
-    by_service = f"{{{{{SERVICE}}}}}"
+    by_service = value_of(SERVICE)
     return (
         _panel(
             "Spans that wait", "In the queues of exporters.", Unit.COUNT,

@@ -5,6 +5,7 @@ from typing import Final
 
 from agentnet_otel.core.thresholds import Metric, Threshold, ThresholdTable
 from agentnet_otel.outputs.dashboards.model import DashboardSpec, Kind, Limits, PanelSpec, Query, Unit
+from agentnet_otel.outputs.dashboards.panels import lines, stack, value_of
 from agentnet_otel.outputs.dashboards.selectors import OF_AGENT, OF_MODEL, OF_SERVICE, mean, quantile, rate
 from agentnet_otel.outputs.rules import series
 from agentnet_otel.outputs.rules.annotations import OVERVIEW
@@ -62,23 +63,17 @@ def _glance(table: ThresholdTable) -> tuple[PanelSpec, ...]:
     return (
         _stat("Turns a minute", "Turns that ended.", Unit.PER_MINUTE, turns),
         _stat(
-            "Success rate",
-            "Turns without error, fault or time-out.",
-            Unit.PERCENT_UNIT,
-            _success(""),
-            of(Metric.SUCCESS_RATE),
+            "Success rate", "Turns without error, fault or time-out.",
+            Unit.PERCENT_UNIT, _success(""), of(Metric.SUCCESS_RATE),
         ),
         _stat(
-            "Latency (p95)",
-            "95 of 100 turns take less.",
-            Unit.SECONDS,
-            quantile(0.95, series.DURATION),
-            of(Metric.TURN_LATENCY),
+            "Latency (p95)", "95 of 100 turns take less.",
+            Unit.SECONDS, quantile(0.95, series.DURATION), of(Metric.TURN_LATENCY),
         ),
         _stat("Cost per turn", "Mean of turns whose cost is known.", Unit.USD, cost, of(Metric.COST_PER_TURN)),
         _stat("Token efficiency", "Mean, 0 to 1.", Unit.FACTOR, efficiency, of(Metric.TOKEN_EFFICIENCY)),
         _stat("Alerts that fire", "Of the services chosen.", Unit.COUNT, firing),
-    )
+    )  # fmt: skip
 
 
 def _stat(title: str, description: str, unit: Unit, expr: str, threshold: Threshold | None = None) -> PanelSpec:
@@ -93,29 +88,28 @@ def _stat(title: str, description: str, unit: Unit, expr: str, threshold: Thresh
     )
 
 
+def _levels(alert: str) -> tuple[str, str]:
+    return f"{alert}Warning", f"{alert}Critical"
+
+
 def _traffic(table: ThresholdTable) -> tuple[PanelSpec, ...]:
     return (
-        PanelSpec(
-            title="Turns by outcome",
-            description="Turns that ended, a minute. Error: the engine or the code failed; fault: a monitor objected.",
-            unit=Unit.PER_MINUTE,
-            kind=Kind.STACK,
-            queries=(Query(expr=f"60 * {rate(series.TURNS, series.OUTCOME)}", legend=f"{{{{{series.OUTCOME}}}}}"),),
+        stack(
+            "Turns by outcome",
+            "Turns that ended, a minute. Error: the engine or the code failed; fault: a monitor objected.",
+            Unit.PER_MINUTE, f"60 * {rate(series.TURNS, series.OUTCOME)}", value_of(series.OUTCOME),
         ),
-        PanelSpec(
-            title="Success rate by agent",
-            description="Cancelled turns count on neither side. The lines are the recommended and the critical limit.",
-            unit=Unit.PERCENT_UNIT,
-            kind=Kind.LINES,
-            queries=(Query(expr=_success(AGENT), legend=f"{{{{{AGENT}}}}}"),),
-            limits=limits(table.of(Metric.SUCCESS_RATE)),
-            runbooks=("AgentNetSuccessRateWarning", "AgentNetSuccessRateCritical"),
+        lines(
+            "Success rate by agent",
+            "Cancelled turns count on neither side. The lines are the recommended and the critical limit.",
+            Unit.PERCENT_UNIT, _success(AGENT), value_of(AGENT),
+            limits=limits(table.of(Metric.SUCCESS_RATE)), runbooks=_levels("AgentNetSuccessRate"),
         ),
-    )
+    )  # fmt: skip
 
 
 def _latency(table: ThresholdTable) -> tuple[PanelSpec, ...]:
-    runbooks = ("AgentNetTurnLatencyWarning", "AgentNetTurnLatencyCritical")
+    runbooks, lasting = _levels("AgentNetTurnLatency"), limits(table.of(Metric.TURN_LATENCY))
     return (
         PanelSpec(
             title="Latency of turns",
@@ -126,65 +120,41 @@ def _latency(table: ThresholdTable) -> tuple[PanelSpec, ...]:
                 Query(expr=quantile(share, series.DURATION), legend=f"p{share * _PERCENT:g}", exemplars=True)
                 for share in (0.5, 0.95, 0.99)
             ),
-            limits=limits(table.of(Metric.TURN_LATENCY)),
+            limits=lasting,
             runbooks=runbooks,
         ),
-        PanelSpec(
-            title="Latency by agent (p95)",
-            description="95 of 100 turns of the agent take less.",
-            unit=Unit.SECONDS,
-            kind=Kind.LINES,
-            queries=(Query(expr=quantile(0.95, series.DURATION, AGENT), legend=f"{{{{{AGENT}}}}}", exemplars=True),),
-            limits=limits(table.of(Metric.TURN_LATENCY)),
-            runbooks=runbooks,
+        lines(
+            "Latency by agent (p95)", "95 of 100 turns of the agent take less.",
+            Unit.SECONDS, quantile(0.95, series.DURATION, AGENT), value_of(AGENT),
+            exemplars=True, limits=lasting, runbooks=runbooks,
         ),
-        PanelSpec(
-            title="Open turns",
-            description="Turns that began and did not end yet.",
-            unit=Unit.COUNT,
-            kind=Kind.LINES,
-            queries=(Query(expr=f"sum by ({AGENT}) ({series.OPEN_TURNS}{{{OF_AGENT}}})", legend=f"{{{{{AGENT}}}}}"),),
+        lines(
+            "Open turns", "Turns that began and did not end yet.",
+            Unit.COUNT, f"sum by ({AGENT}) ({series.OPEN_TURNS}{{{OF_AGENT}}})", value_of(AGENT),
             runbooks=("AgentNetAgentSilent",),
         ),
-        PanelSpec(
-            title="Age of the oldest open turn",
-            description="It grows while a turn hangs. An agent without an open turn has no line.",
-            unit=Unit.SECONDS,
-            kind=Kind.LINES,
-            queries=(
-                Query(
-                    expr=f"max by ({AGENT}) ({series.OLDEST_AGE}{{{OF_AGENT}}}) or vector(0)", legend=f"{{{{{AGENT}}}}}"
-                ),
-            ),
+        lines(
+            "Age of the oldest open turn", "It grows while a turn hangs. An agent without an open turn has no line.",
+            Unit.SECONDS, f"max by ({AGENT}) ({series.OLDEST_AGE}{{{OF_AGENT}}}) or vector(0)", value_of(AGENT),
             runbooks=("AgentNetTurnStuck",),
         ),
-    )
+    )  # fmt: skip
 
 
 def _value(table: ThresholdTable) -> tuple[PanelSpec, ...]:
+    by_source = f"{AGENT}, {series.QUALITY_SOURCE}"
     return (
-        PanelSpec(
-            title="Cost per turn by agent",
-            description="Mean in USD, of turns whose cost is known.",
-            unit=Unit.USD,
-            kind=Kind.LINES,
-            queries=(Query(expr=mean(series.COST, AGENT), legend=f"{{{{{AGENT}}}}}", exemplars=True),),
-            limits=limits(table.of(Metric.COST_PER_TURN)),
-            runbooks=("AgentNetCostPerTurnWarning", "AgentNetCostPerTurnCritical"),
+        lines(
+            "Cost per turn by agent", "Mean in USD, of turns whose cost is known.",
+            Unit.USD, mean(series.COST, AGENT), value_of(AGENT), exemplars=True,
+            limits=limits(table.of(Metric.COST_PER_TURN)), runbooks=_levels("AgentNetCostPerTurn"),
         ),
-        PanelSpec(
-            title="Token efficiency by agent",
-            description="Mean, 0 to 1, by whose quality it rests on: evaluated, the agent's confidence, or assumed.",
-            unit=Unit.FACTOR,
-            kind=Kind.LINES,
-            queries=(
-                Query(
-                    expr=mean(series.EFFICIENCY, f"{AGENT}, {series.QUALITY_SOURCE}"),
-                    legend=f"{{{{{AGENT}}}}} ({{{{{series.QUALITY_SOURCE}}}}})",
-                ),
-            ),
-            limits=limits(table.of(Metric.TOKEN_EFFICIENCY)),
-            runbooks=("AgentNetTokenEfficiencyWarning", "AgentNetTokenEfficiencyCritical"),
+        lines(
+            "Token efficiency by agent",
+            "Mean, 0 to 1, by whose quality it rests on: evaluated, the agent's confidence, or assumed.",
+            Unit.FACTOR, mean(series.EFFICIENCY, by_source),
+            f"{value_of(AGENT)} ({value_of(series.QUALITY_SOURCE)})",
+            limits=limits(table.of(Metric.TOKEN_EFFICIENCY)), runbooks=_levels("AgentNetTokenEfficiency"),
         ),
         PanelSpec(
             title="Use of the error budget",
@@ -194,14 +164,14 @@ def _value(table: ThresholdTable) -> tuple[PanelSpec, ...]:
             queries=tuple(
                 Query(
                     expr=f"sum by ({AGENT}) ({FAILED_RATIO}{window}{{{OF_AGENT}}}) / {_budget(table):g}",
-                    legend=f"{{{{{AGENT}}}}}, {window}",
+                    legend=f"{value_of(AGENT)}, {window}",
                 )
                 for window in ("5m", "30m")
             ),
-            runbooks=("AgentNetErrorBudgetBurnWarning", "AgentNetErrorBudgetBurnCritical"),
+            runbooks=_levels("AgentNetErrorBudgetBurn"),
             width=24,
         ),
-    )
+    )  # fmt: skip
 
 
 def _budget(table: ThresholdTable) -> float:

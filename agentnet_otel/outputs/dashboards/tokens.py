@@ -1,8 +1,11 @@
 """Tokens and cost: what for, which type, which model, which agent, and what is wasted."""
 
+from typing import Final
+
 from agentnet_otel.core.thresholds import Metric, ThresholdTable
-from agentnet_otel.outputs.dashboards.model import DashboardSpec, Kind, PanelSpec, Query, Unit
+from agentnet_otel.outputs.dashboards.model import DashboardSpec, PanelSpec, Unit
 from agentnet_otel.outputs.dashboards.overview import limits
+from agentnet_otel.outputs.dashboards.panels import lines, stack, value_of
 from agentnet_otel.outputs.dashboards.selectors import OF_MODEL, RATE, mean, rate
 from agentnet_otel.outputs.rules import series
 from agentnet_otel.outputs.rules.annotations import TOKENS
@@ -19,81 +22,49 @@ def tokens(table: ThresholdTable) -> DashboardSpec:
     )
 
 
-def _by(title: str, label: str, description: str) -> PanelSpec:
-    return PanelSpec(
-        title=title,
-        description=description,
-        unit=Unit.TOKENS,
-        kind=Kind.STACK,
-        queries=(Query(expr=f"60 * {rate(series.TOKENS, label)}", legend=f"{{{{{label}}}}}"),),
-    )
+_KINDS: Final = (
+    ("Tokens by category", series.TOKEN_CATEGORY, "Tokens a minute, by what they are spent for."),
+    ("Tokens by type", series.TOKEN_TYPE, "Tokens a minute: input is what a model reads, output what it writes."),
+    ("Tokens by model", MODEL, "Tokens a minute."),
+    ("Tokens by agent", AGENT, "Tokens a minute."),
+)
+"""Title, label and description of what tokens are told by."""
 
 
 def _tokens() -> tuple[PanelSpec, ...]:
     return (
-        _by("Tokens by category", series.TOKEN_CATEGORY, "Tokens a minute, by what they are spent for."),
-        _by(
-            "Tokens by type", series.TOKEN_TYPE, "Tokens a minute: input is what a model reads, output what it writes."
+        *(
+            stack(title, text, Unit.TOKENS, f"60 * {rate(series.TOKENS, label)}", value_of(label))
+            for title, label, text in _KINDS
         ),
-        _by("Tokens by model", MODEL, "Tokens a minute."),
-        _by("Tokens by agent", AGENT, "Tokens a minute."),
-        PanelSpec(
-            title="Tokens a turn",
-            description="Mean, by agent.",
-            unit=Unit.TOKENS,
-            kind=Kind.LINES,
-            queries=(
-                Query(
-                    expr=f"{rate(series.TOKENS, AGENT)} / ({rate(series.TURNS, AGENT)} > 0)", legend=f"{{{{{AGENT}}}}}"
-                ),
-            ),
-            width=24,
-        ),
+        lines("Tokens a turn", "Mean, by agent.", Unit.TOKENS, _a_turn(series.TOKENS), value_of(AGENT), width=24),
     )
+
+
+def _a_turn(counted: str) -> str:
+    return f"{rate(counted, AGENT)} / ({rate(series.TURNS, AGENT)} > 0)"
 
 
 def _cost(table: ThresholdTable) -> tuple[PanelSpec, ...]:
-    total = f"{series.COST}_sum"
     runbooks = ("AgentNetCostPerTurnWarning", "AgentNetCostPerTurnCritical")
+    an_hour = "USD an hour, of turns whose cost is known."
     return (
-        PanelSpec(
-            title="Cost by model",
-            description="USD an hour, of turns whose cost is known.",
-            unit=Unit.USD,
-            kind=Kind.STACK,
-            queries=(Query(expr=f"3600 * {rate(total, MODEL)}", legend=f"{{{{{MODEL}}}}}"),),
-            runbooks=runbooks,
+        *(
+            stack(
+                title, an_hour, Unit.USD, f"3600 * {rate(f'{series.COST}_sum', by)}", value_of(by), runbooks=runbooks
+            )
+            for title, by in (("Cost by model", MODEL), ("Cost by agent", AGENT))
         ),
-        PanelSpec(
-            title="Cost by agent",
-            description="USD an hour, of turns whose cost is known.",
-            unit=Unit.USD,
-            kind=Kind.STACK,
-            queries=(Query(expr=f"3600 * {rate(total, AGENT)}", legend=f"{{{{{AGENT}}}}}"),),
-            runbooks=runbooks,
+        lines(
+            "Cost per turn by model", "Mean in USD. The lines are the recommended and the critical limit.",
+            Unit.USD, mean(series.COST, MODEL), value_of(MODEL), exemplars=True,
+            limits=limits(table.of(Metric.COST_PER_TURN)), runbooks=runbooks,
         ),
-        PanelSpec(
-            title="Cost per turn by model",
-            description="Mean in USD. The lines are the recommended and the critical limit.",
-            unit=Unit.USD,
-            kind=Kind.LINES,
-            queries=(Query(expr=mean(series.COST, MODEL), legend=f"{{{{{MODEL}}}}}", exemplars=True),),
-            limits=limits(table.of(Metric.COST_PER_TURN)),
-            runbooks=runbooks,
+        lines(
+            "Turns whose cost is known", "Share of all turns. The others are in no figure here.",
+            Unit.PERCENT_UNIT, _a_turn(f"{series.COST}_count"), value_of(AGENT),
         ),
-        PanelSpec(
-            title="Turns whose cost is known",
-            description="Share of all turns. The others are in no figure here.",
-            unit=Unit.PERCENT_UNIT,
-            kind=Kind.LINES,
-            queries=(
-                Query(
-                    expr=f"{rate(f'{series.COST}_count', AGENT)} / ({rate(series.TURNS, AGENT)} > 0)",
-                    legend=f"{{{{{AGENT}}}}}",
-                ),
-            ),
-        ),
-    )
+    )  # fmt: skip
 
 
 def _waste() -> tuple[PanelSpec, ...]:
@@ -101,20 +72,12 @@ def _waste() -> tuple[PanelSpec, ...]:
     read = f'sum by ({AGENT}) (rate({series.TOKENS}{{{OF_MODEL}, {series.TOKEN_TYPE}="input"}}[{RATE}]))'
     runbooks = ("AgentNetTokenEfficiencyWarning", "AgentNetTokenEfficiencyCritical")
     return (
-        PanelSpec(
-            title="Waste",
-            description="USD an hour that lack of efficiency costs: cost x (1 - mean token efficiency).",
-            unit=Unit.USD,
-            kind=Kind.STACK,
-            queries=(Query(expr=f"3600 * {wasted}", legend=f"{{{{{AGENT}}}}}"),),
-            runbooks=runbooks,
+        stack(
+            "Waste", "USD an hour that lack of efficiency costs: cost x (1 - mean token efficiency).",
+            Unit.USD, f"3600 * {wasted}", value_of(AGENT), runbooks=runbooks,
         ),
-        PanelSpec(
-            title="Share of tokens that are read",
-            description="Input of all tokens: long prompts lower the efficiency.",
-            unit=Unit.PERCENT_UNIT,
-            kind=Kind.LINES,
-            queries=(Query(expr=f"{read} / ({rate(series.TOKENS, AGENT)} > 0)", legend=f"{{{{{AGENT}}}}}"),),
-            runbooks=runbooks,
+        lines(
+            "Share of tokens that are read", "Input of all tokens: long prompts lower the efficiency.",
+            Unit.PERCENT_UNIT, f"{read} / ({rate(series.TOKENS, AGENT)} > 0)", value_of(AGENT), runbooks=runbooks,
         ),
-    )
+    )  # fmt: skip

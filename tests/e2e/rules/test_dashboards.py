@@ -6,6 +6,7 @@ Every sample is the same on all paths, and every query of every dashboard and ev
 import contextlib
 import json
 import math
+import re
 import sys
 import urllib.parse
 from pathlib import Path
@@ -105,7 +106,7 @@ def started_prometheus(servers, path, address, targets):
 @pytest.fixture(scope="module")
 def ways(servers):
     """A Prometheus at the end of each path, all of the same application; the bridge is scraped by each."""
-    grpc, web, _ = servers.bridge()
+    grpc, web, _ = servers.bridge("--webhook", f"http://127.0.0.1:{free_port()}")
     app, gateway, scraped, written = (f"127.0.0.1:{free_port()}" for _ in range(4))
     token = servers.folder / "token"
     token.write_text("unused")
@@ -167,6 +168,14 @@ def test_each_query_of_each_dashboard_has_data(prometheus):
         return [name for name, expr in QUERIES.items() if not prometheus("query", query=filled_in(expr))["result"]]
 
     assert eventually(lambda: empty() == [], "data in each panel", 60), empty()
+
+
+def test_each_metric_of_the_bridge_has_series(prometheus):
+    """Also those whose panels show 0 where there are none."""
+    names = {name for expr in QUERIES.values() for name in re.findall(r"agentnet_bridge_\w+", expr)}
+    names -= {"agentnet_bridge_result", "agentnet_bridge_door", "agentnet_bridge_part"}  # labels
+    assert len(names) > 15
+    assert [name for name in names if not prometheus("query", query=f"count({name})")["result"]] == []
 
 
 def test_each_rule_is_evaluated_without_an_error(prometheus):

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from agentnet_otel.core.thresholds import Metric, Threshold
+from agentnet_otel.core.thresholds import DOCUMENTED, Metric, Threshold
+from agentnet_otel.outputs.rules import documented, health, windows
 from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts
 from agentnet_otel.outputs.rules.documented import ALERTS
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = {alert.alert for alert in alerts(RuleOptions())}
+ENDS = ("Warning", "Critical")
 SECTIONS = ["Meaning", "Impact", "Look at first", "Silence", "Fix"]
 
 
@@ -66,6 +68,51 @@ def test_every_alert_has_a_runbook():
         assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS, name
         assert "```promql" in text
         assert f"alertname={name}" in text
+
+
+def said(number):
+    """A number as the pages write it: .7, not 0.7."""
+    return f"{number:g}".removeprefix("0")
+
+
+def numbers_of_table():
+    """Alert -> what its row has to say."""
+    latency, success = table_of(Metric.TURN_LATENCY), table_of(Metric.SUCCESS_RATE)
+    efficiency, cost = table_of(Metric.TOKEN_EFFICIENCY), table_of(Metric.COST_PER_TURN)
+    percent = f"{100 * documented.ALLOWED_SLOW_SHARE:g}%"
+    budget = f"{100 - success[0]:g}%"
+    (fast, slower), (slow, slowest) = windows.FAST_BURNS, windows.SLOW_BURNS
+    assert [burn.pair.long for burn in (fast, slower, slow, slowest)] == ["1h", "6h", "1d", "3d"]
+    return {
+        **{f"AgentNetTurnLatency{end}": (percent, f"{ms / 1000:g} s") for end, ms in zip(ENDS, latency, strict=True)},
+        **{f"AgentNetSuccessRate{end}": (f"{share:g}%",) for end, share in zip(ENDS, success, strict=True)},
+        **{f"AgentNetTokenEfficiency{end}": (said(mean),) for end, mean in zip(ENDS, efficiency, strict=True)},
+        **{f"AgentNetCostPerTurn{end}": (f"{said(usd)} USD",) for end, usd in zip(ENDS, cost, strict=True)},
+        "AgentNetErrorBudgetBurnCritical": (
+            budget,
+            f"{fast.factor:g} times too fast over 1 hour",
+            f"{slower.factor:g} times over 6",
+        ),
+        "AgentNetErrorBudgetBurnWarning": (f"{slow.factor:g} times over a day", "once over 3 days"),
+        "AgentNetTurnStuck": (f"{health.STUCK_S // 60} minutes",),
+        "AgentNetPolicyViolations": (f"{said(health.VIOLATION_SHARE)} violations a turn",),
+        "AgentNetToolFailures": (f"{100 * health.TOOL_FAILURE_SHARE:g}% of the calls",),
+        "AgentNetBridgeBehind": ("a minute",),
+        "AgentNetBridgeDown": ("5 minutes",),
+    }
+
+
+def table_of(metric):
+    """The two limits of a metric."""
+    return DOCUMENTED[metric].recommended, DOCUMENTED[metric].critical
+
+
+def test_the_table_says_the_numbers_of_the_rules():
+    """A limit or a share that changes has to change there too."""
+    text = (ROOT / "docs/alerts.md").read_text()
+    for alert, numbers in numbers_of_table().items():
+        row = next(line for line in text.splitlines() if line.startswith(f"| [{alert}]"))
+        assert [number for number in numbers if number not in row] == [], row
 
 
 def test_every_alert_stands_in_the_table_with_its_test():
