@@ -27,6 +27,7 @@ from agentnet_otel.sources.share import Batch, Share
 STDIN: Final = "-"
 _BUFFER_BYTES: Final = 1 << 20
 _PACKED_ENDINGS: Final = (".gz", ".zst", ".zstd")
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _ROTATED: Final = re.compile(r"(?P<name>.+?)(?:[.-](?P<date>\d{8}(?:-\d{1,10})?)|\.(?P<number>\d{1,6}))", re.DOTALL)
 """Names that logrotate gives: with a number, the larger the older, or with a date."""
 
@@ -168,6 +169,13 @@ def _open(path: str) -> AbstractContextManager[BinaryIO]:
         return nullcontext(sys.stdin.buffer)
     try:
         return Path(path).open("rb", buffering=_BUFFER_BYTES)
+    except FileNotFoundError:
+        if _ADDRESS.match(path) is None:
+            raise
+        message = (
+            "there is no such file, and no such address is read; Jaeger's are jaeger+http://host:port?service=NAME"
+        )
+        raise InputError(message) from None
     except ValueError as error:
         message = f"is no path: {error}"
         raise InputError(message) from None

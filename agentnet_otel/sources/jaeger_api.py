@@ -1,8 +1,9 @@
 """Spans out of Jaeger's query API: ``jaeger+http://host:port?service=..&lookback=1h&limit=200&tags=key:value``.
 
 Jaeger answers a search with at most ``limit`` traces and does not say whether there were more. So a window of time that
-comes back full, or is too large to be taken in one piece, is asked again in two halves, until nothing is cut; a window
-that cannot be halved any more is told. A trace that lies in two windows comes twice, and counts once.
+comes back full, or is too large to be taken in one piece, is asked again in two halves, until nothing is cut. A window
+that cannot be halved any more is asked with the largest limit; what is cut then is told. A trace that lies in two
+windows comes twice, and counts once.
 """
 
 import json
@@ -71,7 +72,11 @@ def parse_jaeger_source(source: str) -> JaegerQuery:
         ConfigurationError: it is no such address, or a parameter is wrong.
     """
     parts = _address(source)
-    given = dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
+    pairs = urllib.parse.parse_qsl(parts.query, keep_blank_values=True)
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        message = f"{source!r}: each parameter may be given once; ask for several services by several sources"
+        raise ConfigurationError(message)
     unknown = sorted(given.keys() - _KNOWN)
     if unknown:
         message = f"{source!r}: unknown parameter {unknown[0]!r}; known are: {', '.join(sorted(_KNOWN))}"
@@ -121,9 +126,11 @@ def read_jaeger(
     windows = [(max(0, end_us - query.lookback_us), end_us)]
     while windows:
         start_us, end_us = windows.pop()
-        answer = client.search(start_us, end_us)
-        cut = _cut(answer, query)
-        if cut is not None and end_us - start_us > MIN_WINDOW_US:
+        smallest = end_us - start_us <= MIN_WINDOW_US
+        limit = MAX_LIMIT if smallest else query.limit
+        answer = client.search(start_us, end_us, limit)
+        cut = _cut(answer, limit)
+        if cut is not None and not smallest:
             middle_us = (start_us + end_us) // 2
             windows += [(middle_us, end_us), (start_us, middle_us)]
             continue
@@ -133,12 +140,12 @@ def read_jaeger(
             yield from _decoded(answer, query, report)
 
 
-def _cut(answer: bytes | None, query: JaegerQuery) -> str | None:
+def _cut(answer: bytes | None, limit: int) -> str | None:
     """Why an answer, None where it was too large, does not hold all of its window; None where it does."""
     if answer is None:
         return f"holds more than {MAX_ANSWER_BYTES:,} bytes, which are not read"
-    if count_traces(answer) > query.limit:
-        return f"holds more than {query.limit} traces; raise limit= to see them all"
+    if count_traces(answer) > limit:
+        return f"holds more than {limit:,} traces, of which these were read; ask for fewer by operation= or tags="
     return None
 
 
@@ -169,10 +176,10 @@ class _Client:
             message = f"{self._query.base} has no traces of service {self._query.service!r}; there are: {known}"
         raise ConfigurationError(message)
 
-    def search(self, start_us: int, end_us: int) -> bytes | None:
-        """The answer to one search; None where it is too large."""
+    def search(self, start_us: int, end_us: int, limit: int) -> bytes | None:
+        """The answer to one search, of one trace more than ``limit`` at most; None where it is too large."""
         parameters = {"service": self._query.service or "", "start": str(start_us), "end": str(end_us)}
-        parameters["limit"] = str(self._query.limit + 1)  # one more tells whether the window was cut
+        parameters["limit"] = str(limit + 1)  # one more tells whether the window was cut
         if self._query.operation is not None:
             parameters["operation"] = self._query.operation
         if self._query.tags:

@@ -419,6 +419,14 @@ def test_what_may_not_be_read():
     assert any("the directory cannot be read" in problem for problem in report.problems)
 
 
+@pytest.mark.parametrize("address", ["http://127.0.0.1:16686?service=a", "jaeger://h", "s3://bucket/spans"])
+def test_an_address_that_is_none_says_which_is(address):
+    """Who forgets the beginning of Jaeger's is not told of files alone."""
+    (problem,) = read(address)[1].problems
+    assert problem.startswith(f"{address}: there is no such file")
+    assert "jaeger+http://" in problem
+
+
 def test_problems_beyond_a_number_are_counted_only(file):
     """A file of rubbish does not fill the screen."""
     report = read(file(b"rubbish\n" * (MAX_PROBLEMS + 7)))[1]

@@ -139,12 +139,15 @@ def test_a_window_that_reaches_before_all_time(jaeger):
     assert jaeger.asked[-1][1]["start"] == "0"
 
 
-def test_a_window_that_cannot_be_halved_is_told(jaeger):
-    """More traces in one microsecond than the limit: that is said."""
-    jaeger.starts = dict.fromkeys(range(1, 9), NOW_US - 500)
+def test_traces_that_start_in_the_same_microsecond(jaeger):
+    """Of them the largest limit is asked; what is more than that is said."""
+    jaeger.starts = dict.fromkeys(range(1, 900), NOW_US - 500)
     report = ReadReport()
-    assert len(set(read(jaeger, "service=shop&limit=5", report))) == 6
-    assert "raise limit=" in report.problems[0]
+    assert len(set(read(jaeger, "service=shop&limit=5", report))) == 899
+    assert report.problems == []
+    jaeger.starts = dict.fromkeys(range(1, 1600), NOW_US - 500)
+    assert len(set(read(jaeger, "service=shop&limit=5", report))) == 1500
+    assert "holds more than 1,499 traces" in report.problems[0]
 
 
 def test_what_is_asked(jaeger):
@@ -166,6 +169,7 @@ def test_what_is_asked(jaeger):
         ("jaeger+http://h?service=a&lookback=x", "not a duration"), ("jaeger+http://h?lookback=-1h", "not a duration"),
         ("jaeger+http://h?lookback=1y", "not a duration"), ("jaeger+http://h?limit=0", "not a number of traces"),
         ("jaeger+http://h?limit=1500", "not a number of traces"), ("jaeger+http://h?nope=1", "unknown parameter"),
+        ("jaeger+http://h?service=a&service=b", "may be given once"),
         ("jaeger+http://h?tags=x", "neither"), ("jaeger+http://h?tags={", "neither"),
         ("jaeger+http://me:pw@h", "password"), ("jaeger+http://[::1?service=a", "not an address"),
         ("jaeger+http://h:99999", "not an address"), ("jaeger+http://h:abc", "not an address"),
