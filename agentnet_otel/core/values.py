@@ -1,6 +1,5 @@
 """Reading attribute values that others wrote: numbers may be strings, flags may be words, lists may be JSON."""
 
-import sys
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,8 +9,8 @@ from agentnet_otel.model import AttributeValue
 
 Attributes = Mapping[str, AttributeValue]
 
-LARGEST: Final = sys.float_info.max
-"""Beyond it nothing is a number here, be it a whole one: what is calculated with it would overflow."""
+LARGEST: Final = 2**63 - 1
+"""Beyond it nothing is a number here: what is calculated with it would overflow, in stores and in metrics."""
 LONGEST_JSON: Final = 65_536
 """Characters. JSON that holds figures is short; what is longer is content, and is not read."""
 _LONGEST_DIGITS: Final = 18

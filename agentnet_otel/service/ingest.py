@@ -9,7 +9,7 @@ once.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -73,6 +73,7 @@ class Ingest:
         self._figures_seq = 0
         self.bad_spans = 0
         self.bad_requests = 0
+        self.bad_turns = 0
         self._take_up_figures()
 
     def advance(self, end: int, seconds: float) -> bool:
@@ -145,12 +146,35 @@ class Ingest:
             needed = self._needed_place()
             self._place_due_s = now_s + PLACE_EVERY_S
         if self._untold or needed != self.kept_place:
-            new = self._turns.save(newest_revisions(self._untold), self._now_ns(), needed)
+            new = self._saved(newest_revisions(self._untold), needed)
             self._untold.clear()
             self.kept_place = needed
             self._figures.take(new)
         if now_s >= self._figures_due_s:
             self.keep_figures()
+
+    def _saved(self, turns: Sequence[Turn], needed: int) -> list[Turn]:
+        """Those of the turns that are new. One that cannot be kept at all must not keep all others from it.
+
+        Raises:
+            BackendError: they cannot be kept now.
+        """
+        try:
+            return self._turns.save(turns, self._now_ns(), needed)
+        except AgentNetOtelError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it would be so after each start
+            if len(turns) == 1:
+                self._tell_unkept(turns[0], error)
+                return self._turns.save((), self._now_ns(), needed)
+        half = len(turns) // 2
+        return [*self._saved(turns[:half], self.kept_place), *self._saved(turns[half:], needed)]
+
+    def _tell_unkept(self, turn: Turn, error: Exception) -> None:
+        self.bad_turns += 1
+        if self.bad_turns <= _TOLD_EACH:
+            which = f"turn {turn.turn_id} of trace {turn.trace_id}"
+            self._tell(f"{which} cannot be kept, and is left out: {type(error).__name__} in this program: {error}")
 
     def _needed_place(self) -> int:
         """The place of the oldest request that is needed: by a turn that was not told, or a recent one that was."""

@@ -162,6 +162,49 @@ def test_turns_that_cannot_be_kept_are_kept_later(bench, monkeypatch):
     assert bench.counted() == 2
 
 
+def test_times_and_numbers_beyond_all_measure_cost_nobody_else(bench):
+    """OTLP's times are twice as large as what a database holds; counts beyond 64 bits are none."""
+    request = batch(1, 2, 3)
+    span = request.resource_spans[0].scope_spans[0].spans[2]
+    span.start_time_unix_nano = span.end_time_unix_nano = 2**64 - 1
+    for other in request.resource_spans[0].scope_spans[0].spans:
+        for attribute in other.attributes:
+            if attribute.key == "gen_ai.usage.input_tokens" and other.trace_id[-1] == 3:
+                attribute.value.double_value = 1e300
+    bench.append(request.SerializeToString())
+    bench.advance()
+    bench.advance(6)
+    bench.advance(6)  # a clock that runs ahead holds its turn for as long again
+    found = {turn.turn_id: turn for turn in bench.turns.all()}
+    assert sorted(found) == ["t1", "t2", "t3"]
+    assert found["t2"].end_ns == 2**64 - 1
+    assert (found["t1"].tokens.input, found["t3"].tokens.input) == (7, None)
+    assert bench.counted() == 3
+
+
+def test_a_turn_that_cannot_be_kept_costs_itself(bench, monkeypatch):
+    """It would be so after each start: it is told and left out, and all others are kept."""
+    bench.append(batch(*range(1, 8)).SerializeToString())
+    save = bench.turns.save
+
+    def choosy(turns, *more):
+        if any(turn.turn_id == "t4" for turn in turns):
+            raise OverflowError("too large")
+        return save(turns, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.turns, "save", choosy)
+        bench.advance()
+        bench.advance(6)
+    assert sorted(turn.turn_id for turn in bench.turns.all()) == ["t1", "t2", "t3", "t5", "t6", "t7"]
+    assert bench.ingest.bad_turns == 1
+    (told,) = bench.told
+    assert told.startswith(
+        "turn t4 of trace 00000000000000000000000000000004 cannot be kept, and is left out: Overflow"
+    )
+    assert bench.counted() == 6
+
+
 def test_requests_are_needed_until_their_turn_is_told_and_cannot_be_corrected(bench):
     """Then the place moves on, and the log can be forgotten."""
     bench.append(batch(1).SerializeToString())

@@ -5,7 +5,6 @@ changes it. A value that is something else is `ODD`, and so are the marks of oth
 read in the general way.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -31,11 +30,11 @@ def _text(value: AttributeValue) -> bool:
 
 
 def _count(value: AttributeValue) -> bool:
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value <= values.LARGEST
 
 
 def _amount(value: AttributeValue) -> bool:
-    return type(value) is float and value >= 0 and math.isfinite(value)
+    return type(value) is float and 0 <= value <= values.LARGEST
 
 
 def _ratio(value: AttributeValue) -> bool:

@@ -22,7 +22,9 @@ FILE_NAME: Final = "turns.sqlite"
 
 _BUSY_MS: Final = 10_000
 _PAGE: Final = 1000
-_NO_PLACE: Final = 2**63 - 1
+_LARGEST: Final = 2**63 - 1
+"""Whole numbers of the database; times of OTLP may be twice as large."""
+_NO_PLACE: Final = _LARGEST
 """Beyond all places."""
 _SHRINK_PARTS: Final = 20
 """What part of the turns goes at once where they need too much room."""
@@ -129,7 +131,7 @@ class TurnStore:
         self._db.execute(
             "INSERT INTO turns (trace_id, span_id, end_ns, arrived_ns, body, first_seq, incomplete)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (*key, turn.end_ns, arrived_ns, _encoder.encode(turn), first_seq, turn.incomplete),
+            (*key, min(turn.end_ns, _LARGEST), arrived_ns, _encoder.encode(turn), first_seq, turn.incomplete),
         )
         return first_seq is None
 
