@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
+
 from agentnet_otel.model import CostSource, TokenUsage, Turn
 
 DEFAULT_MODEL: Final = "default"
@@ -23,8 +25,7 @@ _PER_RATE: Final = 1000
 _RATE_KEYS: Final = ("input", "output", "cached", "reasoning", "batch")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call of a model: what a price depends on.
 
     ``asked_model`` is the name by which the model was asked for, where the one that answered has another: its price
@@ -44,8 +45,7 @@ class Call:
         return (self.model,) if self.asked_model in {None, self.model} else (self.model, str(self.asked_model))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
+class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a call costs and who says so. ``flat_usd_per_1k``: the rate, where input and output have the same."""
 
     cost_usd: float

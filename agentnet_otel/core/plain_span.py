@@ -50,12 +50,24 @@ def origin_of(span: SpanRecord) -> Origin:
 NO_ORIGIN: Final = Origin(resource={}, service_name="", scope_name="", scope_version="", ours=False)
 
 
+class Kind(msgspec.Struct, frozen=True, gc=False):
+    """What a span is: the turn itself, or spent on a component, or neither."""
+
+    turn: bool = False
+    component: str | None = None
+    call: bool = False
+    """Whether it counts where it lies outside any turn."""
+
+
+OTHER: Final = Kind()
+
 if TYPE_CHECKING:
     Said = Attributes
     Events = tuple[SpanEvent, ...]
     From = Origin
+    What = Kind
 else:  # the decoder, which no JSON gives these, need not know how they are decoded
-    Said = Events = From = Any
+    Said = Events = From = What = Any
 
 
 class Status(msgspec.Struct, gc=False):
@@ -79,12 +91,13 @@ class PlainSpan(
         "attributes": " attributes",
         "events": " events",
         "origin": " origin",
+        "what": " what",
     },
 ):
     """One ended span; ids as in `SpanRecord`, but a root's parent is the empty text.
 
     The reader takes ``encoded`` and ``encoded_events`` for ``attributes`` and ``events``; no JSON has the names that
-    these and ``origin`` go by. The name is let go: of a plain span nothing reads it.
+    these, ``origin`` and ``what`` go by. The name is let go: of a plain span nothing reads it.
     """
 
     trace_id: str = ""
@@ -102,6 +115,8 @@ class PlainSpan(
     attributes: Said = {}
     events: Events = ()
     origin: From = NO_ORIGIN
+    what: What = OTHER
+    """Set where its trace is looked at."""
 
     @property
     def parent_is_remote(self) -> bool | None:

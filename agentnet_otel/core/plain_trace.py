@@ -9,8 +9,9 @@ from typing import Final
 import msgspec
 
 from agentnet_otel import semconv
+from agentnet_otel.core.plain_kinds import kind_of
 from agentnet_otel.core.plain_span import PlainSpan, member_of_plain
-from agentnet_otel.core.plain_turns import MAX_DEPTH, kind_of
+from agentnet_otel.core.plain_turns import MAX_DEPTH
 from agentnet_otel.core.turn_parts import Member, TurnParts
 from agentnet_otel.model import SpanKind, Turn
 

@@ -28,18 +28,25 @@ from agentnet_otel.sources.share import Batch, Share
 
 MAX_PIECES: Final = 10_000
 """Attributes of which what they say is remembered; when there are more, the memory starts anew."""
+MAX_WHOLE: Final = 1000
+"""The same of all attributes of a span together, which are seldom the same where there are many or long ones."""
+MAX_WHOLE_BYTES: Final = 400
 MAX_ORIGINS: Final = 1000
 
 _TRACE_ID_DIGITS: Final = 32
 _SPAN_ID_DIGITS: Final = 16
 _MAX_UINT64: Final = 2**64 - 1
-_HEX: Final = "0123456789abcdef"
 _QUOTES: Final = 7
 """Quotes in an attribute with a text, from behind the one that opens its key to the last one."""
-_STYLES: Final = ((b'[{"key":"', b'}},{"key":"'), (b'[{"key": "', b'}}, {"key": "'))
+_START: Final = b'[{"key":"'
+_BETWEEN: Final = b'}},{"key":"'
+_SPACED_START: Final = b'[{"key": "'
+_SPACED_BETWEEN: Final = b'}}, {"key": "'
 """How attributes begin and what stands between them: without spaces, and as Python's json writes them."""
 _END: Final = b"}}]"
-_NOTHING_SAID: Final[dict[str, AttributeValue]] = {}
+_BEHIND: Final = len(_START)
+_BEFORE: Final = -len(_END)
+_ODDLY: Final[dict[str, AttributeValue]] = {ODD: True}
 
 
 class _ScopeSpans(msgspec.Struct, rename="camel", gc=False):
@@ -65,6 +72,8 @@ class _Pieces(dict[bytes, tuple[str, AttributeValue]]):
     def __init__(self, keys: PlainKeys, json: JsonDecoder) -> None:
         super().__init__()
         self.keys_read = keys
+        self.whole: dict[bytes, dict[str, AttributeValue]] = {}
+        """What all attributes of a span say together, where other spans may say the same."""
         self._json = json
 
     def __missing__(self, piece: bytes) -> tuple[str, AttributeValue]:
@@ -73,6 +82,14 @@ class _Pieces(dict[bytes, tuple[str, AttributeValue]]):
             self.clear()
         self[piece] = found = self.keys_read.plain(*self._read(piece))
         return found
+
+    def remember(self, encoded: bytes, attributes: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
+        """Keep what all attributes of a span say, unless they name its turn, which no other turn's spans do."""
+        if len(encoded) <= MAX_WHOLE_BYTES and semconv.TURN_ID not in attributes:
+            if len(self.whole) >= MAX_WHOLE:
+                self.whole.clear()
+            self.whole[encoded] = attributes
+        return attributes
 
     def _read(self, piece: bytes) -> tuple[str, AttributeValue]:
         if b"\\" not in piece and piece.count(b'"') == _QUOTES and piece.endswith(b'"'):
@@ -152,24 +169,27 @@ class PlainJsonDecoder:
                 span.encoded_events = ()
             encoded = bytes(span.encoded)
             span.encoded = NOT_READ  # it holds the whole request
-            if pieces is None:
-                into.append(self._member(span, encoded))
-                continue
-            attributes = self._attributes(encoded, pieces)
+            attributes = _ODDLY if pieces is None else self._attributes(encoded, pieces)
             if ODD in attributes:
                 into.append(self._member(span, encoded))
                 continue
-            span.attributes = attributes if origin.ours or semconv.OPERATION_NAME in attributes else _NOTHING_SAID
+            if origin.ours or semconv.OPERATION_NAME in attributes:
+                span.attributes = attributes
             span.name = ""  # nothing reads the name of a plain span
             into.append(span)
 
     def _attributes(self, encoded: bytes, pieces: _Pieces) -> dict[str, AttributeValue]:
-        for start, between in _STYLES:
-            if encoded.startswith(start) and encoded.endswith(_END):
-                try:
-                    return dict(map(pieces.__getitem__, encoded[len(start) : -len(_END)].split(between)))
-                except (msgspec.MsgspecError, ValueError):
-                    break  # as where a value holds attributes of its own
+        known = pieces.whole.get(encoded)
+        if known is not None:
+            return known
+        try:
+            if encoded.startswith(_START) and encoded.endswith(_END):
+                return pieces.remember(encoded, dict(map(pieces.__getitem__, encoded[_BEHIND:_BEFORE].split(_BETWEEN))))
+            if encoded.startswith(_SPACED_START) and encoded.endswith(_END):
+                cut = encoded[len(_SPACED_START) : _BEFORE].split(_SPACED_BETWEEN)
+                return dict(map(pieces.__getitem__, cut))
+        except (msgspec.MsgspecError, ValueError):
+            pass  # as where a value holds attributes of its own
         return dict(starmap(pieces.keys_read.plain, self._json.attributes(encoded).items()))
 
     def _member(self, span: PlainSpan, encoded: bytes) -> Member:
@@ -181,14 +201,19 @@ def are_well_formed(spans: Sequence[PlainSpan]) -> bool:
     """Whether ids and numbers are as the specification asks, with ids in lower case; all spans are looked at together.
 
     A span without its start is left to the general way: its end decides what is wrong with it.
+
+    Raises:
+        ValueError: an id is no hexadecimal number.
     """
     if not spans:
         return True
     starts, ends = [span.start_ns for span in spans], [span.end_ns for span in spans]
+    parents = {span.parent_span_id for span in spans}
+    parents.discard("")
     return (
         _are_ids({span.trace_id for span in spans}, _TRACE_ID_DIGITS)
         and _are_ids([span.span_id for span in spans], _SPAN_ID_DIGITS)
-        and _are_ids({span.parent_span_id for span in spans} - {""}, _SPAN_ID_DIGITS)
+        and _are_ids(parents, _SPAN_ID_DIGITS)
         and min(starts) > 0
         and min(ends) >= 0
         and max(starts) <= _MAX_UINT64
@@ -198,9 +223,13 @@ def are_well_formed(spans: Sequence[PlainSpan]) -> bool:
 
 
 def _are_ids(texts: Collection[str], digits: int) -> bool:
+    """Reading them as hexadecimal is the quickest check; it alone would take capitals and spaces."""
+    if not texts:
+        return True
     joined = "".join(texts)
-    return len(joined) == digits * len(texts) and not joined.strip(_HEX) and _are_long(texts, digits)
-
-
-def _are_long(texts: Collection[str], digits: int) -> bool:
-    return not texts or (set(map(len, texts)) == {digits} and "0" * digits not in texts)
+    return (
+        len(bytes.fromhex(joined)) * 2 == digits * len(texts)
+        and joined == joined.lower()
+        and set(map(len, texts)) == {digits}
+        and "0" * digits not in texts
+    )

@@ -220,9 +220,9 @@ def test_findings_by_the_documented_limits(written):
     latency, tokens = filled_trackers(ms=1600)
     findings = written([result("slow one", mean=2500.0)], latency, tokens)["executive_summary"]["key_findings"]
     assert findings[0] == "1 of 1 benchmarks did not keep their limits: slow one."
-    assert findings[1] == "Turns took more than 2,000 ms on average in 1 benchmarks: slow one (2,500.0 ms)."
+    assert findings[1] == "Turns took more than 2,000 ms on average in 1 benchmarks: slow one (2,500 ms)."
     assert findings[2].startswith("Token efficiency is 0.4")
-    assert findings[3] == "The 30 measured turns took 1,600.0 ms on average, more than 1,500 ms."
+    assert findings[3] == "The 30 measured turns took 1,600 ms on average, more than 1,500 ms."
 
 
 def test_on_the_limits_there_is_no_documented_finding(written):

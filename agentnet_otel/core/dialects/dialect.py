@@ -220,6 +220,14 @@ def _member_in(kind: type[Enum]) -> Callable[[AttributeValue], object]:
     return lambda value: members.get(value) if isinstance(value, str) else None
 
 
+PROVIDER_KEYS: Final = (
+    semconv.PROVIDER_NAME,
+    semconv.SYSTEM,
+    semconv.OPENINFERENCE_PROVIDER,
+    semconv.AGENTNET_AGENT_PROVIDER,
+)
+"""Who sells the model, whoever writes it."""
+
 _LAST: Final = 1_000
 _ALONE: Final = -1
 """The rank of a key that shares its fact with no other."""
@@ -233,16 +241,7 @@ _OF_ALL_DIALECTS: Final[tuple[tuple[str, Keys, Callable[[AttributeValue], object
     ("turn_id", (semconv.TURN_ID,), values.text),
     ("category", (semconv.TOKEN_CATEGORY,), _member_in(TokenCategory)),
     ("estimated", (semconv.TOKENS_ESTIMATED,), values.flag),
-    (
-        "provider",
-        (
-            semconv.PROVIDER_NAME,
-            semconv.SYSTEM,
-            semconv.OPENINFERENCE_PROVIDER,
-            semconv.AGENTNET_AGENT_PROVIDER,
-        ),
-        values.text,
-    ),
+    ("provider", PROVIDER_KEYS, values.text),
     ("batch", (semconv.INFERENCE_BATCH,), values.flag),
     ("cost_source", (semconv.COST_SOURCE,), _member_in(CostSource)),
     ("attempts", (semconv.INFERENCE_ATTEMPTS,), values.count),
