@@ -42,6 +42,16 @@ QUERIES = {
 }
 
 
+RUNBOOKS = {
+    f"{page.stem}: {place}": query
+    for page in sorted((ROOT / "docs" / "runbooks").glob("*.md"))
+    for block in re.findall(r"```promql\n(.*?)```", page.read_text(), re.DOTALL)
+    for place, query in enumerate(block.strip().split("\n\n"))
+}
+RARE = ("agentnet_policy_violations_total", "agentnet_otel_", "error|fault|timeout", "error_type", "failed:ratio")
+"""What a few turns of the demo may have none of."""
+
+
 def filled_in(expr):
     """A query as Grafana sends it where everything is chosen."""
     chosen = expr.replace("$__rate_interval", f"{SECONDS}s")
@@ -168,6 +178,22 @@ def test_each_query_of_each_dashboard_has_data(prometheus):
         return [name for name, expr in QUERIES.items() if not prometheus("query", query=filled_in(expr))["result"]]
 
     assert eventually(lambda: empty() == [], "data in each panel", 60), empty()
+
+
+def test_each_query_of_each_runbook_works(prometheus):
+    """As somebody writes it at night: names in the place of SERVICE, AGENT and TOOL, and it has an answer."""
+
+    def empty():
+        found = []
+        for name, expr in RUNBOOKS.items():
+            asked = re.sub(r'="(SERVICE|AGENT|TOOL)"', '=~".+"', expr).replace("SERVICE", "")
+            result = prometheus("query", query=asked)["result"]
+            if not result and not any(part in expr for part in RARE):
+                found.append(name)
+        return found
+
+    assert len(RUNBOOKS) > 40
+    assert eventually(lambda: empty() == [], "an answer to each query", 60), empty()
 
 
 def test_each_metric_of_the_bridge_has_series(prometheus):

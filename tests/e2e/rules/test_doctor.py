@@ -79,7 +79,7 @@ def prometheus(servers):
         folder.mkdir()
         (folder / "agentnet.rules.yml").write_text(all_rules(RuleOptions()))
         configuration = {
-            "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "1s"},
+            "global": {"scrape_interval": "100ms", "scrape_timeout": "100ms", "evaluation_interval": "1s"},
             "rule_files": ["agentnet.rules.yml"] if rules else [],
             "otlp": otlp or {},
             "scrape_configs": [
@@ -95,6 +95,7 @@ def prometheus(servers):
             f"--storage.tsdb.path={folder / 'data'}",
             "--web.enable-otlp-receiver",
             f"--enable-feature={features}",
+            "--scrape.discovery-reload-interval=100ms",
         ]
         begun.append(servers.start_http(folder.name, command, f"http://{address}/-/ready"))
         return f"http://{address}"
