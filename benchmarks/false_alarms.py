@@ -6,7 +6,7 @@ false. An alert of the error budget is right where turns failed in the last hour
 healthy minutes than an engine is patient for: a copy of the conditions in numpy, compared with the engine on the same
 series first, counts false alerts in many agent years.
 
-usage: false_alarms.py PROMTOOL [--days N] [--years N] [--markdown FILE]
+usage: false_alarms.py PROMTOOL [--days N] [--years N] [--rates N ...] [--paths PATH ...] [--markdown FILE]
 """
 
 import argparse
@@ -15,7 +15,7 @@ import re
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,13 +106,13 @@ class Score:
     by_path: dict[str, list[bool]] = field(default_factory=dict)
 
 
-def simulated(rate: float, days: int, seed: int) -> list[Agent]:
+def simulated(rate: float, days: int, seed: int, paths: Sequence[str] = PATHS) -> list[Agent]:
     """Agents of each path: one for each fault, and healthy ones."""
     random = np.random.default_rng(seed)
     kinds: list[str | None] = [*FAULTS, *[None] * HEALTHY_AGENTS]
     return [
         agent_with(random, f"{path}-{place}", path, kind, rate, days)
-        for path in PATHS
+        for path in paths
         for place, kind in enumerate(kinds)
     ]
 
@@ -444,11 +444,12 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=1, help="simulated days of each agent (default: 1)")
     parser.add_argument("--years", type=int, default=20, help="healthy years by the copy (default: 20)")
     parser.add_argument("--rates", type=float, nargs="*", default=RATES, help="turns a minute")
+    parser.add_argument("--paths", nargs="*", choices=PATHS, default=PATHS, help="metric paths (default: all)")
     parser.add_argument("--markdown", type=Path, help="write the tables there")
     asked = parser.parse_args()
     scores, rows = {}, []
     for rate in asked.rates:
-        agents = simulated(rate, asked.days, seed=int(10 * rate))
+        agents = simulated(rate, asked.days, int(10 * rate), asked.paths)
         fired = fired_by_engine(asked.promtool, agents)
         scores[rate] = scored(agents, fired, asked.days)
         yearly = false_alerts_a_year(rate, asked.years, seed=1 + int(10 * rate))

@@ -160,3 +160,30 @@ def test_links_lead_where_they_are_said_to(check, spans_file, receiver):
     assert annotations["runbook_url"].startswith("https://wiki/r/AgentNet")
     assert annotations["dashboard_url"].startswith("https://graphs/d/")
     assert annotations["traces_url"].startswith("https://traces/search?")
+
+
+def test_the_webhook_is_told_before_alertmanager_is_waited_for(check, spans_file, receiver, monkeypatch):
+    """One that takes connections and answers nobody holds up no notice; the check says that it was not taken."""
+    monkeypatch.setattr("agentnet_otel.outputs.alerts.posting.TIMEOUT_S", 0.3)
+    monkeypatch.setattr("agentnet_otel.wiring.alert_push._RETRY_AFTER_S", ())
+    told_before = []
+    with receiving() as manager:
+        manager.open.clear()
+        manager.got = Watched(lambda: told_before.append(len(receiver.got)))
+        manager_url = manager.url.partition("/hook")[0]
+        check(spans_file(600, ms=6000.0), "--webhook", receiver.url, "--alertmanager", manager_url)
+    assert len(told_before) == 1
+    assert told_before[0] > 0
+
+
+class Watched(list):
+    """A list that says when something is put into it."""
+
+    def __init__(self, tell):
+        super().__init__()
+        self.tell = tell
+
+    def append(self, value):
+        """Put it in."""
+        self.tell()
+        super().append(value)
