@@ -16,6 +16,8 @@ KEPT_MINUTES: Final = 120
 """The longest window of the limits."""
 MAX_SERIES: Final = 10_000
 """Turns of more services, agents and models than make these are counted as left out, and not judged."""
+MAX_NAME_CHARACTERS: Final = 256
+"""Of a label, as metrics have it."""
 
 
 class Kind(str, Enum):
@@ -134,18 +136,23 @@ class TurnMinutes:
             limits = limits_of_agent(turn.agent)
         elif turn.model is not None and metric in self._table.models.get(turn.model, {}):
             limits, model = limits_of_model(turn.model), turn.model
-        return Whom(kind=kind, limits=limits, service=turn.service_name, agent=turn.agent, model=model)
+        service, agent = _cut(turn.service_name), _cut(turn.agent)
+        return Whom(kind=kind, limits=limits, service=service, agent=agent, model=_cut(model))
+
+
+def _cut(name: str) -> str:
+    return name[:MAX_NAME_CHARACTERS]
 
 
 def _of_policies_and_tools(turn: Turn) -> Iterator[tuple[Whom, Figures]]:
-    service, agent = turn.service_name, turn.agent
+    service, agent = _cut(turn.service_name), _cut(turn.agent)
     counted = int(turn.outcome is not Outcome.CANCELLED)
     if counted or turn.violations:
         violated = Figures(counted, float(len(turn.violations)))
         yield Whom(kind=Kind.VIOLATIONS, service=service, agent=agent), violated
     for violation in turn.violations:
         if violation.severity in SEVERITIES:
-            yield Whom(kind=Kind.SEVERE, service=service, agent=agent, subject=violation.rule), Figures(1)
+            yield Whom(kind=Kind.SEVERE, service=service, agent=agent, subject=_cut(violation.rule)), Figures(1)
     for call in turn.tool_calls:
-        whom = Whom(kind=Kind.TOOL, service=service, agent=agent, subject=call.name)
+        whom = Whom(kind=Kind.TOOL, service=service, agent=agent, subject=_cut(call.name))
         yield whom, Figures(1, float(call.failed))

@@ -120,6 +120,13 @@ def test_policies_and_tools(turns, told):
     assert names(turns) == told
 
 
+def test_long_names_are_cut():
+    """As metrics cut labels: nobody makes alerts of a megabyte."""
+    call = ToolCall(name="t" * 5000, outcome="error")
+    (labels,) = active([(turn(agent="a" * 5000, tool_calls=(call,) * 20), 1)])
+    assert {len(labels["gen_ai_agent_name"]), len(labels["gen_ai_tool_name"])} == {256}
+
+
 def test_which_tool_and_which_rule():
     """It is told by the labels of the rules."""
     (tool,) = active([(called("error"), 3)] * 20)
