@@ -16,6 +16,8 @@ KEPT_MINUTES: Final = 120
 """The longest window of the limits."""
 MAX_SERIES: Final = 10_000
 """Turns of more services, agents and models than make these are counted as left out, and not judged."""
+UNKNOWN_SERVICE: Final = "unknown_service"
+"""The service of turns that name none, as in metrics."""
 MAX_NAME_CHARACTERS: Final = 256
 """Of a label, as metrics have it."""
 
@@ -136,7 +138,7 @@ class TurnMinutes:
             limits = limits_of_agent(turn.agent)
         elif turn.model is not None and metric in self._table.models.get(turn.model, {}):
             limits, model = limits_of_model(turn.model), turn.model
-        service, agent = _cut(turn.service_name), _cut(turn.agent)
+        service, agent = _who(turn)
         return Whom(kind=kind, limits=limits, service=service, agent=agent, model=_cut(model))
 
 
@@ -144,8 +146,12 @@ def _cut(name: str) -> str:
     return name[:MAX_NAME_CHARACTERS]
 
 
+def _who(turn: Turn) -> tuple[str, str]:
+    return _cut(turn.service_name or UNKNOWN_SERVICE), _cut(turn.agent)
+
+
 def _of_policies_and_tools(turn: Turn) -> Iterator[tuple[Whom, Figures]]:
-    service, agent = _cut(turn.service_name), _cut(turn.agent)
+    service, agent = _who(turn)
     counted = int(turn.outcome is not Outcome.CANCELLED)
     if counted or turn.violations:
         violated = Figures(counted, float(len(turn.violations)))

@@ -120,6 +120,12 @@ def test_policies_and_tools(turns, told):
     assert names(turns) == told
 
 
+def test_turns_without_a_service():
+    """They are told under the name that metrics have for them."""
+    (labels,) = active([(turn(service_name="", violations=(PolicyViolation(rule="truth", severity="severe"),)), 1)])
+    assert labels["service_name"] == "unknown_service"
+
+
 def test_long_names_are_cut():
     """As metrics cut labels: nobody makes alerts of a megabyte."""
     call = ToolCall(name="t" * 5000, outcome="error")
