@@ -38,6 +38,8 @@ from agentnet_otel.sources.store.turn_store import TurnStore
 GRACE_S: Final = 5.0
 """How long requests that run may take at the end."""
 RETENTION_EVERY_S: Final = 10.0
+MAX_DAMAGE_TOLD: Final = 20
+"""Damaged turns that are told one by one."""
 _NANOS: Final = 1_000_000_000
 
 
@@ -73,6 +75,7 @@ class Bridge:
         self._started_ns = self._now_ns()
         self._stored_turns = 0
         self._streams = Streams()
+        self._told_damage: set[str] = set()
         self._waiting_since_ns = self._started_ns
         with ExitStack() as opened:
             self._store = Store(settings.store, tell)
@@ -213,7 +216,13 @@ class Bridge:
         )
 
     def _open_turns(self) -> TurnStore:
-        return TurnStore(self._settings.store, read_only=True)
+        return TurnStore(self._settings.store, read_only=True, unreadable=self._tell_damage)
+
+    def _tell_damage(self, what: str) -> None:
+        """Tell of a damaged turn once, not with each page; of very many only of the first ones."""
+        if what not in self._told_damage and len(self._told_damage) < MAX_DAMAGE_TOLD:
+            self._told_damage.add(what)
+            self._tell(what)
 
     def _readings(self) -> Iterable[MetricsData]:
         """The metrics of turns, and the bridge's own."""

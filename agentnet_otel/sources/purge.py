@@ -69,7 +69,7 @@ def purge(folder: Path, selection: Selection, tell: Callable[[str], None]) -> Pu
         raise ConfigurationError(message)
     store = Store(folder, tell)
     try:
-        turns = TurnStore(folder)
+        turns = TurnStore(folder, unreadable=tell)
         try:
             traces = _traces_in_log(store, selection) | _traces_of_turns(turns, selection)
             spans = store.log.rewrite(lambda record: _without(record, traces))

@@ -22,6 +22,8 @@ class ReadReport:
     """Lines or messages longer than the limit, skipped unread."""
     cut_off_ends: int = 0
     """Files whose last line or message is not whole: their writer was killed, or still writes."""
+    bad_turns: int = 0
+    """Damaged turns in folders of `serve`."""
     sources: int = 0
     unreadable_sources: int = 0
     missing_sources: int = 0
@@ -89,6 +91,7 @@ class ReadReport:
                 (self.skipped_lines, "oversized line"),
                 (self.cut_off_ends, "cut-off end"),
                 (self.bad_spans, "bad span"),
+                (self.bad_turns, "bad turn"),
             )
             if count
         ]

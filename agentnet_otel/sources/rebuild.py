@@ -163,8 +163,12 @@ def is_store(source: str | Path) -> bool:
 
 
 def _stored_turns(folder: Path, read: ReadReport) -> Iterator[Turn]:
+    def tell_bad(what: str) -> None:
+        read.bad_turns += 1
+        read.tell(str(folder), what)
+
     try:
-        store = TurnStore(folder, read_only=True)
+        store = TurnStore(folder, read_only=True, unreadable=tell_bad)
         try:
             yield from store.all()
         finally:

@@ -192,6 +192,23 @@ class InBatches(Unbounded):
 
     @precondition(lambda self: any(trace.coming for trace in self.traces))
     @rule(data=st.data())
+    def request(self, data):
+        """Spans of some traces, and copies of others, come in one request, mixed."""
+        coming = [(trace, span) for trace in self.traces for span in trace.coming]
+        came = [span for trace in self.traces for span in trace.came]
+        new = data.draw(st.lists(st.sampled_from(coming), min_size=1, max_size=9, unique_by=id_of))
+        again = data.draw(st.lists(st.sampled_from(came), max_size=3)) if came else []
+        for trace, span in new:
+            trace.coming.remove(span)
+            trace.came.append(span)
+        mixed = data.draw(st.permutations([*(span for _, span in new), *again]))
+        self.turns += self.assembler.take_batch([plain_or_member(span) for span in mixed])
+        self.fed += len(mixed)
+        self.copies += len(again)
+        self.arrived_ns = self.now_ns
+
+    @precondition(lambda self: any(trace.coming for trace in self.traces))
+    @rule(data=st.data())
     def whole_trace(self, data):
         """What is left of a trace comes in one request, as it mostly does."""
         trace = data.draw(st.sampled_from([trace for trace in self.traces if trace.coming]))

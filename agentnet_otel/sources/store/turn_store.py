@@ -5,16 +5,17 @@ arrival, so that whoever follows by cursor sees the correction.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
 
-from agentnet_otel.errors import BackendError, InputError
+from agentnet_otel.errors import BackendError
 from agentnet_otel.model import Turn
 
 SCHEMA_VERSION: Final = 2
@@ -66,12 +67,17 @@ class StoredTurn:
 class TurnStore:
     """The turns in a folder. One thread at a time uses an instance.
 
+    A turn that is damaged is passed over: ``unreadable`` gets a sentence on it, each time.
+
     Raises:
         BackendError: the file cannot be used: damaged, of a newer version, not writable.
     """
 
-    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, read_only: bool = False, unreadable: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._path = folder / FILE_NAME
+        self._unreadable = unreadable
         try:
             self._db = _connect(self._path, read_only=read_only)
             with _closed_if_it_fails(self._db):
@@ -120,12 +126,13 @@ class TurnStore:
         ).fetchone() or self._without_own_span(turn)
         first_seq = None
         if row is not None:
-            known = _decoder.decode(row[2])
-            turn = replace(turn, revision=known.revision)
-            if turn == known or turn.spans < known.spans:
-                return False
-            turn = replace(turn, revision=known.revision + 1)
-            if not (known.incomplete and known.metrics_recorded and not turn.metrics_recorded):
+            known = self._read(row[0], row[2])
+            if known is not None:
+                turn = replace(turn, revision=known.revision)
+                if turn == known or turn.spans < known.spans:
+                    return False
+                turn = replace(turn, revision=known.revision + 1)
+            if known is None or not (known.incomplete and known.metrics_recorded and not turn.metrics_recorded):
                 first_seq = row[0] if row[1] is None else row[1]
             self._db.execute("DELETE FROM turns WHERE seq = ?", row[:1])
         self._db.execute(
@@ -139,18 +146,17 @@ class TurnStore:
         """The row of the same turn from before its own span came: the id of that could only be guessed."""
         statement = "SELECT seq, first_seq, body FROM turns WHERE trace_id = ? AND incomplete"
         rows = [] if turn.incomplete else self._db.execute(statement, (turn.trace_id,)).fetchall()
-        return next((row for row in rows if _decoder.decode(row[2]).turn_id == turn.turn_id), None)
+        same = ((row, self._read(row[0], row[2])) for row in rows)
+        return next((row for row, known in same if known is not None and known.turn_id == turn.turn_id), None)
 
     def after(self, cursor: int, limit: int) -> list[StoredTurn]:
         """Turns in the order of arrival, after a cursor (0: from the first)."""
-        rows = self._db.execute("SELECT seq, body FROM turns WHERE seq > ? ORDER BY seq LIMIT ?", (cursor, limit))
-        return [StoredTurn(seq=seq, turn=self._read(seq, body)) for seq, body in rows]
+        return self._stored("SELECT seq, body FROM turns WHERE seq > ? ORDER BY seq", (cursor,), limit)
 
     def before(self, place: int | None, limit: int) -> list[StoredTurn]:
         """Turns that arrived before a place (None: the newest), the newest first."""
-        statement = "SELECT seq, body FROM turns WHERE seq < ? ORDER BY seq DESC LIMIT ?"
-        rows = self._db.execute(statement, (_NO_PLACE if place is None else place, limit))
-        return [StoredTurn(seq=seq, turn=self._read(seq, body)) for seq, body in rows]
+        statement = "SELECT seq, body FROM turns WHERE seq < ? ORDER BY seq DESC"
+        return self._stored(statement, (_NO_PLACE if place is None else place,), limit)
 
     def find(self, trace_id: str, span_id: str) -> Turn | None:
         """A turn by its ids, None where it is not or no longer here."""
@@ -158,13 +164,18 @@ class TurnStore:
         row = self._db.execute(statement, (trace_id, span_id)).fetchone()
         return None if row is None else self._read(*row)
 
+    def _stored(self, statement: str, given: tuple[int, ...], limit: int) -> list[StoredTurn]:
+        """The first rows of a statement that can be read, so many at most."""
+        rows = self._db.execute(statement, given)
+        try:
+            read = ((seq, self._read(seq, body)) for seq, body in rows)
+            return list(islice((StoredTurn(seq=seq, turn=turn) for seq, turn in read if turn is not None), limit))
+        finally:
+            rows.close()
+
     def new_after(self, seq: int) -> Iterator[Turn]:
         """The turns that came first after a place, as they are now."""
-        cursor = seq
-        statement = "SELECT seq, body FROM turns WHERE seq > ? AND COALESCE(first_seq, seq) > ? ORDER BY seq LIMIT ?"
-        while page := self._db.execute(statement, (cursor, seq, _PAGE)).fetchall():
-            yield from (self._read(place, body) for place, body in page)
-            cursor = page[-1][0]
+        return (stored.turn for stored, _ in self.new_with_arrival(seq, 0))
 
     def new_with_arrival(self, seq: int, arrived_ns: int) -> Iterator[tuple[StoredTurn, int]]:
         """As `new_after`, those that arrived at a time or later, each with its own; epoch nanoseconds."""
@@ -175,7 +186,8 @@ class TurnStore:
         )
         while page := self._db.execute(statement, (cursor, seq, arrived_ns, _PAGE)).fetchall():
             for place, body, when_ns in page:
-                yield StoredTurn(seq=place, turn=self._read(place, body)), when_ns
+                if (turn := self._read(place, body)) is not None:
+                    yield StoredTurn(seq=place, turn=turn), when_ns
             cursor = page[-1][0]
 
     def last_seq(self) -> int:
@@ -200,22 +212,21 @@ class TurnStore:
 
     def newest_first(self, limit: int) -> list[Turn]:
         """The turns that ended last."""
-        rows = self._db.execute("SELECT seq, body FROM turns ORDER BY end_ns DESC, seq DESC LIMIT ?", (limit,))
-        return [self._read(seq, body) for seq, body in rows]
+        stored = self._stored("SELECT seq, body FROM turns ORDER BY end_ns DESC, seq DESC", (), limit)
+        return [one.turn for one in stored]
 
     def all(self) -> Iterator[Turn]:
         """All turns, in the order of arrival."""
-        cursor = 0
-        while page := self.after(cursor, _PAGE):
-            yield from (stored.turn for stored in page)
-            cursor = page[-1].seq
+        return (turn for turn, _ in self.with_arrival())
 
     def with_arrival(self) -> Iterator[tuple[Turn, int]]:
         """All turns, with the epoch nanoseconds when they arrived."""
         cursor = 0
         statement = "SELECT seq, body, arrived_ns FROM turns WHERE seq > ? ORDER BY seq LIMIT ?"
         while page := self._db.execute(statement, (cursor, _PAGE)).fetchall():
-            yield from ((self._read(seq, body), arrived_ns) for seq, body, arrived_ns in page)
+            for seq, body, arrived_ns in page:
+                if (turn := self._read(seq, body)) is not None:
+                    yield turn, arrived_ns
             cursor = page[-1][0]
 
     def erase(self, trace_ids: Iterable[str], place: int) -> int:
@@ -283,12 +294,12 @@ class TurnStore:
         """Close the file."""
         self._db.close()
 
-    def _read(self, seq: int, body: bytes) -> Turn:
+    def _read(self, seq: int, body: bytes) -> Turn | None:
         try:
             return _decoder.decode(body)
-        except (msgspec.DecodeError, ValueError) as error:
-            message = f"{self._path}: turn {seq} cannot be read: {error}"
-            raise InputError(message) from None
+        except (msgspec.DecodeError, ValueError, TypeError, RecursionError) as error:
+            self._unreadable(f"{self._path}: turn {seq} cannot be read, and is left out: {error}")
+            return None
 
     def _migrate(self, version: int) -> None:
         for step in range(version + 1, SCHEMA_VERSION + 1):

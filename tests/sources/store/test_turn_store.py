@@ -1,5 +1,6 @@
 """Turns on disk: each once, in its newest revision; older schemas are brought up to date, newer ones refused."""
 
+import contextlib
 import sqlite3
 
 import msgspec
@@ -7,6 +8,7 @@ import pytest
 
 from agentnet_otel.errors import BackendError
 from agentnet_otel.model import Outcome, Turn
+from agentnet_otel.sources.rebuild import rebuild
 from agentnet_otel.sources.store.turn_store import FILE_NAME, SCHEMA_VERSION, TurnStore
 
 FIRST_SCHEMA = """
@@ -128,6 +130,34 @@ def test_erased_turns_leave_no_byte(tmp_path, store):
     assert store.place() == 0
     store.close()
     assert not any(b"very-private" in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_a_damaged_turn_costs_itself(tmp_path, store):
+    """It is passed over and told wherever turns are read, and takes its place again when it comes again."""
+    turns = [turn(number) for number in range(1, 7)]
+    store.save(turns, 100, 0)
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as db, db:
+        for seq, body in ((1, b"{"), (2, b'{"turn_id":1}'), (5, b"\xff\xfe"), (6, "7")):
+            db.execute("UPDATE turns SET body = ? WHERE seq = ?", (body, seq))
+    told = []
+    with contextlib.closing(TurnStore(tmp_path, read_only=True, unreadable=told.append)) as reader:
+        good = ["t3", "t4"]
+        assert [one.turn.turn_id for one in reader.after(0, 1)] == ["t3"]
+        assert [one.turn.turn_id for one in reader.before(None, 9)] == ["t4", "t3"]
+        assert [one.turn_id for one in reader.all()] == good
+        assert [one.turn_id for one in reader.new_after(0)] == good
+        assert [one.turn_id for one, _ in reader.with_arrival()] == good
+        assert [one.turn_id for one in reader.newest_first(9)] == ["t4", "t3"]
+        assert reader.find(turns[0].trace_id, turns[0].span_id) is None
+        told.clear()
+        list(reader.all())
+        assert [text.partition(": ")[2].partition(",")[0] for text in told] == [
+            f"turn {seq} cannot be read" for seq in (1, 2, 5, 6)
+        ]
+    assert store.save(turns, 200, 0) == []
+    assert [one.turn_id for one in store.all()] == ["t3", "t4", "t1", "t2", "t5", "t6"]
+    rebuilt = rebuild([tmp_path])
+    assert (len(rebuilt.turns), rebuilt.read.summary) == (6, None)
 
 
 def test_figures_are_kept_with_their_place(store):
