@@ -24,8 +24,9 @@ SECTION = re.compile(r"# --- (.+?) -+$")
 def commands_page() -> str:
     """The commands, each with what its help says."""
     lines = ["# Commands", "", GENERATED, "", "What each command is for is told in [the guide](guide.md).", ""]
-    commands = {name_of(command): command for command in cli.app.registered_commands}
-    for group in cli.app.registered_groups:
+    app = cli.app_of()
+    commands = {name_of(command): command for command in app.registered_commands}
+    for group in app.registered_groups:
         within = [] if group.typer_instance is None else group.typer_instance.registered_commands
         commands |= {f"{group.name} {name_of(one)}": one for one in within}
     for name, command in sorted(commands.items()):

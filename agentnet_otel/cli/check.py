@@ -21,8 +21,10 @@ from agentnet_otel.cli.options import (
     threshold_table,
 )
 from agentnet_otel.cli.reading import (
+    ReadTick,
     collecting_seldom,
     reading_code,
+    reading_progress,
     shares,
     tell_reading,
 )
@@ -107,7 +109,7 @@ def check(
     told = targets_of(alertmanager, webhook)
     alerts = _alerts(told, table, alert_state, alert_minutes, (runbooks, grafana, jaeger))
     running, kept = RunningVerdicts(table), BaselineBuilder()
-    with console.progress("reading spans", quiet=quiet) as tick, collecting_seldom():
+    with reading_progress(quiet=quiet) as tick, collecting_seldom():
         whole = bool(table.models) or alerts is not None  # rows do not tell which of its models a turn is taken for
         stream = _stream(sources, jobs, tick, whole=whole, group_calls=group_calls, quiet=quiet)
         for seen, models, end_ns in _observed(stream, alerts):
@@ -157,7 +159,13 @@ def _pushed(alerts: "AlertPush | None") -> bool:
 
 
 def _stream(
-    sources: Sequence[str], jobs: int, tick: console.Tick, *, whole: bool, group_calls: bool, quiet: bool
+    sources: Sequence[str],
+    jobs: int,
+    tick: ReadTick | None,
+    *,
+    whole: bool,
+    group_calls: bool,
+    quiet: bool,
 ) -> Stream:
     """The turns of the sources, in the form that takes least where nobody needs the whole of them."""
     if whole:

@@ -1,15 +1,15 @@
 """Reading sources for a command: what was left out is told, what is missing is a failure."""
 
 import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from agentnet_otel.cli.exit_codes import FAILURE
 from agentnet_otel.cli.framework import Exit
 from agentnet_otel.cli.standard_streams import tell
 from agentnet_otel.core.assembler import Counts
-from agentnet_otel.outputs import console
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import Rebuilt, TurnStream, rebuild
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from agentnet_otel.sources.follow import Follower
 
 
+ReadTick = Callable[[int], None]
+"""Is told how many spans were read."""
 Reading = Rebuilt | TurnStream[Any] | SharedTurns
 """Sources that were read by one process or several."""
 
@@ -30,10 +32,19 @@ _OBJECTS_BETWEEN_COLLECTIONS: Final = 200_000
 
 def rebuilt_from(sources: Sequence[str], *, group_calls: bool, quiet: bool) -> Rebuilt:
     """The turns of the sources. What was left out is told; where nothing at all could be read, that is a failure."""
-    with console.progress("reading spans", quiet=quiet) as tick:
+    with reading_progress(quiet=quiet) as tick:
         rebuilt = rebuild(sources, tick, group_calls=group_calls, prices=installed())
     tell_reading(rebuilt, quiet=quiet)
     return rebuilt
+
+
+def reading_progress(*, quiet: bool) -> AbstractContextManager[ReadTick | None]:
+    """A progress bar while the body reads spans; without a terminal not even what would draw it is loaded."""
+    if quiet or not sys.stderr.isatty():
+        return nullcontext()
+    from agentnet_otel.outputs import console  # noqa: PLC0415 - see above
+
+    return console.progress("reading spans")
 
 
 def shares(sources: Sequence[str], jobs: int, *, quiet: bool) -> bool:

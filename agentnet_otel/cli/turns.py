@@ -14,6 +14,7 @@ from agentnet_otel.cli.options import (
 from agentnet_otel.cli.reading import (
     collecting_seldom,
     reading_code,
+    reading_progress,
     shares,
     tell_reading,
 )
@@ -23,7 +24,6 @@ from agentnet_otel.core.trace_window import row_window
 from agentnet_otel.core.turn_row import TurnRow
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.model import Turn
-from agentnet_otel.outputs import console
 from agentnet_otel.outputs.turn_rows import row_line, turn_line
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.rebuild import TurnStream
@@ -61,7 +61,7 @@ def turns(
     if quiet_period is not None:
         message = "--quiet-period needs --follow: without it the sources end, and with them their turns"
         raise ConfigurationError(message)
-    with console.progress("reading spans", quiet=quiet) as tick, collecting_seldom():
+    with reading_progress(quiet=quiet) as tick, collecting_seldom():
         reading: TurnStream[TurnRow] | SharedTurns
         if shares(sources, jobs, quiet=quiet):
             reading = SharedTurns(sources, jobs, tick, group_calls=group_calls)
@@ -78,6 +78,7 @@ def turns(
 
 def _follow(sources: Sequence[str], quiet_s: float, *, group_calls: bool, quiet: bool) -> None:
     """Print turns until the sources end, the reader goes away, or a signal comes; then what is open, as it is."""
+    from agentnet_otel.outputs import console  # noqa: PLC0415 - of this option alone
     from agentnet_otel.sources.follow import Follower  # noqa: PLC0415 - of this option alone
 
     follower = Follower(sources, quiet_s=quiet_s, group_calls=group_calls, prices=installed())

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from agentnet_otel.errors import InputError, TruncatedError
 from agentnet_otel.model import SpanRecord
@@ -10,8 +11,10 @@ from agentnet_otel.sources.compression import ZSTD_MAGIC, unpacked
 from agentnet_otel.sources.framing import MAX_DOCUMENT_BYTES, Form, Payload, is_message, requests_within
 from agentnet_otel.sources.jaeger_json import decode_jaeger
 from agentnet_otel.sources.otlp_json import JsonDecoder, TellBadSpan
-from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder
 from agentnet_otel.sources.read_report import ReadReport
+
+if TYPE_CHECKING:
+    from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder
 
 _JAEGER_START: Final = re.compile(rb'\s*(?:\[|\{\s*"(?:data|traceID|spans|processes)")')
 
@@ -24,7 +27,12 @@ class PayloadDecoder:
 
     def __init__(self) -> None:
         self._json = JsonDecoder()
-        self._protobuf = ProtobufDecoder()
+
+    @cached_property
+    def _protobuf(self) -> "ProtobufDecoder":
+        from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder  # noqa: PLC0415 - JSON needs no protobuf
+
+        return ProtobufDecoder()
 
     def decode(self, data: bytes, form: Form, tell_bad_span: TellBadSpan) -> Iterator[SpanRecord]:
         """The spans of one payload; a bad span is left out, and ``tell_bad_span`` gets a sentence on it.

@@ -19,7 +19,7 @@ from agentnet_otel.model import SpanRecord
 from agentnet_otel.sources.compression import DAMAGE, decompressed
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.framing import Payload, payloads
-from agentnet_otel.sources.jaeger_api import PREFIX, parse_jaeger_source, read_jaeger
+from agentnet_otel.sources.jaeger_json import PREFIX
 from agentnet_otel.sources.plain_payloads import PlainDecoder
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.share import Batch, Share
@@ -92,6 +92,8 @@ def _payloads_of(sources: Iterable[str | Path], report: ReadReport) -> Iterator[
 
 
 def _read_server(source: str, report: ReadReport) -> Iterator[SpanRecord]:
+    from agentnet_otel.sources.jaeger_api import parse_jaeger_source, read_jaeger  # noqa: PLC0415 - files need no client
+
     query = parse_jaeger_source(source)
     before = report.spans
     try:

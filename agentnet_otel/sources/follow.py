@@ -29,7 +29,7 @@ from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.files import STDIN, files_below
 from agentnet_otel.sources.framing import Payload
 from agentnet_otel.sources.growing import GrowingPayloads
-from agentnet_otel.sources.jaeger_api import PREFIX
+from agentnet_otel.sources.jaeger_json import PREFIX
 from agentnet_otel.sources.plain_payloads import PlainDecoder
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import is_store

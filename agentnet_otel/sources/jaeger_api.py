@@ -22,10 +22,9 @@ import msgspec
 
 from agentnet_otel.errors import BackendError, ConfigurationError
 from agentnet_otel.model import SpanRecord
-from agentnet_otel.sources.jaeger_json import count_traces, decode_jaeger, problem_in
+from agentnet_otel.sources.jaeger_json import PREFIX, count_traces, decode_jaeger, problem_in
 from agentnet_otel.sources.read_report import ReadReport
 
-PREFIX: Final = "jaeger+"
 DEFAULT_LOOKBACK: Final = "1h"
 DEFAULT_LIMIT: Final = 200
 MAX_LIMIT: Final = 1499

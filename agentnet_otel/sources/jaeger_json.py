@@ -16,6 +16,9 @@ from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord,
 from agentnet_otel.sources.message_density import check_density_of_json
 from agentnet_otel.sources.otlp_json import TellBadSpan
 
+PREFIX: Final = "jaeger+"
+"""Begins the address of a server, before that of its query API."""
+
 _NANOS_PER_MICRO: Final = 1000
 _TRACE_ID_DIGITS: Final = 32
 _SPAN_ID_DIGITS: Final = 16

@@ -179,7 +179,7 @@ class PlainJsonDecoder:
             into.append(span)
 
     def _attributes(self, encoded: bytes, pieces: _Pieces) -> dict[str, AttributeValue]:
-        known = pieces.whole.get(encoded)
+        known = pieces.whole.get(encoded) if len(encoded) <= MAX_WHOLE_BYTES else None
         if known is not None:
             return known
         try:

@@ -1,15 +1,18 @@
 """From a payload to its plain spans, whatever format it is in: the quick way, beside `decoding`, which reads all."""
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from agentnet_otel.core.plain_span import Origin
 from agentnet_otel.errors import AgentNetOtelError
 from agentnet_otel.sources.decoding import opened
 from agentnet_otel.sources.framing import Form
 from agentnet_otel.sources.plain_json import PlainJsonDecoder
-from agentnet_otel.sources.plain_protobuf import PlainProtobufDecoder
 from agentnet_otel.sources.share import Batch, Share
+
+if TYPE_CHECKING:
+    from agentnet_otel.sources.plain_protobuf import PlainProtobufDecoder
 
 
 class PlainDecoder:
@@ -19,11 +22,15 @@ class PlainDecoder:
     """
 
     def __init__(self, note: Callable[[Origin], None] = lambda _: None, share: Share | None = None) -> None:
-        share = share or Share()
-        self._decoders: Final[Mapping[Form, Callable[[bytes], Batch | None]]] = {
-            Form.JSON: PlainJsonDecoder(note, share).decode,
-            Form.PROTOBUF: PlainProtobufDecoder(note, share).decode,
-        }
+        self._note = note
+        self._share = share or Share()
+        self._json = PlainJsonDecoder(note, self._share)
+
+    @cached_property
+    def _protobuf(self) -> "PlainProtobufDecoder":
+        from agentnet_otel.sources.plain_protobuf import PlainProtobufDecoder  # noqa: PLC0415 - JSON needs no protobuf
+
+        return PlainProtobufDecoder(self._note, self._share)
 
     def decode(self, data: bytes, form: Form) -> Batch | None:
         """The spans of a payload; None where it has to be read in the general way."""
@@ -31,4 +38,4 @@ class PlainDecoder:
             data, form = opened(data, form)
         except AgentNetOtelError:  # the general way tells it
             return None
-        return self._decoders[form](data)
+        return self._json.decode(data) if form is Form.JSON else self._protobuf.decode(data)

@@ -24,13 +24,24 @@ def loaded_by(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "statement", ["import agentnet_otel.cli", "import agentnet_otel.wiring.sharer"], ids=["commands", "jobs"]
+    "statement",
+    ["from agentnet_otel.cli import app_of; app_of()", "import agentnet_otel.wiring.sharer"],
+    ids=["commands", "jobs"],
 )
 def test_readers_load_nothing_that_writes(statement):
     """Neither the SDK nor the write side nor reports are loaded by commands that read, nor by further processes."""
     loaded = loaded_by(statement)
     assert "agentnet_otel.sources.rebuild" in loaded
     assert not loaded.intersection(UNUSED)
+
+
+def test_only_the_command_that_is_called_is_loaded():
+    """Of JSON to rows: no other command, no terminal library, no client, no protobuf. The help lists all commands."""
+    loaded = loaded_by("from agentnet_otel.cli import app_of; app_of(['--quiet', 'turns', 'check'])")
+    assert "agentnet_otel.cli.turns" in loaded
+    assert not loaded.intersection({*UNUSED, "agentnet_otel.cli.check", "rich", "google.protobuf", "ssl"})
+    every = loaded_by("from agentnet_otel.cli import app_of; app_of(['--help'])")
+    assert {"agentnet_otel.cli.check", "agentnet_otel.cli.store"} <= every
 
 
 def test_names_of_the_package_are_loaded_once():

@@ -35,7 +35,7 @@ def slugs(path):
 
 def commands():
     """The commands and their help, by name."""
-    found = {info.name or info.callback.__name__: info.callback for info in cli.app.registered_commands}
+    found = {info.name or info.callback.__name__: info.callback for info in cli.app_of().registered_commands}
     return {name: inspect.getdoc(callback) for name, callback in found.items()}
 
 
