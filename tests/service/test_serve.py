@@ -199,6 +199,22 @@ def test_two_processes_on_one_store(serve, tmp_path):
     assert len(bridge.turns(1)) == 1
 
 
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_database_that_is_gone_is_told(serve, tmp_path, empty):
+    """A store that has requests had turns: they are rebuilt from what is there, and not in silence."""
+    bridge = serve()
+    export(bridge.grpc, batch(1, 2).SerializeToString())
+    bridge.turns(2)
+    assert bridge.stop() == 0
+    path = tmp_path / "store" / "turns.sqlite"
+    path.write_bytes(b"") if empty else path.unlink()
+    bridge = serve()
+    assert ids(bridge.turns(2)) == ["t1", "t2"]
+    assert bridge.stop() == 0
+    assert any("it is gone or empty" in line and "older ones are missing" in line for line in bridge.told)
+    assert not any("gone" in line for line in serve(store=tmp_path / "new").told)
+
+
 def test_a_damaged_database_is_put_aside_and_told(serve, tmp_path):
     """Turns come back from the requests that are still there; the damaged file is kept."""
     bridge = serve()

@@ -84,11 +84,13 @@ class Store:
         """Bring the turns into shape; a damaged file is put aside, and what the log still holds is read anew."""
         path = self._folder / FILE_NAME
         damage = _damage_of(path)
+        if damage is None and self.log.bytes_from(0) and not (path.exists() and path.stat().st_size):
+            damage = "it is gone or empty, though requests are here"
         if damage is not None:
             kept = self._put_aside()
             self._tell(
-                f"{path} is damaged ({damage}). It was kept in {kept}; turns are rebuilt from the requests that are "
-                "still here, older ones are missing."
+                f"{path} is damaged ({damage}). What was there is kept in {kept}; turns are rebuilt from the requests "
+                "that are still here, older ones are missing."
             )
         turns = TurnStore(self._folder)
         try:
