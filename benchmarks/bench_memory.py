@@ -1,8 +1,11 @@
-"""What memory ``turns`` and ``check`` need at their peak for many spans, which come through a pipe.
+"""What memory ``turns`` and ``check`` need at their peak for many spans, which come through a pipe; and ``report``.
 
 The spans are those of ``bench_read``, repeated with trace ids and times of their own. What is told is the peak of the
 resident memory of the command's process, in MB of 1,000,000 bytes, beside that of the same command on a tenth of the
 spans. For ten million spans: ``--spans 10000000``.
+
+A report holds all its turns, five spans each. Of it, in the order of its formats, the CPU time beside that of ``turns``
+on the same spans, the peak, and the size of HTML are told; and the peak for ten times the turns.
 """
 
 import os
@@ -10,7 +13,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -20,7 +24,10 @@ from measuring import arguments, publish
 TEMPLATE_TURNS = 2_000
 FIELDS = re.compile(rb'(?<="traceId":")([0-9a-f]{32})|(?<=TimeUnixNano":")(\d+)')
 KIB = 1024
+KB = 1_000
 MB = 1_000_000
+SPANS_OF_A_TURN = 5
+FORMATS = ("html", "md", "json", "csv")
 
 
 class Template:
@@ -56,13 +63,22 @@ class Template:
                     return
 
 
-def peak_bytes(command: str, template: Template, spans: int) -> int:
-    """The peak of the resident memory of a command that reads so many spans from a pipe."""
-    with tempfile.TemporaryFile() as errors:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What one run of a command needed."""
+
+    peak_mb: float
+    cpu_s: float
+    written_bytes: int
+
+
+def run(arguments: Sequence[str], template: Template, spans: int) -> Run:
+    """Run a command that reads so many spans from a pipe."""
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "agentnet_otel", command, "-", "-q"],
+            [sys.executable, "-m", "agentnet_otel", *arguments, "-", "-q"],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=output,
             stderr=errors,
         )
         assert process.stdin is not None
@@ -72,21 +88,39 @@ def peak_bytes(command: str, template: Template, spans: int) -> int:
         process.returncode = os.waitstatus_to_exitcode(status)
         errors.seek(0)
         assert process.returncode in {0, 10}, errors.read().decode()  # 10: a limit is passed
-    return usage.ru_maxrss if sys.platform == "darwin" else usage.ru_maxrss * KIB
+        return Run(
+            peak_mb=(usage.ru_maxrss if sys.platform == "darwin" else usage.ru_maxrss * KIB) / MB,
+            cpu_s=usage.ru_utime + usage.ru_stime,
+            written_bytes=output.seek(0, os.SEEK_END),
+        )
+
+
+def of_reports(template: Template, turns: int) -> dict[str, float | None]:
+    """What reports on so many turns need, and one on ten times as many."""
+    spans = turns * SPANS_OF_A_TURN
+    beside = run(["turns"], template, spans)
+    reports = {form: run(["report", "--format", form], template, spans) for form in FORMATS}
+    return {
+        **{f"report_{form}_beside_turns": report.cpu_s / beside.cpu_s for form, report in reports.items()},
+        "report_peak_mb": max(report.peak_mb for report in reports.values()),
+        "report_html_kb": reports["html"].written_bytes / KB,
+        "report_of_ten_times_peak_mb": run(["report", "--format", "html"], template, 10 * spans).peak_mb,
+    }
 
 
 def main() -> None:
-    """Measure each command on few spans and on all."""
-    options = arguments(__doc__, spans=1_000_000)
+    """Measure each command on few spans and on all, and reports."""
+    options = arguments(__doc__, spans=1_000_000, report_turns=100_000)
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder, "spans.jsonl")
         write_turns(lines, min(TEMPLATE_TURNS, max(options.spans // 50, 20)))
         template = Template(lines)
     figures: dict[str, float | None] = {}
     for command in ("turns", "check"):
-        few, many = (peak_bytes(command, template, spans) for spans in (options.spans // 10, options.spans))
-        figures[f"{command}_peak_mb"] = many / MB
+        few, many = (run([command], template, spans).peak_mb for spans in (options.spans // 10, options.spans))
+        figures[f"{command}_peak_mb"] = many
         figures[f"{command}_peak_beside_a_tenth"] = many / few
+    figures |= of_reports(template, options.report_turns)
     publish("memory", figures, save=options.save)
 
 

@@ -1,4 +1,4 @@
-"""From the plain spans of one trace straight to the rows of its turns.
+"""From the plain spans of one trace straight to its turns, whole or as rows.
 
 This is the short way of what `assembler`, `trace_tree` and `reconstruction` do, for traces in which there is nothing
 to decide: every span has its parent, every turn says that it is one, and nothing is told twice. Whatever is not so
@@ -6,7 +6,7 @@ simple is left to them: a trace (`rows_of_trace` gives None then), or a single t
 rows is tested on generated traces and on every recording; how much shorter this one is, `benchmarks` shows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Final, Generic, TypeVar
 
@@ -26,7 +26,7 @@ from agentnet_otel.core.plain_usage import CATEGORIES, SPENDING, PlainUsage, cos
 from agentnet_otel.core.reconstruction import outcome_of_failure, reconstruct
 from agentnet_otel.core.turn_parts import TurnParts
 from agentnet_otel.core.turn_row import EndingKey, TurnRow, ending_key, row_of
-from agentnet_otel.model import LatencyComponent, Outcome, QualitySource, SpanKind, StatusCode, TokenCategory
+from agentnet_otel.model import LatencyComponent, Outcome, QualitySource, SpanKind, StatusCode, TokenCategory, Turn
 
 T = TypeVar("T")
 Told = tuple[EndingKey, TurnRow]
@@ -46,9 +46,9 @@ MAX_DEPTH: Final = 100
 _INFERENCE: Final = LatencyComponent.INFERENCE.value
 _TOOL: Final = LatencyComponent.TOOL_EXECUTION.value
 _ORDER: Final[tuple[str, ...]] = tuple(component.value for component in LatencyComponent)
-_AGENTS: Final = {True: OWN.agent, False: GENAI.agent}
-_SESSIONS: Final = {True: OWN.session, False: GENAI.session}
-_SUBJECTS: Final = {True: OWN.subject, False: GENAI.subject}
+AGENTS: Final = {True: OWN.agent, False: GENAI.agent}
+SESSIONS: Final = {True: OWN.session, False: GENAI.session}
+SUBJECTS: Final = {True: OWN.subject, False: GENAI.subject}
 _CATEGORY_KEYS: Final = tuple((semconv.TURN_TOKENS_PREFIX + c.value, c.value) for c in TokenCategory)
 _OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
 _SUCCESS: Final = Outcome.SUCCESS.value
@@ -56,7 +56,7 @@ _QUALITY_SOURCES: Final = frozenset(source.value for source in QualitySource)
 _BY_START: Final = attrgetter("start_ns", "span_id")
 
 
-class _Turn(msgspec.Struct, gc=False):
+class PlainTurn(msgspec.Struct, gc=False):
     """A turn in the making."""
 
     root: PlainSpan
@@ -64,12 +64,23 @@ class _Turn(msgspec.Struct, gc=False):
     nested: list[PlainSpan]
 
 
+Simple = Callable[[PlainTurn, Mapping[str, PlainSpan], str | None, PriceBook | None], tuple[EndingKey, T] | None]
+"""What makes something of a turn that leaves nothing to decide, with all spans by id, and the session around it."""
+
+
 def rows_of_trace(spans: Sequence[PlainSpan], prices: PriceBook | None) -> PlainTold[TurnRow] | None:
     """The rows of all turns of a trace; None where it is not so simple."""
+    return told_of_trace(spans, prices, _simple_row, row_of)
+
+
+def told_of_trace(
+    spans: Sequence[PlainSpan], prices: PriceBook | None, simple: Simple[T], make: Callable[[Turn], T]
+) -> PlainTold[T] | None:
+    """What ``simple`` makes of each turn of a trace, and ``make`` where it cannot; None where it is not so simple."""
     by_id = {span.span_id: span for span in spans}
     if len(by_id) != len(spans):
         return None
-    turns: dict[str, _Turn] = {}
+    turns: dict[str, PlainTurn] = {}
     for span in spans:
         kind = kind_of(span)
         if kind is None:
@@ -78,22 +89,26 @@ def rows_of_trace(spans: Sequence[PlainSpan], prices: PriceBook | None) -> Plain
         if kind is TURN:
             if span.kind == SpanKind.CLIENT:
                 return None  # it may call a remote turn
-            turns[span.span_id] = _Turn(span, [], [])
+            turns[span.span_id] = PlainTurn(span, [], [])
     outside = _share_out(by_id, turns)
     if outside is None:
         return None
-    made: PlainTold[TurnRow] = PlainTold([], outside)
+    told: PlainTold[T] = PlainTold([], outside)
     try:
         for turn in turns.values():
             session = _session_around(turn.root, by_id)
-            row = _simple_row(turn, by_id, session, prices) or _general_row(turn, session, prices, made)
-            made.turns.append(row)
+            made = simple(turn, by_id, session, prices)
+            if made is None:
+                whole = _general(turn, session, prices)
+                told.clipped += whole.clipped_spans
+                made = ending_key(whole), make(whole)
+            told.turns.append(made)
     except _TooDeepError:
         return None
-    return made
+    return told
 
 
-def _share_out(by_id: Mapping[str, PlainSpan], turns: Mapping[str, _Turn]) -> int | None:
+def _share_out(by_id: Mapping[str, PlainSpan], turns: Mapping[str, PlainTurn]) -> int | None:
     """Put each span to its turn; returns how many calls lie in none, or None where the way up is not whole."""
     outside = 0
     for span_id, span in by_id.items():
@@ -134,7 +149,7 @@ def _session_around(root: PlainSpan, by_id: Mapping[str, PlainSpan]) -> str | No
     for _ in range(MAX_DEPTH):
         if above is None:
             return None
-        session = first(above.attributes, _SESSIONS[above.origin.ours])
+        session = first(above.attributes, SESSIONS[above.origin.ours])
         if session is not None:
             return str(session)
         above = by_id.get(above.parent_span_id)
@@ -145,7 +160,7 @@ class _TooDeepError(Exception):
     """A trace is deeper than the short way goes."""
 
 
-def _general_row(turn: _Turn, session: str | None, prices: PriceBook | None, made: PlainTold[TurnRow]) -> Told:
+def _general(turn: PlainTurn, session: str | None, prices: PriceBook | None) -> Turn:
     parts = TurnParts(
         root=member_of_plain(turn.root),
         root_id=turn.root.span_id,
@@ -153,29 +168,21 @@ def _general_row(turn: _Turn, session: str | None, prices: PriceBook | None, mad
         nested=[member_of_plain(span) for span in turn.nested],
         inherited_session=session,
     )
-    whole = reconstruct(parts, prices)
-    made.clipped += whole.clipped_spans
-    return ending_key(whole), row_of(whole)
+    return reconstruct(parts, prices)
 
 
 def _simple_row(
-    turn: _Turn, by_id: Mapping[str, PlainSpan], session: str | None, prices: PriceBook | None
+    turn: PlainTurn, by_id: Mapping[str, PlainSpan], session: str | None, prices: PriceBook | None
 ) -> Told | None:
     """The row of a turn that leaves nothing to decide, and of whose spans only calls of models used tokens."""
     root, below = turn.root, turn.below
     said: Said = root.attributes
-    simple = not turn.nested and root.start_ns <= root.end_ns and SPENDING.isdisjoint(said)
-    parts = _parts_of(turn, by_id) if simple else None
+    parts = parts_of(turn, by_id)
     if parts is None:
         return None
     used = usage_of_calls(parts.calls, said, prices)
     duration_ns = root.end_ns - root.start_ns
-    by_category = {name: said[key] for key, name in _CATEGORY_KEYS if key in said}
-    trusted = bool(by_category) and (used.empty or sum(by_category.values()) == used.total)
-    efficiency, quality_source = _efficiency(said, used, duration_ns, told_counts=trusted or used.empty)
-    cost_usd, cost_source = used.cost_usd, used.cost_source
-    if semconv.TURN_COST_USD in said:
-        cost_usd, cost_source = said[semconv.TURN_COST_USD], cost_source_of(said.get(semconv.TURN_COST_SOURCE))
+    told = told_by_turn(said, used, duration_ns)
     own = parts.own_times(root) if parts.overlap else parts.sums
     components = {name: own[name] / NANOS_PER_MS for name in _ORDER if name in own}
     sums = parts.sums
@@ -183,10 +190,10 @@ def _simple_row(
         turn_id=said.get(semconv.TURN_ID) or root.span_id,
         trace_id=root.trace_id,
         span_id=root.span_id,
-        agent=said.get(semconv.AGENT_NAME) or _first_said(below, _AGENTS),
-        models=used.models or _models_of(said),
-        session=first(said, _SESSIONS[root.origin.ours]) or session or _first_said(below, _SESSIONS),
-        outcome=_outcome(root),
+        agent=said.get(semconv.AGENT_NAME) or first_said(below, AGENTS),
+        models=used.models or models_of(said),
+        session=first(said, SESSIONS[root.origin.ours]) or session or first_said(below, SESSIONS),
+        outcome=outcome_of(root),
         start_time_unix_nano=root.start_ns,
         duration_ms=duration_ns / NANOS_PER_MS,
         components=components,
@@ -196,11 +203,11 @@ def _simple_row(
         output_tokens=used.output,
         cached_tokens=used.cached,
         reasoning_tokens=used.reasoning,
-        tokens_by_category=by_category if trusted else used.by_category,
-        cost_usd=cost_usd,
-        cost_source=cost_source,
-        efficiency=efficiency,
-        quality_source=quality_source,
+        tokens_by_category=told.by_category,
+        cost_usd=told.cost_usd,
+        cost_source=told.cost_source,
+        efficiency=told.efficiency,
+        quality_source=told.quality_source,
         tools=tuple(parts.tools),
         policy_violations=max(said.get(semconv.TURN_POLICY_VIOLATIONS) or 0, parts.violations),
         spans=len(below) + 1,
@@ -209,6 +216,27 @@ def _simple_row(
         incomplete=False,
     )
     return (root.end_ns, root.start_ns, root.trace_id, root.span_id), row
+
+
+class ToldByTurn(msgspec.Struct, gc=False):
+    """What goes for a turn as a whole: its own word, else what its calls come to."""
+
+    by_category: dict[str, int]
+    efficiency: float | None
+    quality_source: str
+    cost_usd: float | None
+    cost_source: str | None
+
+
+def told_by_turn(said: Said, used: PlainUsage, duration_ns: int) -> ToldByTurn:
+    """What a turn's own span says of its tokens, quality and cost, beside what its calls used."""
+    by_category = {name: said[key] for key, name in _CATEGORY_KEYS if key in said}
+    trusted = bool(by_category) and (used.empty or sum(by_category.values()) == used.total)
+    efficiency, quality_source = _efficiency(said, used, duration_ns, told_counts=trusted or used.empty)
+    cost_usd, cost_source = used.cost_usd, used.cost_source
+    if semconv.TURN_COST_USD in said:
+        cost_usd, cost_source = said[semconv.TURN_COST_USD], cost_source_of(said.get(semconv.TURN_COST_SOURCE))
+    return ToldByTurn(by_category if trusted else used.by_category, efficiency, quality_source, cost_usd, cost_source)
 
 
 def _efficiency(said: Said, used: PlainUsage, duration_ns: int, *, told_counts: bool) -> tuple[float | None, str]:
@@ -226,7 +254,7 @@ def _efficiency(said: Said, used: PlainUsage, duration_ns: int, *, told_counts: 
 # --- components ------------------------------------------------------------------------------------------
 
 
-class _Parts(msgspec.Struct, gc=False):
+class Parts(msgspec.Struct, gc=False):
     """Of a turn: its components, calls of models, names of tools, how many rules were violated."""
 
     components: list[tuple[PlainSpan, str]]
@@ -253,13 +281,15 @@ class _Parts(msgspec.Struct, gc=False):
         return {c.value: own_ns for c, own_ns in self_times(intervals, (root.start_ns, root.end_ns)).items()}
 
 
-def _parts_of(turn: _Turn, by_id: Mapping[str, PlainSpan]) -> _Parts | None:
+def parts_of(turn: PlainTurn, by_id: Mapping[str, PlainSpan]) -> Parts | None:
     """None where spans leave the turn, or more than one tells of the same, or of tokens of no call of a model."""
     root, below = turn.root, turn.below
+    if turn.nested or root.start_ns > root.end_ns or not SPENDING.isdisjoint(root.attributes):
+        return None
     begin, end_ns, root_id = root.start_ns, root.end_ns, root.span_id
     below.sort(key=_BY_START)
     now = begin
-    parts = _Parts([], {}, [], [], len(violations_in(root.events)) if root.events else 0)
+    parts = Parts([], {}, [], [], len(violations_in(root.events)) if root.events else 0)
     sums = parts.sums
     for span in below:
         component, start, end = span.what.component, span.start_ns, span.end_ns
@@ -307,7 +337,7 @@ def _may_stand_inside(span: PlainSpan, around: Kind) -> bool:
 
 
 def _add_tool(tools: list[str], span: PlainSpan) -> None:
-    name = str(first(span.attributes, _SUBJECTS[span.origin.ours]) or semconv.ERROR_TYPE_OTHER)
+    name = str(first(span.attributes, SUBJECTS[span.origin.ours]) or semconv.ERROR_TYPE_OTHER)
     if name not in tools:
         tools.append(name)
 
@@ -315,7 +345,8 @@ def _add_tool(tools: list[str], span: PlainSpan) -> None:
 # --- the rest --------------------------------------------------------------------------------------------
 
 
-def _outcome(root: PlainSpan) -> str:
+def outcome_of(root: PlainSpan) -> str:
+    """How a turn ended, by its own span."""
     said: Said = root.attributes
     outcome = said.get(semconv.TURN_OUTCOME)
     if outcome in _OUTCOMES:
@@ -328,13 +359,14 @@ def _outcome(root: PlainSpan) -> str:
     return outcome_of_failure(str(error_type)).value
 
 
-def _models_of(said: Said) -> tuple[str, ...]:
+def models_of(said: Said) -> tuple[str, ...]:
+    """The model that a turn's own span names."""
     model = said.get(semconv.RESPONSE_MODEL) or said.get(semconv.REQUEST_MODEL)
     return () if model is None else (model,)
 
 
-def _first_said(spans: Sequence[PlainSpan], keys: Mapping[bool, tuple[str, ...]]) -> str | None:
-    """The same, of the first span that says it."""
+def first_said(spans: Sequence[PlainSpan], keys: Mapping[bool, tuple[str, ...]]) -> str | None:
+    """What stands under the first of the keys that is there, of the first span that says it."""
     for span in spans:
         found = first(span.attributes, keys[span.origin.ours])
         if found is not None:

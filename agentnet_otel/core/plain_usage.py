@@ -24,7 +24,7 @@ SPENDING: Final = frozenset(
 """What says that a span used tokens, or cost something."""
 
 _COSTS: Final = {True: OWN.cost, False: GENAI.cost}
-_TOKENS: Final = {True: OWN.tokens, False: GENAI.tokens}
+TOKENS: Final = {True: OWN.tokens, False: GENAI.tokens}
 _REASONING: Final = TokenCategory.REASONING.value
 _COST_RANKS: Final = {source.value: rank for rank, source in enumerate(CostSource)}
 _TOLD: Final = CostSource.SPAN.value
@@ -94,7 +94,7 @@ def cost_source_of(told: str | None) -> str:
 def _add_tokens(used: PlainUsage, call: PlainSpan) -> tuple[int | None, int | None, int | None, int | None] | None:
     """Count the tokens of a call; returns them, None where it tells of none."""
     said: Said = call.attributes
-    keys = _TOKENS[call.origin.ours]
+    keys = TOKENS[call.origin.ours]
     into, out = first(said, keys.input), first(said, keys.output)
     cached, reasoning = first(said, keys.cached), first(said, keys.reasoning)
     if into is not None:

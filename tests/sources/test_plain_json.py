@@ -10,7 +10,7 @@ from agentnet_otel import semconv
 from agentnet_otel.core.assembler import Assembler, newest_revisions
 from agentnet_otel.core.dialects import read_facts
 from agentnet_otel.core.plain_span import PlainSpan, facts_of_plain
-from agentnet_otel.core.trace_window import row_window
+from agentnet_otel.core.trace_window import row_window, whole_window
 from agentnet_otel.core.turn_row import row_of
 from agentnet_otel.model import SpanRecord
 from agentnet_otel.sources.files import read_spans
@@ -66,21 +66,32 @@ def by_scope(spans):
 
 
 def general(records):
-    """Rows by the general way, and what was counted."""
+    """Turns by the general way, and what was counted."""
     assembler = Assembler()
     told = [turn for span in records for turn in assembler.feed(span)]
     told += assembler.drain()
-    return [row_of(turn) for turn in newest_revisions(told)], assembler.counts
+    return newest_revisions(told), assembler.counts
 
 
-def quick(data):
-    """Rows by the quick way, what was counted, and how many spans were plain."""
+def quick(data, window):
+    """What the window makes by the quick way, what was counted, and how many spans were plain."""
     batch = PlainJsonDecoder(lambda _: None, Share()).decode(data)
     assert batch is not None
     spans = batch.spans
-    window = row_window()
     told = sorted([*window.feed(spans), *window.finish()], key=lambda pair: pair[0])
     return [row for _, row in told], window.counts, sum(type(span) is PlainSpan for span in spans)
+
+
+def assert_the_same(data, records):
+    """Rows, whole turns and counts are those of the general way; gives the turns, and how many spans were plain."""
+    expected, expected_counts = general(records)
+    rows, counts, plain = quick(data, row_window())
+    assert rows == [row_of(turn) for turn in expected]
+    assert counts == expected_counts
+    turns, counts, _ = quick(data, whole_window())
+    assert turns == expected
+    assert counts == expected_counts
+    return turns, plain
 
 
 def fail(what):
@@ -92,15 +103,11 @@ def fail(what):
 @given(
     nodes(roles=OURS + OTHERS, circles=False).map(as_written) | nodes(), st.sampled_from([COMPACT, SPACED, INDENTED])
 )
-def test_both_ways_give_the_same_rows(found, separators):
-    """Rows and counts are equal for traces of every shape, and spans without odd values are plain."""
+def test_both_ways_give_the_same(found, separators):
+    """Turns, rows and counts are equal for traces of every shape, and spans without odd values are plain."""
     records = spans_of(found)
     data = json.dumps(by_scope(records), separators=separators).encode()
-    decoded = list(JsonDecoder().decode(data, fail))
-    rows, counts, plain = quick(data)
-    expected, expected_counts = general(decoded)
-    assert rows == expected
-    assert counts == expected_counts
+    _, plain = assert_the_same(data, list(JsonDecoder().decode(data, fail)))
     assert plain > 0 or separators is INDENTED or all(int in map(type, r.attributes.values()) for r in records)
 
 
@@ -144,12 +151,12 @@ def test_what_is_kept_of_a_span_says_what_the_span_says(said, scope, separators)
 def test_recordings_give_the_same_rows(recording):
     """Of every library, whichever of its spans are plain."""
     path = RECORDINGS / recording / "spans.jsonl"
-    stream = TurnStream([path], row_window())
-    rows = list(stream.in_order())
     expected, counts = general(read_spans([path], ReadReport()))
-    assert rows == expected
-    assert stream.counts == counts
-    assert rows
+    assert expected
+    for window, made in ((row_window(), [row_of(turn) for turn in expected]), (whole_window(), expected)):
+        stream = TurnStream([path], window)
+        assert list(stream.in_order()) == made
+        assert stream.counts == counts
 
 
 def test_values_that_hold_attributes_are_no_attributes_of_the_span():
@@ -162,8 +169,8 @@ def test_values_that_hold_attributes_are_no_attributes_of_the_span():
         attribute(semconv.AGENT_NAME, "outer"),
     ]
     data = json.dumps(request([{**IDS, "name": "x", "attributes": said}]), separators=COMPACT).encode()
-    rows, _, plain = quick(data)
-    assert [row.agent for row in rows] == ["outer"]
+    turns, plain = assert_the_same(data, list(JsonDecoder().decode(data, fail)))
+    assert [turn.agent for turn in turns] == ["outer"]
     assert plain == 1
 
 
@@ -217,6 +224,117 @@ def test_lines_and_bytes_of_odd_encodings_are_left_to_the_general_way(tmp_path):
     assert stream.read.problems == report.problems
 
 
+def words(*names):
+    """Some of the words of a vocabulary, and one that is none of them."""
+    return st.sampled_from([*names, "something-else"])
+
+
+RATIOS = st.floats(0, 1)
+COUNTS = st.integers(0, 9)
+SAID_BY_TURN = {
+    semconv.TURN_ID: words("t"),
+    semconv.CONVERSATION_ID: words("s"),
+    semconv.REQUEST_MODEL: words("m"),
+    semconv.RESPONSE_MODEL: words("m"),
+    semconv.ERROR_TYPE: words("TimeoutError"),
+    semconv.TURN_OUTCOME: words("success", "timeout"),
+    semconv.TURN_PROMPT_LENGTH: COUNTS,
+    semconv.TURN_RESPONSE_LENGTH: COUNTS,
+    semconv.TURN_POLICY_VIOLATIONS: COUNTS,
+    semconv.TURN_CONFIDENCE: RATIOS,
+    semconv.TURN_QUALITY: RATIOS,
+    semconv.TURN_COST_USD: RATIOS,
+    semconv.TURN_COST_SOURCE: words("table", "engine"),
+    semconv.TURN_TOKEN_EFFICIENCY: RATIOS,
+    semconv.TURN_TIME_TO_FIRST_TOKEN: RATIOS,
+    semconv.TURN_FALLBACK: st.booleans(),
+    semconv.TURN_INTERRUPTED: st.booleans(),
+    semconv.QUALITY_SOURCE: words("evaluated"),
+    semconv.METRICS_RECORDED: st.booleans(),
+    semconv.SAMPLING_PROBABILITY: RATIOS,
+    semconv.TOKENS_ESTIMATED: st.booleans(),
+    semconv.TURN_TOKENS_PREFIX + "reasoning": COUNTS,
+    semconv.TURN_TOKENS_PREFIX + "memory": COUNTS,
+}
+SAID_BY_CALL = {
+    semconv.REQUEST_MODEL: words("m", "n"),
+    semconv.RESPONSE_MODEL: words("m-1", "n-1"),
+    semconv.USAGE_INPUT_TOKENS: COUNTS,
+    semconv.USAGE_OUTPUT_TOKENS: COUNTS,
+    semconv.USAGE_CACHE_READ_INPUT_TOKENS: COUNTS,
+    semconv.USAGE_REASONING_OUTPUT_TOKENS: COUNTS,
+    semconv.COST_USD: RATIOS,
+    semconv.COST_SOURCE: words("user", "engine"),
+    semconv.TOKEN_CATEGORY: words("memory", "reasoning"),
+    semconv.TOKENS_ESTIMATED: st.booleans(),
+    semconv.PROVIDER_NAME: words("p"),
+    semconv.SYSTEM: words("q"),
+    semconv.INFERENCE_ATTEMPTS: COUNTS,
+    semconv.RESPONSE_TIME_TO_FIRST_CHUNK: RATIOS,
+    semconv.OPERATION_TIME_TO_FIRST_CHUNK: RATIOS,
+    semconv.ERROR_TYPE: words("RateLimitError"),
+    semconv.TOOL_NAME: words("search"),
+    semconv.TOOL_OUTCOME: words("error"),
+}
+EVENTS = st.lists(
+    st.builds(
+        lambda name, said, at: {"name": name, "timeUnixNano": str(at), "attributes": said},
+        st.sampled_from([semconv.POLICY_VIOLATION_EVENT, semconv.EXCEPTION_EVENT, "other"]),
+        st.lists(
+            st.sampled_from([semconv.POLICY_RULE, semconv.POLICY_SEVERITY, semconv.EXCEPTION_TYPE]).map(
+                lambda key: attribute(key, "some")
+            ),
+            max_size=2,
+        ),
+        st.integers(1, 3),
+    ),
+    max_size=2,
+)
+
+
+@st.composite
+def turns_that_say_much(draw):
+    """A turn with components one after the other or overlapping, all of them saying what they may."""
+    ours = draw(st.booleans())
+    kinds = ("chat", "execute_tool", "search_memory", "http")
+    ours_kinds = ("inference", "tool_execution", "policy_check", "orchestration")
+
+    def span(place, kind, said, above):
+        start = draw(st.integers(0, 30)) if above else 0
+        length = draw(st.integers(0, 30)) if above else 70
+        named = semconv.LATENCY_COMPONENT if ours and above else semconv.OPERATION_NAME
+        given = draw(st.fixed_dictionaries({}, optional=said))
+        return {
+            "traceId": "ab" * 16,
+            "spanId": format(place + 1, "016x"),
+            **({"parentSpanId": format(1, "016x")} if above else {}),
+            "startTimeUnixNano": str(1_000 + start),
+            "endTimeUnixNano": str(1_000 + start + length),
+            "attributes": [attribute(key, value) for key, value in {named: kind, **given}.items()],
+            "events": draw(EVENTS),
+            "status": {"code": draw(st.sampled_from([0, 1, 2]))},
+        }
+
+    agent = {semconv.AGENT_NAME: words("planner")} if ours else {}
+    root = span(0, "invoke_agent", {**SAID_BY_TURN, **agent}, above=False)
+    if not ours:
+        root["attributes"].append(attribute(semconv.AGENT_NAME, "planner"))
+    below = [
+        span(place, draw(st.sampled_from(ours_kinds if ours else kinds)), SAID_BY_CALL, above=True)
+        for place in range(1, draw(st.integers(1, 5)))
+    ]
+    return request([*below, root], semconv.SCOPE_NAME if ours else "somebody")
+
+
+@settings(max_examples=300, deadline=None)
+@given(turns_that_say_much())
+def test_whatever_spans_say_both_ways_give_the_same(document):
+    """All that a turn has is equal, whichever of its spans says what."""
+    data = json.dumps(document, separators=COMPACT).encode()
+    turns, _ = assert_the_same(data, list(JsonDecoder().decode(data, fail)))
+    assert len(turns) == 1
+
+
 @pytest.mark.parametrize("depth", [3, 99, 102, 600])
 def test_deep_traces_give_the_same_rows(depth):
     """Also where spans stand further below each other than the short way goes."""
@@ -235,15 +353,16 @@ def test_deep_traces_give_the_same_rows(depth):
         )
         for place in range(depth)
     ]
-    rows, _, plain = quick(json.dumps(by_scope(records)).encode())
+    turns, plain = assert_the_same(json.dumps(by_scope(records)).encode(), records)
     assert plain == depth
-    assert [(row.agent, row.spans, list(row.components)) for row in rows] == [("planner", depth, ["orchestration"])]
-    assert rows == general(records)[0]
+    assert [(turn.agent, turn.spans, list(turn.component_self_ns)) for turn in turns] == [
+        ("planner", depth, ["orchestration"])
+    ]
 
 
 def test_a_record_has_what_a_plain_span_has():
     """Nothing that the general way asks for gets lost: all fields but those that only content fills."""
     record = SpanRecord(trace_id="ab" * 16, span_id="cd" * 8, name="x", start_ns=5, end_ns=9, trace_state="ot=th:8")
     data = json.dumps(request([{**as_object(record), "traceState": "ot=th:8"}])).encode()
-    rows, counts, _ = quick(data)
+    rows, counts, _ = quick(data, row_window())
     assert (rows, counts.spans) == ([], 1)

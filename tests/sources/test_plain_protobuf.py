@@ -12,6 +12,7 @@ from agentnet_otel import semconv
 from agentnet_otel.core.dialects import read_facts
 from agentnet_otel.core.plain_span import PlainSpan, facts_of_plain
 from agentnet_otel.core.trace_window import row_window
+from agentnet_otel.core.turn_row import row_of
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder
 from agentnet_otel.sources.otlp_protobuf import TracesData as LeftEncoded
 from agentnet_otel.sources.plain_protobuf import PlainProtobufDecoder
@@ -45,7 +46,7 @@ def test_both_ways_give_the_same_rows(found):
     window = row_window()
     told = sorted([*window.feed(decoded(data)), *window.finish()], key=lambda pair: pair[0])
     expected, counts = general(list(ProtobufDecoder().decode(data, fail)))
-    assert [row for _, row in told] == expected
+    assert [row for _, row in told] == [row_of(turn) for turn in expected]
     assert window.counts == counts
 
 
