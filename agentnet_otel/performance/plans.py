@@ -144,11 +144,14 @@ def read_plans(
         require_mapping(entry, where, "a benchmark")
         _refuse_unknown(entry, _SETTINGS | _OWN | set(_OTHER_NAMES), entry, name)
         given = {**_named(top), **_named(defaults), **_named(entry), **overriding}
+        places = {
+            _OTHER_NAMES.get(key, key): place_of(marked, key, name) for marked in (defaults, entry) for key in marked
+        }
         if agents:
             given["agents"] = list(agents)
         if models:
             given["models"] = list(models)
-        found += _expanded(given, where)
+        found += _expanded(given, where, {key: at for key, at in places.items() if key not in overriding})
         if len(found) > MAX_BENCHMARKS:
             message = f"{name}: these are more than {MAX_BENCHMARKS} benchmarks; make the lists shorter"
             raise ConfigurationError(message)
@@ -179,13 +182,13 @@ def load(name: str) -> Callable[..., Any]:
         message = f"{name}: {module_name} cannot be imported: {type(error).__name__}: {error}"
         raise ConfigurationError(message) from error
     if not callable(found):
-        message = f"{name} is a {type(found).__name__}; give a function that makes an agent"
+        message = f"{name} is no function, but of type {type(found).__name__}; give a function that makes an agent"
         raise ConfigurationError(message)
     return found  # type: ignore[no-any-return]
 
 
-def _expanded(given: Mapping[str, Any], where: str) -> Iterator[Plan]:
-    """A plan for each combination of the lists."""
+def _expanded(given: Mapping[str, Any], where: str, places: Mapping[str, str] | None = None) -> Iterator[Plan]:
+    """A plan for each combination of the lists. ``places``: where each setting stands, as far as a file says it."""
     axes = [_listed(given.get(name)) or [None] for name in _MATRIX]
     if axes[0] == [None]:
         message = f"{where}: it does not say which agents to run; give MODULE:FACTORY, or 'agents' in the file"
@@ -207,7 +210,8 @@ def _expanded(given: Mapping[str, Any], where: str) -> Iterator[Plan]:
                 **{**settings, **{key: value for key, value in chosen.items() if value is not None}},
             )
         except (ValueError, TypeError) as error:
-            message = f"{where}: {error}"
+            field = str(error).partition(" ")[0]  # a refusal begins with the name of what is refused
+            message = f"{(places or {}).get(field, where)}: {error}"
             raise ConfigurationError(message) from None
         operation = given.get("operation")
         yield Plan(

@@ -52,7 +52,15 @@ def require_mapping(value: object, where: str, what: str) -> None:
         ConfigurationError: it is none.
     """
     if not isinstance(value, Mapping):
-        message = f"{where}: {what} has to be a mapping, not {type(value).__name__}"
+        kinds = (
+            (list, "a list"),
+            (str, "a text"),
+            (bool, "a flag"),
+            (int | float, "a number"),
+            (type(None), "nothing"),
+        )
+        found = next((words for kind, words in kinds if isinstance(value, kind)), type(value).__name__)
+        message = f"{where}: {what} has to be a mapping, not {found}"
         raise ConfigurationError(message)
 
 

@@ -180,7 +180,14 @@ def test_wrong_use_is_exit_2(cli, folder, arguments, told):
         ("benchmarks: []\n", "at least one benchmark"),
         ("benchmarks:\n  - 3\n", "plan.yaml:2: a benchmark has to be a mapping"),
         ("agents: a:b\nbenchmarks:\n  - name: x\n    iterationz: 3\n", "plan.yaml:4: unknown key 'iterationz'"),
-        ("agents: a:b\nbenchmarks:\n  - name: x\n    iterations: many\n", "plan.yaml:3: iterations cannot be 'many'"),
+        ("agents: a:b\nbenchmarks:\n  - name: x\n    iterations: many\n", "plan.yaml:4: iterations cannot be 'many'"),
+        (
+            "agents: a:b\nbenchmarks:\n  - name: x\n    concurrency: [1, 0]\n",
+            "plan.yaml:4: concurrency_level cannot be 0",
+        ),
+        ("agents: a:b\ndefaults: {type: odd}\nbenchmarks:\n  - name: x\n", "plan.yaml:2: benchmark_type cannot be"),
+        ("- 1\n", "the file has to be a mapping, not a list"),
+        ("", "the file has to be a mapping, not nothing"),
         ("agents: a:b\nother: 1\nbenchmarks:\n  - name: x\n", "plan.yaml:2: unknown key 'other'"),
     ],
 )
