@@ -6,7 +6,7 @@ holds: a failed operation is a failure only, results come from the operations th
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,13 +17,19 @@ from agentnet_otel.instrumentation.measuring import measuring
 from agentnet_otel.performance import field_checks as check
 from agentnet_otel.performance import figures
 from agentnet_otel.performance.agents import AgentFactory
-from agentnet_otel.performance.benchmark import MAX_KEPT_TURNS, BenchmarkConfig, BenchmarkResult, BenchmarkType
+from agentnet_otel.performance.benchmark import (
+    MAX_KEPT_TURNS,
+    BenchmarkConfig,
+    BenchmarkResult,
+    BenchmarkType,
+)
 from agentnet_otel.performance.calls import Caller
 from agentnet_otel.performance.daemon_threads import DaemonThreads
 from agentnet_otel.performance.host_sampling import HostSampler, HostUsage
 from agentnet_otel.performance.latency import LatencyTracker
 from agentnet_otel.performance.result_files import write_result
 from agentnet_otel.performance.run import BenchmarkRun, Recording
+from agentnet_otel.performance.samples import OperationSample
 from agentnet_otel.performance.tokens import TokenUtilizationTracker
 from agentnet_otel.prices import installed
 
@@ -32,6 +38,8 @@ __all__ = ["BenchmarkConfig", "BenchmarkResult", "BenchmarkType", "PerformanceHa
 MAX_HISTORY: Final = 1000
 """Results that a harness keeps; beyond it the oldest goes."""
 _NANOS: Final = 1_000_000_000
+_KEPT_UP: Final = 1.2
+"""How many times as long as the work a response may take before the wait is told."""
 
 
 class _DefaultFolder(str):
@@ -251,6 +259,7 @@ def _warnings(config: BenchmarkConfig, recording: Recording, host: HostUsage | N
         )
     if config.benchmark_type is BenchmarkType.CONCURRENT_AGENTS and config.agent_count * config.concurrency_level == 1:
         found.append("agent_count and concurrency_level are 1: nothing runs at the same time")
+    found.extend(_waits(config, recording.samples))
     found.extend(_data_warnings(config, recording))
     late = sum(operation.late for operation in recording.let_go)
     if late:
@@ -259,6 +268,24 @@ def _warnings(config: BenchmarkConfig, recording: Recording, host: HostUsage | N
         found.append(f"the host was not sampled: {MissingExtraError('psutil', 'bench')}")
     found.extend(f"{text} ({times} times)" if times > 1 else text for text, times in recording.troubles.items())
     return found
+
+
+def _waits(config: BenchmarkConfig, samples: Sequence[OperationSample]) -> list[str]:
+    """With a rate: how much longer those who asked waited than the agents worked, which the latencies do not tell."""
+    if config.rate_per_second is None or not samples:
+        return []
+    service_ms, response_ms = (
+        quantile(sorted(values), figures.P95)
+        for values in ([one.service_ms for one in samples], [one.response_ms for one in samples])
+    )
+    if response_ms <= _KEPT_UP * service_ms:
+        return []
+    told = (
+        f"operations waited: at {config.rate_per_second:,g} a second, {config.concurrency_level} at a time, one took "
+        f"{response_ms:,.0f} ms (p95) from when it was due, and worked {service_ms:,.0f} ms (p95) of them; latencies "
+        "are those of the work"
+    )
+    return [told]
 
 
 def _data_warnings(config: BenchmarkConfig, recording: Recording) -> list[str]:

@@ -133,6 +133,9 @@ def test_the_wait_for_a_worker_is_in_the_response_time_only():
     assert waits[-1] >= 7 * 25
     assert waits[-1] >= waits[0] + 7 * 25 - 1
     assert result.avg_turn_latency_ms == pytest.approx(result.service_time_ms["mean"])
+    assert any(text.startswith("operations waited: at 40 a second, 1 at a time, one took") for text in result.warnings)
+    unhurried = run(Agent, pausing, iterations=2, rate_per_second=2.0)
+    assert not any(text.startswith("operations waited") for text in unhurried.warnings)
 
 
 def test_a_stall_is_seen_by_all_that_were_due_during_it():
