@@ -77,6 +77,15 @@ def test_a_histogram_tells_its_limits_in_words():
     assert {"recommended < 2,000 ms", "critical < 5,000 ms"} <= texts(found)
 
 
+def test_turns_below_the_first_edge_are_drawn():
+    """A logarithmic axis has no 0: the bin that begins there, where quick agents have most turns, has a width."""
+    bins = (charts.Bin(low=0.0, high=1.0, count=90), charts.Bin(low=1.0, high=2.0, count=10))
+    found = svg(charts.Histogram(bins=bins, limits=LIMITS))
+    widths = [float(bar.get("width")[:-1]) for bar in found.findall(".//rect")]
+    assert widths[0] == pytest.approx(widths[1], abs=0.02)
+    assert widths[0] > 1
+
+
 def test_an_estimate_without_interval_is_hollow():
     """It has a dot, no whisker, and its value beside it."""
     rows = (

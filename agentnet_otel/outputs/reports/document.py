@@ -250,10 +250,11 @@ def _latency_in_words(latency: LatencySummary) -> Paragraph:
     if interval is not None:
         figures.append(Figure(value=interval.low, unit="ms", of="mean, 95 % interval low"))
         figures.append(Figure(value=interval.high, unit="ms", of="mean, 95 % interval high"))
+    turns = "turn" if latency.peak_concurrency == 1 else "turns"
     return paragraph(
         f"Mean {ms(latency.mean_ms)} ms{mean}; standard deviation {ms(latency.stdev_ms)} ms, "
         f"from {ms(latency.min_ms)} to {ms(latency.max_ms)} ms; {latency.outliers:,} outliers. "
-        f"At most {latency.peak_concurrency:,} turns ran at the same time.",
+        f"At most {latency.peak_concurrency:,} {turns} ran at the same time.",
         figures=figures,
     )
 

@@ -91,13 +91,13 @@ def _legend(names: Sequence[str]) -> Iterator[str]:
 
 
 def _histogram(drawing: charts.Histogram) -> Iterator[str]:
-    edges = [edge for one in drawing.bins for edge in (one.low, one.high)]
+    edges = [edge for one in drawing.bins if one.count for edge in (_begin(one), one.high)]
     scale = log_scale([*edges, *(limit.value for limit in drawing.limits)])
     most = LinearScale(high=rounded_up(max(one.count for one in drawing.bins)))
     yield from _value_grid([f"{most.high:,.0f}", f"{most.high / 2:,.10g}"])
     for one in drawing.bins:
         if one.count:
-            left, right = scale.place(one.low), scale.place(one.high)
+            left, right = scale.place(_begin(one)), scale.place(one.high)
             height = max(1.0, _HEIGHT * most.place(one.count))
             tone = _tone(one.low, drawing.limits)
             about = f"{duration_text(one.low)} to {duration_text(one.high)}: {one.count:,} turns"
@@ -108,6 +108,11 @@ def _histogram(drawing: charts.Histogram) -> Iterator[str]:
     yield from _limits(drawing.limits, scale, _HEIGHT)
     yield from _ticks(scale.ticks(), _HEIGHT)
     yield from _axis_name("turns", "latency, log scale", _HEIGHT)
+
+
+def _begin(one: charts.Bin) -> float:
+    """Where a bin is drawn from: a logarithmic axis has no 0, so one that begins there has half its end."""
+    return one.low if one.low > 0 else one.high / 2
 
 
 def _estimates(drawing: charts.Estimates, height: int) -> Iterator[str]:
