@@ -49,7 +49,7 @@ from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.dialects import Role, read_facts
 from agentnet_otel.core.forgotten import Fate, Forgotten
 from agentnet_otel.core.plain_span import PlainSpan, member_of_plain
-from agentnet_otel.core.plain_trace import PlainTrace, parts_of
+from agentnet_otel.core.plain_trace import PlainTrace, is_simple, turn_of
 from agentnet_otel.core.reconstruction import reconstruct
 from agentnet_otel.core.trace_tree import Stage, Told, TraceTree
 from agentnet_otel.core.turn_parts import Member, member_of
@@ -310,17 +310,17 @@ class Assembler:
 
     def _settle_plain(self, trace_id: str, trace: PlainTrace) -> list[Turn]:
         """Tell the turn of a trace that is simple; none where it is not, or cannot be rebuilt."""
-        parts = parts_of(trace)
-        if parts is None:
-            return []
         try:
-            trace.turn = reconstruct(parts, self._prices)
+            turn = turn_of(trace, self._prices)
         except Exception:  # noqa: BLE001 - the tree that is made of it tells what is wrong
             return []
-        self.counts.clipped += trace.turn.clipped_spans
-        self._ended[(trace_id, parts.root_id)] = None
+        if turn is None:
+            return []
+        trace.turn = turn
+        self.counts.clipped += turn.clipped_spans
+        self._ended[(trace_id, turn.span_id)] = None
         self._trim()
-        return [trace.turn]
+        return [turn]
 
     def _as_tree(self, trace_id: str, trace: PlainTrace) -> TraceTree:
         """The trace as if its spans had been put into a tree as they came, in its place."""
@@ -563,7 +563,7 @@ class Assembler:
     def _waits(self, trace_id: str, tree: TraceTree | PlainTrace) -> bool:
         if not isinstance(tree, PlainTrace):
             return tree.waits
-        return tree.turn is None and parts_of(tree) is None and self._as_tree(trace_id, tree).waits
+        return tree.turn is None and not is_simple(tree) and self._as_tree(trace_id, tree).waits
 
 
 def newest_revisions(turns: Iterable[Turn]) -> list[Turn]:

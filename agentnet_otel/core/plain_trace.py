@@ -9,10 +9,12 @@ from typing import Final
 import msgspec
 
 from agentnet_otel import semconv
+from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.plain_kinds import kind_of
 from agentnet_otel.core.plain_span import PlainSpan, member_of_plain
-from agentnet_otel.core.plain_turns import MAX_DEPTH
-from agentnet_otel.core.turn_parts import Member, TurnParts
+from agentnet_otel.core.plain_turns import MAX_DEPTH, PlainTurn
+from agentnet_otel.core.plain_whole import whole_turn
+from agentnet_otel.core.turn_parts import Member
 from agentnet_otel.model import SpanKind, Turn
 
 _SESSION: Final = semconv.OP_INVOKE_WORKFLOW
@@ -45,8 +47,18 @@ class PlainTrace(msgspec.Struct, kw_only=True, gc=False):
         return {turn_id for turn_id in said if isinstance(turn_id, str)}
 
 
-def parts_of(trace: PlainTrace) -> TurnParts | None:
+def turn_of(trace: PlainTrace, prices: PriceBook | None) -> Turn | None:
     """The one turn of a trace, all other spans below it; None where there is anything to decide."""
+    turn = _one_turn_of(trace)
+    return None if turn is None else whole_turn(turn, trace.members, prices)
+
+
+def is_simple(trace: PlainTrace) -> bool:
+    """Whether `turn_of` would make a turn of it."""
+    return _one_turn_of(trace) is not None
+
+
+def _one_turn_of(trace: PlainTrace) -> PlainTurn | None:
     root = _root_of(trace)
     if root is None:
         return None
@@ -59,17 +71,17 @@ def parts_of(trace: PlainTrace) -> TurnParts | None:
             if above is None or depth > MAX_DEPTH:
                 return None
             parent = above.parent_span_id
-    below = [member_of_plain(span) for span in members.values() if span is not root]
-    return TurnParts(root=member_of_plain(root), root_id=root_id, below=below)
+    return PlainTurn(root, [span for span in members.values() if span is not root], [])
 
 
 def _root_of(trace: PlainTrace) -> PlainSpan | None:
-    """The one turn, if nothing is around it and no span is what stands around turns."""
+    """The one turn, if nothing is around it and no span is what stands around turns; what each span is, is noted."""
     root = None
     for span in trace.members.values():
         kind = kind_of(span)
         if kind is None or (span.origin.ours and span.attributes.get(semconv.OPERATION_NAME) == _SESSION):
             return None
+        span.what = kind
         if kind.turn:
             if root is not None or span.kind == SpanKind.CLIENT or span.parent_span_id:
                 return None

@@ -99,7 +99,7 @@ def told_of_trace(
             session = _session_around(turn.root, by_id)
             made = simple(turn, by_id, session, prices)
             if made is None:
-                whole = _general(turn, session, prices)
+                whole = general_turn(turn, session, prices)
                 told.clipped += whole.clipped_spans
                 made = ending_key(whole), make(whole)
             told.turns.append(made)
@@ -160,7 +160,8 @@ class _TooDeepError(Exception):
     """A trace is deeper than the short way goes."""
 
 
-def _general(turn: PlainTurn, session: str | None, prices: PriceBook | None) -> Turn:
+def general_turn(turn: PlainTurn, session: str | None, prices: PriceBook | None) -> Turn:
+    """The turn as the general way makes it, whatever there is to decide in it."""
     parts = TurnParts(
         root=member_of_plain(turn.root),
         root_id=turn.root.span_id,

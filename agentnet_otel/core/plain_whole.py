@@ -25,6 +25,7 @@ from agentnet_otel.core.plain_turns import (
     PlainTold,
     PlainTurn,
     first_said,
+    general_turn,
     models_of,
     outcome_of,
     parts_of,
@@ -67,6 +68,12 @@ _REASONING: Final = TokenCategory.REASONING.value
 def turns_of_trace(spans: Sequence[PlainSpan], prices: PriceBook | None) -> PlainTold[Turn] | None:
     """All turns of a trace; None where it is not so simple."""
     return told_of_trace(spans, prices, _simple_turn, _as_it_is)
+
+
+def whole_turn(turn: PlainTurn, by_id: Mapping[str, PlainSpan], prices: PriceBook | None) -> Turn:
+    """One turn around which nothing stands, of the spans ``by_id``."""
+    made = _simple_turn(turn, by_id, None, prices)
+    return general_turn(turn, None, prices) if made is None else made[1]
 
 
 def _as_it_is(turn: Turn) -> Turn:
