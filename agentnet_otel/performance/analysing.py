@@ -21,8 +21,22 @@ from agentnet_otel.outputs.reports.analysis import (
     Trends,
 )
 from agentnet_otel.performance.benchmark import BenchmarkResult
-from agentnet_otel.performance.latency import LatencyTracker
+from agentnet_otel.performance.latency import (
+    ISSUE_THRESHOLD_MS,
+    LatencyTracker,
+    TurnLatencyMeasurement,
+    component_breakdown,
+    issues_of,
+    latency_statistics,
+)
+from agentnet_otel.performance.opportunities import (
+    Opportunity,
+    OpportunityKind,
+    documented_recommendations,
+    find_opportunities,
+)
 from agentnet_otel.performance.token_metrics import TokenMetrics
+from agentnet_otel.performance.token_summaries import total_cost_usd
 from agentnet_otel.performance.tokens import TokenUtilizationTracker
 
 P95: Final = 0.95
@@ -35,6 +49,7 @@ def analysis_of(
 ) -> Analysis:
     """All of it; what has no data is None."""
     token_analysis = None if tokens is None else _tokens(tokens)
+    latency_analysis = None if latency is None else _latency(latency)
     spent = [result for result in results if result.total_tokens_consumed]
     if token_analysis is not None:
         total, efficiency = token_analysis.total_tokens, token_analysis.efficiency
@@ -43,11 +58,11 @@ def analysis_of(
         efficiency = fmean(result.token_efficiency_score for result in spent) if spent else 0.0
     return Analysis(
         benchmarks=_benchmarks(results) if results else None,
-        latency=None if latency is None else _latency(latency),
+        latency=latency_analysis,
         tokens=token_analysis,
         trends=Trends(
             benchmarks=_benchmark_trend(results),
-            latency=None if latency is None else _latency_trend(latency.get_latency_statistics()),
+            latency=None if latency_analysis is None else _latency_trend(latency_analysis.statistics),
             cost=None if tokens is None else _cost_trend(tokens.get_system_overview()),
         ),
         total_tokens=total,
@@ -89,44 +104,58 @@ def _spread(values: Sequence[float], p95: float | None = None) -> Spread:
 
 
 def _latency(tracker: LatencyTracker) -> LatencyAnalysis | None:
+    """What the tracker tells in several answers; its measurements, which it copies, are asked for once."""
     measurements = tracker.get_measurements()
     if not measurements:
         return None
-    agents = sorted({measurement.agent_id for measurement in measurements})
+    by_agent: dict[str, list[TurnLatencyMeasurement]] = {}
+    for measurement in measurements:
+        by_agent.setdefault(measurement.agent_id, []).append(measurement)
     return LatencyAnalysis(
         measurements=len(measurements),
-        statistics=tracker.get_latency_statistics(),
-        components=tracker.get_component_breakdown(),
-        issues=_fixed(tracker.identify_performance_issues()),
+        statistics=_statistics(measurements),
+        components=component_breakdown(measurements),
+        issues=_fixed(issues_of(measurements, ISSUE_THRESHOLD_MS, tracker.limits)),
         agents={
             agent: AgentLatency(
-                statistics=tracker.get_latency_statistics(agent_id=agent),
-                issues=_fixed(tracker.identify_performance_issues(agent_id=agent)),
+                statistics=_statistics(own), issues=_fixed(issues_of(own, ISSUE_THRESHOLD_MS, tracker.limits))
             )
-            for agent in agents
+            for agent, own in sorted(by_agent.items())
         },
         dropped=tracker.dropped,
     )
 
 
+def _statistics(measurements: Sequence[TurnLatencyMeasurement]) -> dict[str, Any]:
+    return latency_statistics([measurement.total_latency_ms for measurement in measurements])
+
+
 def _tokens(tracker: TokenUtilizationTracker) -> TokenAnalysis | None:
+    """The same of the tokens."""
     overview = tracker.get_system_token_overview()
     if not overview:
         return None
+    metrics = tracker.get_metrics()
+    by_agent: dict[str, list[TokenMetrics]] = {}
+    for one in metrics:
+        by_agent.setdefault(one.agent_id, []).append(one)
+    found = find_opportunities(metrics, tracker.limits, whole_system=True)
     return TokenAnalysis(
         overview=_plain(overview),
-        opportunities=_fixed(tracker.identify_optimization_opportunities()),
-        recommendations=tuple(tracker.generate_optimization_recommendations()),
-        agents={agent: _agent_tokens(tracker, agent) for agent in overview["agents"]},
+        opportunities=_told(found),
+        recommendations=tuple(advice.text for advice in documented_recommendations(found, metrics)),
+        agents={
+            agent: _agent_tokens(summary, find_opportunities(by_agent[agent], tracker.limits, whole_system=False))
+            for agent, summary in overview["agents"].items()
+        },
         total_tokens=overview["overview"]["total_tokens"],
         efficiency=overview["overview"]["avg_efficiency"],
-        assumed_cost_usd=tracker.assumed_cost_usd(),
+        assumed_cost_usd=total_cost_usd([one for one in metrics if one.cost_assumed]),
         dropped=tracker.dropped,
     )
 
 
-def _agent_tokens(tracker: TokenUtilizationTracker, agent: str) -> AgentTokens:
-    summary = tracker.get_agent_token_summary(agent)
+def _agent_tokens(summary: Mapping[str, Any], found: Mapping[OpportunityKind, Sequence[Opportunity]]) -> AgentTokens:
     return AgentTokens(
         turns=summary["total_turns"],
         input_tokens=summary["tokens"]["input"],
@@ -134,8 +163,12 @@ def _agent_tokens(tracker: TokenUtilizationTracker, agent: str) -> AgentTokens:
         efficiency=summary["efficiency"]["avg_efficiency_score"],
         cost_usd=summary["cost"]["total_usd"],
         summary=_plain(summary),
-        opportunities=_fixed(tracker.identify_optimization_opportunities(agent)),
+        opportunities=_told(found),
     )
+
+
+def _told(found: Mapping[OpportunityKind, Sequence[Opportunity]]) -> dict[str, tuple[str, ...]]:
+    return {kind.value: tuple(opportunity.text for opportunity in own) for kind, own in found.items()}
 
 
 def _benchmark_trend(results: Sequence[BenchmarkResult]) -> BenchmarkTrend | None:

@@ -38,6 +38,8 @@ _CLOCK_GRAIN_MS: Final = 1e-3
 """Epoch seconds as a float are good to a quarter of a microsecond."""
 _RECENT_SHARE: Final = 10
 """The newest tenth of the turns is "recent"."""
+ISSUE_THRESHOLD_MS: Final = 1000.0
+"""The documented threshold of turns that stand out."""
 
 
 @dataclass
@@ -430,26 +432,10 @@ class LatencyTracker:
         ``percentage`` is its average in per cent of the sum of all averages, no share of time;
         ``percentage_of_total`` its time in per cent of the time of all turns.
         """
-        measurements = self.get_measurements(agent_id)
-        by_component: dict[str, list[float]] = {}
-        for measurement in measurements:
-            for component, ms in measurement.component_latencies.items():
-                by_component.setdefault(component.value, []).append(ms)
-        averages = {name: fmean(values) for name, values in by_component.items()}
-        sum_of_averages = sum(averages.values())
-        whole_ms = sum(measurement.total_latency_ms for measurement in measurements)
-        return {
-            name: {
-                "avg_latency_ms": average,
-                "percentage": average / sum_of_averages * 100 if sum_of_averages else 0.0,
-                "percentage_of_total": sum(by_component[name]) / whole_ms * 100 if whole_ms else 0.0,
-                "count": len(by_component[name]),
-            }
-            for name, average in averages.items()
-        }
+        return component_breakdown(self.get_measurements(agent_id))
 
     def identify_performance_issues(
-        self, latency_threshold_ms: float = 1000.0, agent_id: str | None = None
+        self, latency_threshold_ms: float = ISSUE_THRESHOLD_MS, agent_id: str | None = None
     ) -> dict[str, list[str]]:
         """Turns that stand out, by kind: strictly above the threshold or the `limits`; each kind is always there.
 
@@ -457,7 +443,7 @@ class LatencyTracker:
             ValueError: the threshold is no number of at least 0.
         """
         threshold_ms = check.amount("latency_threshold_ms", latency_threshold_ms)
-        return _issues(self.get_measurements(agent_id), threshold_ms, self.limits)
+        return issues_of(self.get_measurements(agent_id), threshold_ms, self.limits)
 
     def clear_measurements(self) -> None:
         """Forget all turns, those that are being measured too."""
@@ -579,9 +565,30 @@ def _trend(recent: float, overall: float) -> str:
     return "improving" if recent < overall else "degrading"
 
 
-def _issues(
+def component_breakdown(measurements: Sequence[TurnLatencyMeasurement]) -> dict[str, dict[str, Any]]:
+    """What `LatencyTracker.get_component_breakdown` tells, of these."""
+    by_component: dict[str, list[float]] = {}
+    for measurement in measurements:
+        for component, ms in measurement.component_latencies.items():
+            by_component.setdefault(component.value, []).append(ms)
+    averages = {name: fmean(values) for name, values in by_component.items()}
+    sum_of_averages = sum(averages.values())
+    whole_ms = sum(measurement.total_latency_ms for measurement in measurements)
+    return {
+        name: {
+            "avg_latency_ms": average,
+            "percentage": average / sum_of_averages * 100 if sum_of_averages else 0.0,
+            "percentage_of_total": sum(by_component[name]) / whole_ms * 100 if whole_ms else 0.0,
+            "count": len(by_component[name]),
+        }
+        for name, average in averages.items()
+    }
+
+
+def issues_of(
     measurements: Sequence[TurnLatencyMeasurement], threshold_ms: float, limits: LatencyLimits
 ) -> dict[str, list[str]]:
+    """What `LatencyTracker.identify_performance_issues` tells, of these."""
     memory_ms = [(m.turn_id, m.component_latencies.get(LatencyComponent.MEMORY_ACCESS, 0.0)) for m in measurements]
     return {
         "high_latency_turns": [
