@@ -6,6 +6,7 @@ close. A process that is killed instead loses nothing that was acknowledged: the
 
 import asyncio
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -76,6 +77,7 @@ class Bridge:
         self._stored_turns = 0
         self._streams = Streams()
         self._told_damage: set[str] = set()
+        self._telling_damage = threading.Lock()
         self._waiting_since_ns = self._started_ns
         with ExitStack() as opened:
             self._store = Store(settings.store, tell)
@@ -86,7 +88,7 @@ class Bridge:
                 metrics=settings.metrics,
                 clock_offset_ns=self._clock_offset_ns,
             )
-            self.child = Child(begin, self._store.lock, tell, self._forget_requests)
+            self.child = Child(begin, self._store.lock, tell, self._forget_requests, self._tell_damage)
             self._store.log.told_end = self.child.grown
             self._alerting = self._alerts(settings)
             self.intake = Intake(self._store.log, self._now_ns, self._queue_bytes, settings.max_backlog_bytes)
@@ -219,9 +221,12 @@ class Bridge:
         return TurnStore(self._settings.store, read_only=True, unreadable=self._tell_damage)
 
     def _tell_damage(self, what: str) -> None:
-        """Tell of a damaged turn once, not with each page; of very many only of the first ones."""
-        if what not in self._told_damage and len(self._told_damage) < MAX_DAMAGE_TOLD:
-            self._told_damage.add(what)
+        """Tell of a damaged turn once, not with each page and by each process; of very many only of the first ones."""
+        with self._telling_damage:
+            known = what in self._told_damage or len(self._told_damage) >= MAX_DAMAGE_TOLD
+            if not known:
+                self._told_damage.add(what)
+        if not known:
             self._tell(what)
 
     def _readings(self) -> Iterable[MetricsData]:

@@ -44,15 +44,24 @@ _COMMAND: Final = (sys.executable, "-m", "agentnet_otel.service.understanding")
 
 
 class Child:
-    """Runs the process. ``lock``: the descriptor that it has to hold; ``forgotten`` gets what it told of `Forget`."""
+    """Runs the process. ``lock``: the descriptor that it has to hold; ``forgotten`` gets what it told of `Forget`.
+
+    ``tell_once`` gets sentences that others tell as well.
+    """
 
     def __init__(
-        self, begin: Begin, lock: int, tell: Callable[[str], None], forgotten: Callable[[Forgotten], None]
+        self,
+        begin: Begin,
+        lock: int,
+        tell: Callable[[str], None],
+        forgotten: Callable[[Forgotten], None],
+        tell_once: Callable[[str], None],
     ) -> None:
         self._begin = begin
         self._lock = lock
         self._tell = tell
         self._forgotten = forgotten
+        self._tell_once = tell_once
         self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
         self._answer: Future[Figures] | None = None
         self._answer_lock = threading.Lock()
@@ -63,9 +72,7 @@ class Child:
         self.restarts = 0
         self._down: str | None = None
         self._cannot_keep: str | None = None
-        self.progress = Progress(
-            place=0, arrived_ns=0, counts=Counts(), bad_spans=0, bad_requests=0, held_spans=0, held_traces=0
-        )
+        self.progress = _nothing_done(0)
         self._threads = [
             threading.Thread(target=self._feed, name="agentnet-otel-orders", daemon=True),
             threading.Thread(target=self._keep_running, name="agentnet-otel-understanding", daemon=True),
@@ -78,9 +85,7 @@ class Child:
 
     def start(self, place: int, end: int) -> None:
         """Begin; ``place``: up to where requests were understood, ``end``: where they end now."""
-        self.progress = Progress(
-            place=place, arrived_ns=0, counts=Counts(), bad_spans=0, bad_requests=0, held_spans=0, held_traces=0
-        )
+        self.progress = _nothing_done(place)
         self._end = end
         for thread in self._threads:
             thread.start()
@@ -175,6 +180,8 @@ class Child:
                 answer.set_result(told)
         elif isinstance(told, Forgotten):
             self._forgotten(told)
+        elif told.once:
+            self._tell_once(told.text)
         else:
             self._tell(told.text)
             if told.trouble is not None:
@@ -197,3 +204,17 @@ class Child:
             with suppress(BrokenPipeError, ValueError):
                 process.stdin.write(line_of(order))
                 process.stdin.flush()
+
+
+def _nothing_done(place: int) -> Progress:
+    """How far it came where all before ``place`` was done earlier."""
+    return Progress(
+        place=place,
+        arrived_ns=0,
+        counts=Counts(),
+        bad_spans=0,
+        bad_requests=0,
+        bad_turns=0,
+        held_spans=0,
+        held_traces=0,
+    )

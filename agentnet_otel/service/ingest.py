@@ -9,11 +9,9 @@ once.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final
-
-import msgspec
 
 from agentnet_otel.core.assembler import Assembler, newest_revisions
 from agentnet_otel.errors import AgentNetOtelError, InputError
@@ -74,6 +72,7 @@ class Ingest:
         self.bad_spans = 0
         self.bad_requests = 0
         self.bad_turns = 0
+        """Turns that cannot be rebuilt, kept or counted, by a fault of ours."""
         self._take_up_figures()
 
     def advance(self, end: int, seconds: float) -> bool:
@@ -149,7 +148,7 @@ class Ingest:
             new = self._saved(newest_revisions(self._untold), needed)
             self._untold.clear()
             self.kept_place = needed
-            self._figures.take(new)
+            self._count(new)
         if now_s >= self._figures_due_s:
             self.keep_figures()
 
@@ -165,16 +164,16 @@ class Ingest:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it would be so after each start
             if len(turns) == 1:
-                self._tell_unkept(turns[0], error)
+                self.leave_out(f"{_name_of(turns[0])} cannot be kept", error)
                 return self._turns.save((), self._now_ns(), needed)
         half = len(turns) // 2
         return [*self._saved(turns[:half], self.kept_place), *self._saved(turns[half:], needed)]
 
-    def _tell_unkept(self, turn: Turn, error: Exception) -> None:
+    def leave_out(self, what: str, error: Exception) -> None:
+        """Count and tell a turn that is lost, or not counted, by a fault of ours; ``what`` names both."""
         self.bad_turns += 1
         if self.bad_turns <= _TOLD_EACH:
-            which = f"turn {turn.turn_id} of trace {turn.trace_id}"
-            self._tell(f"{which} cannot be kept, and is left out: {type(error).__name__} in this program: {error}")
+            self._tell(f"{what}, and is left out: {type(error).__name__} in this program: {error}")
 
     def _needed_place(self) -> int:
         """The place of the oldest request that is needed: by a turn that was not told, or a recent one that was."""
@@ -189,6 +188,14 @@ class Ingest:
 
     # --- metrics -------------------------------------------------------------------------------------
 
+    def _count(self, turns: Iterable[Turn]) -> None:
+        """Have the metrics count turns, each by itself: one that fails would fail after each start, for it is kept."""
+        for turn in turns:
+            try:
+                self._figures.take((turn,))
+            except Exception as error:  # noqa: BLE001 - it must not keep all others from being understood
+                self.leave_out(f"{_name_of(turn)} cannot be counted", error)
+
     def keep_figures(self) -> None:
         """Keep what the metrics counted.
 
@@ -202,14 +209,22 @@ class Ingest:
         self._figures_due_s = time.monotonic() + FIGURES_EVERY_S
 
     def _take_up_figures(self) -> None:
-        seq, body = self._turns.figures()
+        """Go on with the metrics where they were. What is wrong with that must not keep it from starting, for ever."""
+        try:
+            seq, body = self._turns.figures()
+            self._figures_seq = seq
+            self._restore(body)
+            self._count(self._turns.new_after(seq))
+        except AgentNetOtelError as error:
+            self._tell(f"the metrics miss turns of before this start: {error}")
+
+    def _restore(self, body: bytes) -> None:
         try:
             if body:
                 self._figures.restore(body)
-        except (msgspec.DecodeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - as above
             self._tell(f"what the metrics had counted cannot be read ({error}); they begin at 0")
-        self._figures_seq = seq
-        try:
-            self._figures.take(self._turns.new_after(seq))
-        except AgentNetOtelError as error:
-            self._tell(str(error))
+
+
+def _name_of(turn: Turn) -> str:
+    return f"turn {turn.turn_id} of trace {turn.trace_id}"

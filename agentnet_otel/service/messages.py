@@ -48,6 +48,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     counts: Counts
     bad_spans: int
     bad_requests: int
+    bad_turns: int
     held_spans: int
     held_traces: int
 
@@ -69,10 +70,14 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Remark(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A sentence for whoever runs it. ``trouble``: why turns cannot be kept now; empty where they can."""
+    """A sentence for whoever runs it. ``trouble``: why turns cannot be kept now; empty where they can.
+
+    ``once``: it is of no use to whoever was told the same before.
+    """
 
     text: str
     trouble: str | None = None
+    once: bool = False
 
 
 Order = Begin | Grown | Forget | AskFigures | Finish

@@ -112,6 +112,11 @@ def _spans(state: OwnState) -> Mapping[str, float]:
     }
 
 
+def _turns(state: OwnState) -> Mapping[str, float]:
+    figures = state.figures
+    return {"counted": figures.counted, "left_out": figures.left_out, "failed": state.progress.bad_turns}
+
+
 def _posts(state: OwnState) -> Mapping[str, float]:
     counts = state.alerts or PushCounts()
     return {"sent": counts.sent, "failed": counts.failed, "unknown": counts.unknown, "dropped": counts.dropped}
@@ -134,8 +139,8 @@ _COUNTERS: Final = (
     _Row(
         semconv.METRIC_BRIDGE_TURNS,
         semconv.UNIT_TURN,
-        "Turns that are in the metrics here, or left out because their application counts them.",
-        lambda state: {"counted": state.figures.counted, "left_out": state.figures.left_out},
+        "Turns that are in the metrics here, left out because their application counts them, or lost by a fault here.",
+        _turns,
         semconv.BRIDGE_RESULT,
     ),
     _Row(

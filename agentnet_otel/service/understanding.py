@@ -63,7 +63,7 @@ class Understander:
         self._offset_ns = begin.clock_offset_ns
         self._figures = TurnFigures(begin.metrics, self._now_ns)
         folder = Path(begin.folder)
-        self._turns = TurnStore(folder, unreadable=self._remark)
+        self._turns = TurnStore(folder, unreadable=self._tell_damage)
         assembler = Assembler(
             quiet_ns=begin.quiet_ns,
             max_spans=MAX_SPANS,
@@ -155,6 +155,7 @@ class Understander:
             counts=replace(ingest.assembler.counts),
             bad_spans=ingest.bad_spans,
             bad_requests=ingest.bad_requests,
+            bad_turns=ingest.bad_turns,
             held_spans=ingest.assembler.held_spans,
             held_traces=len(ingest.assembler.held_traces),
         )
@@ -174,7 +175,10 @@ class Understander:
         )
 
     def _tell_left_out(self, turn: str, error: Exception) -> None:
-        self._remark(f"{turn} cannot be rebuilt, and is left out: {type(error).__name__} in this program: {error}")
+        self._ingest.leave_out(f"{turn} cannot be rebuilt", error)
+
+    def _tell_damage(self, what: str) -> None:
+        self._send(Remark(text=what, once=True))
 
     def _remark(self, text: str) -> None:
         self._send(Remark(text=text))

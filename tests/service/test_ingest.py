@@ -205,6 +205,58 @@ def test_a_turn_that_cannot_be_kept_costs_itself(bench, monkeypatch):
     assert bench.counted() == 6
 
 
+@pytest.mark.parametrize("counted_before", [True, False])
+def test_a_turn_that_cannot_be_counted_costs_itself(bench, monkeypatch, counted_before):
+    """It is in the store, so that it would fail after each start too: it is told, and all others are counted."""
+    take = TurnFigures.take
+
+    def choosy(figures, turns):
+        turns = list(turns)
+        if any(turn.turn_id == "t2" for turn in turns):
+            raise OverflowError("too large")
+        take(figures, turns)
+
+    bench.append(batch(1, 2, 3).SerializeToString())
+    bench.advance()
+    bench.now_ns += 6 * SECOND_NS
+    bench.ingest._figures_due_s = time.monotonic() + 60  # what was counted is not kept before the process is gone
+    if counted_before:
+        monkeypatch.setattr(TurnFigures, "take", choosy)
+    bench.advance()
+    monkeypatch.setattr(TurnFigures, "take", choosy)
+    assert bench.ingest.bad_turns == counted_before
+    bench.start()
+    assert bench.ingest.bad_turns == 1
+    told = "cannot be counted, and is left out: OverflowError in this program: too large"
+    assert set(bench.told) == {f"turn t2 of trace 00000000000000000000000000000002 {told}"}
+    assert sorted(turn.turn_id for turn in bench.turns.all()) == ["t1", "t2", "t3"]
+    assert bench.counted() == 2
+
+
+def test_a_start_takes_up_what_can_be_read(bench, monkeypatch):
+    """What is wrong with the figures, or with turns that are to be counted anew, is told, and the start goes on."""
+    bench.append(batch(1).SerializeToString())
+    bench.advance()
+    bench.advance(6)
+    bench.ingest.keep_figures()
+    bench.turns.save_figures(0, b"rubbish")
+    bench.start()
+    assert bench.told.pop().startswith("what the metrics had counted cannot be read")
+    assert bench.counted() == 1
+
+    def unreadable(store, seq):
+        raise BackendError(f"the database is malformed behind {seq}")
+
+    monkeypatch.setattr(TurnStore, "new_after", unreadable)
+    bench.turns.save_figures(0, b"")
+    bench.start()
+    assert bench.told.pop() == "the metrics miss turns of before this start: the database is malformed behind 0"
+    bench.append(batch(2).SerializeToString())
+    bench.advance()
+    bench.advance(6)
+    assert bench.counted() == 1
+
+
 def test_requests_are_needed_until_their_turn_is_told_and_cannot_be_corrected(bench):
     """Then the place moves on, and the log can be forgotten."""
     bench.append(batch(1).SerializeToString())

@@ -25,8 +25,8 @@ def state(**fields):
         "now_ns": EPOCH_NS + 10**9,
         "intake": IntakeCounts(requests=3, spans=30, refused_requests=2, times={Door.GRPC: Times(sum_s=0.5)}),
         "progress": Progress(
-            place=1, arrived_ns=2, counts=Counts(spans=28, late=2), bad_spans=0, bad_requests=1, held_spans=5,
-            held_traces=4,
+            place=1, arrived_ns=2, counts=Counts(spans=28, late=2), bad_spans=0, bad_requests=1, bad_turns=16,
+            held_spans=5, held_traces=4,
         ),
         "figures": Figures(body=msgspec.Raw(b"{}"), counted=6, left_out=7, folded=8),
         "queue_bytes": 9, "lag_s": 1.5, "log_bytes": 10, "turns_bytes": 11, "stored_turns": 12, "restarts": 1,
@@ -53,6 +53,7 @@ def test_a_strict_reader_takes_them():
     assert found["agentnet_bridge_requests_total", "not_understood"] == 1
     assert found["agentnet_bridge_spans_total", "late"] == 2
     assert found["agentnet_bridge_turns_total", "left_out"] == 7
+    assert found["agentnet_bridge_turns_total", "failed"] == 16
     assert found[("agentnet_bridge_lag_seconds",)] == 1.5
     assert found["agentnet_bridge_store_size_bytes", "turns"] == 11
     assert found[("agentnet_bridge_streams_open",)] == 13

@@ -228,6 +228,23 @@ def test_a_damaged_database_is_put_aside_and_told(serve, tmp_path):
     assert (tmp_path / "store" / "quarantine" / "1" / "turns.sqlite").read_bytes().startswith(b"rubbish")
 
 
+def test_a_damaged_turn_is_told_once(serve, tmp_path):
+    """Though the process that understands reads it to count it, and the one that answers reads it with each page."""
+    bridge = serve()
+    export(bridge.grpc, batch(1, 2).SerializeToString())
+    bridge.turns(2)
+    bridge.stop()
+    with sqlite3.connect(tmp_path / "store" / "turns.sqlite") as db:
+        db.execute("UPDATE turns SET body = '{' WHERE seq = 1")
+        db.execute("UPDATE figures SET seq = 0, body = ''")
+    db.close()
+    bridge = serve()
+    assert len(bridge.turns(1)) == len(bridge.turns(1)) == 1
+    assert bridge.get("/metrics")[0] == 200
+    assert bridge.stop() == 0
+    assert sum("turn 1 cannot be read" in line for line in bridge.told) == 1
+
+
 def test_damaged_requests_are_put_aside_and_told(serve, tmp_path):
     """Whole requests before the damage are kept, and the file that was damaged too."""
     bridge = serve()

@@ -52,8 +52,8 @@ def _flow() -> tuple[PanelSpec, ...]:
         _panel("Requests", "A minute, by what became of them.", Unit.PER_MINUTE, _rate(requests, RESULT), by_result),
         _panel("Spans", "A minute, by what became of them.", Unit.PER_MINUTE, _rate(spans, RESULT), by_result),
         _panel(
-            "Turns", "A minute: counted here, or left out because their application counts them.", Unit.PER_MINUTE,
-            _rate(turns, RESULT), by_result,
+            "Turns", "A minute: counted here, left out as their application counts them, or failed by a fault here.",
+            Unit.PER_MINUTE, _rate(turns, RESULT), by_result,
         ),
         _panel(
             "Acknowledgement (p95)", "From a request to its acknowledgement.", Unit.SECONDS,

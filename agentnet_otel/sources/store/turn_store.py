@@ -6,7 +6,7 @@ arrival, so that whoever follows by cursor sees the correction.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -161,17 +161,19 @@ class TurnStore:
     def find(self, trace_id: str, span_id: str) -> Turn | None:
         """A turn by its ids, None where it is not or no longer here."""
         statement = "SELECT seq, body FROM turns WHERE trace_id = ? AND span_id = ?"
-        row = self._db.execute(statement, (trace_id, span_id)).fetchone()
+        with self._told_errors():
+            row = self._db.execute(statement, (trace_id, span_id)).fetchone()
         return None if row is None else self._read(*row)
 
     def _stored(self, statement: str, given: tuple[int, ...], limit: int) -> list[StoredTurn]:
         """The first rows of a statement that can be read, so many at most."""
-        rows = self._db.execute(statement, given)
-        try:
+        with self._told_errors(), closing(self._db.execute(statement, given)) as rows:
             read = ((seq, self._read(seq, body)) for seq, body in rows)
             return list(islice((StoredTurn(seq=seq, turn=turn) for seq, turn in read if turn is not None), limit))
-        finally:
-            rows.close()
+
+    def _rows(self, statement: str, *given: int) -> list[tuple[int, bytes, int]]:
+        with self._told_errors():
+            return self._db.execute(statement, given).fetchall()
 
     def new_after(self, seq: int) -> Iterator[Turn]:
         """The turns that came first after a place, as they are now."""
@@ -184,7 +186,7 @@ class TurnStore:
             "SELECT seq, body, arrived_ns FROM turns WHERE seq > ? AND COALESCE(first_seq, seq) > ?"
             " AND arrived_ns >= ? ORDER BY seq LIMIT ?"
         )
-        while page := self._db.execute(statement, (cursor, seq, arrived_ns, _PAGE)).fetchall():
+        while page := self._rows(statement, cursor, seq, arrived_ns, _PAGE):
             for place, body, when_ns in page:
                 if (turn := self._read(place, body)) is not None:
                     yield StoredTurn(seq=place, turn=turn), when_ns
@@ -198,7 +200,8 @@ class TurnStore:
 
     def figures(self) -> tuple[int, bytes]:
         """What the metrics had counted, and up to which place."""
-        seq, body = self._db.execute("SELECT seq, body FROM figures").fetchone()
+        with self._told_errors():
+            seq, body = self._db.execute("SELECT seq, body FROM figures").fetchone() or (0, b"")
         return int(seq), bytes(body, "utf-8") if isinstance(body, str) else body
 
     def save_figures(self, seq: int, body: bytes) -> None:
@@ -223,7 +226,7 @@ class TurnStore:
         """All turns, with the epoch nanoseconds when they arrived."""
         cursor = 0
         statement = "SELECT seq, body, arrived_ns FROM turns WHERE seq > ? ORDER BY seq LIMIT ?"
-        while page := self._db.execute(statement, (cursor, _PAGE)).fetchall():
+        while page := self._rows(statement, cursor, _PAGE):
             for seq, body, arrived_ns in page:
                 if (turn := self._read(seq, body)) is not None:
                     yield turn, arrived_ns

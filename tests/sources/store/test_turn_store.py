@@ -160,6 +160,27 @@ def test_a_damaged_turn_costs_itself(tmp_path, store):
     assert (len(rebuilt.turns), rebuilt.read.summary) == (6, None)
 
 
+def test_a_part_of_the_file_that_is_damaged_is_told(tmp_path, store):
+    """However turns are read: with a sentence, not with an error of the database."""
+    store.save([turn(number) for number in range(1, 400)], 100, 0)
+    store.sync()
+    store.close()
+    path = tmp_path / FILE_NAME
+    data = path.read_bytes()
+    begin = 10 * 4096
+    path.write_bytes(data[:begin] + b"\xff" * (len(data) - begin))
+    with contextlib.closing(TurnStore(tmp_path, read_only=True)) as reader:
+        for read in (
+            lambda: list(reader.all()),
+            lambda: list(reader.new_after(0)),
+            lambda: reader.after(0, 1000),
+            lambda: reader.newest_first(1000),
+        ):
+            with pytest.raises(BackendError, match="malformed"):
+                read()
+    assert rebuild([tmp_path]).read.unreadable_sources == 1
+
+
 def test_figures_are_kept_with_their_place(store):
     """And nothing else changes them."""
     store.save([turn(1)], 1, 0)
