@@ -134,7 +134,7 @@ def read_jaeger(
             windows += [(middle_us, end_us), (start_us, middle_us)]
             continue
         if cut is not None:
-            report.skip(query.base, f"a window of a microsecond {cut}")
+            report.cut_window(query.base, f"a window of a microsecond {cut}")
         if answer is not None:
             yield from _decoded(answer, query, report)
 

@@ -22,6 +22,8 @@ class ReadReport:
     """Lines or messages longer than the limit, skipped unread."""
     cut_off_ends: int = 0
     """Files whose last line or message is not whole: their writer was killed, or still writes."""
+    cut_windows: int = 0
+    """Windows of time of which a server did not tell all."""
     bad_turns: int = 0
     """Damaged turns in folders of `serve`."""
     sources: int = 0
@@ -74,6 +76,11 @@ class ReadReport:
         self.cut_off_ends += 1
         self.tell(where, f"{what}; its writer was stopped, or still writes")
 
+    def cut_window(self, where: str, what: str) -> None:
+        """Count and note a window of time that is not whole."""
+        self.cut_windows += 1
+        self.tell(where, what)
+
     @property
     def counts_of_spans(self) -> tuple[int, ...]:
         """What shows that a file is one of spans, or is told otherwise."""
@@ -90,8 +97,9 @@ class ReadReport:
                 (self.bad_lines, "bad line"),
                 (self.skipped_lines, "oversized line"),
                 (self.cut_off_ends, "cut-off end"),
+                (self.cut_windows, "cut window"),
                 (self.bad_spans, "bad span"),
-                (self.bad_turns, "bad turn"),
+                (self.bad_turns, "damaged turn"),
             )
             if count
         ]

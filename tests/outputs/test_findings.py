@@ -77,13 +77,15 @@ def test_what_figures_have_to_be_read_with(make_turns):
         cut_off_ends=1,
         unreadable_sources=5,
         dropped_turns=6,
+        cut_windows=12,
+        damaged_turns=13,
         incomplete_turns=7,
         late_spans=8,
         evicted_traces=9,
         clipped_spans=11,
     )
     found = report_on(turns, thresholds=ThresholdTable(), generated_ns=0, version="0.0", quality=quality)
-    assert [text.split(" ")[0] for text in on_verdicts(found)] == ["3", "Of", "4", "5", "6"]
+    assert [text.split(" ")[0] for text in on_verdicts(found)] == ["3", "Of", "4", "5", "Of", "13", "6"]
     assert [text.split(" ")[0] for text in on_latency(found)] == ["7", "8", "9", "11"]
     assert [text.split(" ")[0] for text in on_tokens(found)] == ["2", "Tokens", "$0.0200"]
     clean = report(make_turns(10, cost_source=CostSource.ENGINE))

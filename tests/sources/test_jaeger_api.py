@@ -128,7 +128,7 @@ def test_a_window_that_is_too_large_is_asked_in_halves(jaeger, monkeypatch):
     assert report.summary is None
     jaeger.starts = dict.fromkeys(range(50, 70), NOW_US - 7) | {1: NOW_US - 9}
     assert set(read(jaeger, "service=shop", report)) == {1}
-    assert report.summary == "left out: 2 oversized lines"  # it lies at the border of two windows
+    assert report.summary == "left out: 2 cut windows"  # it lies at the border of two windows
     assert all("holds more than 2,000 bytes" in problem for problem in report.problems)
 
 

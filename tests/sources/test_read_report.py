@@ -74,6 +74,7 @@ def test_the_summary_counts_each_kind():
     assert ReadReport().summary is None
     lost = ReadReport(unreadable_sources=1, bad_lines=2, skipped_lines=1, cut_off_ends=1, bad_spans=3)
     assert lost.summary == "left out: 1 unreadable source, 2 bad lines, 1 oversized line, 1 cut-off end, 3 bad spans"
+    assert ReadReport(cut_windows=1, bad_turns=2).summary == "left out: 1 cut window, 2 damaged turns"
 
 
 def test_an_empty_name_is_shown_as_such():

@@ -27,11 +27,13 @@ def test_what_was_read_and_lost_is_in_the_report():
     """Each counter of reader and assembler has its place in the data quality."""
     counts = Counts(spans=9, duplicates=1, without_ids=2, late=3, outside=4, evicted_traces=5, clipped=6, incomplete=7)
     read = ReadReport(bad_spans=10, bad_lines=11, skipped_lines=12, cut_off_ends=13, unreadable_sources=14)
+    read.cut_windows, read.bad_turns = 16, 17
     quality = reporting.make_report([], counts, read=read, dropped_turns=15).quality
     assert (quality.spans, quality.duplicates, quality.dropped_spans, quality.late_spans) == (9, 1, 12, 3)
     assert (quality.calls_outside_turns, quality.evicted_traces, quality.clipped_spans) == (4, 5, 6)
     assert (quality.incomplete_turns, quality.bad_lines, quality.oversized_lines) == (7, 11, 12)
     assert (quality.cut_off_ends, quality.unreadable_sources, quality.dropped_turns) == (13, 14, 15)
+    assert (quality.cut_windows, quality.damaged_turns) == (16, 17)
     assert any("15 older turns are no longer held" in note for note in quality.notes)
     assert any("Input that was left out: 14 unreadable sources" in note for note in quality.notes)
 

@@ -25,6 +25,10 @@ def on_verdicts(report: "ReportContent") -> Iterator[str]:
         yield f"{lost:,} lines, spans or ends of files could not be read: what they told is missing from all figures."
     if quality.unreadable_sources:
         yield f"{quality.unreadable_sources:,} sources could not be read: nothing of them is in the figures."
+    if quality.cut_windows:
+        yield f"Of {quality.cut_windows:,} windows of time the server did not tell all: traces are missing."
+    if quality.damaged_turns:
+        yield f"{quality.damaged_turns:,} turns of a store are damaged and not in the figures."
     if quality.dropped_turns:
         yield f"{quality.dropped_turns:,} older turns are no longer held and not in the figures."
 

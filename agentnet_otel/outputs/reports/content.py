@@ -52,7 +52,9 @@ class DataQuality:
     """What the figures rest on, and what could not be used.
 
     ``dropped_spans`` could not be used themselves (no ids, or a part that is wrong); ``bad_lines`` could not be read,
-    ``oversized_lines`` were skipped unread. ``dropped_turns`` are those that an in-process reader no longer held.
+    ``oversized_lines`` were skipped unread; ``cut_windows`` are windows of time of which a server did not tell all.
+    ``damaged_turns`` stood in a store and cannot be read. ``dropped_turns`` are those that an in-process reader no
+    longer held.
     """
 
     spans: int = 0
@@ -62,8 +64,10 @@ class DataQuality:
     bad_lines: int = 0
     oversized_lines: int = 0
     cut_off_ends: int = 0
+    cut_windows: int = 0
     unreadable_sources: int = 0
     evicted_traces: int = 0
+    damaged_turns: int = 0
     dropped_turns: int = 0
     calls_outside_turns: int = 0
     clipped_spans: int = 0
