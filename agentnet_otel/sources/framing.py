@@ -51,7 +51,7 @@ _VARINT_MORE: Final = 0x80
 _VARINT_BITS: Final = 0x7F
 _BITS_A_BYTE: Final = 7
 _HEAD_BYTES: Final = 16
-_LONG_HEAD_BYTES: Final = 1024 * 1024
+LONG_HEAD_BYTES: Final = 1024 * 1024
 """What is looked at where the first bytes tell nothing, and are no text: the first message may be damaged."""
 _MESSAGES_AHEAD: Final = 16
 JSON_STARTS: Final = (b"{", b"[")
@@ -95,9 +95,9 @@ def payloads(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payloa
         InputError: a single document is too large, or text is in an encoding that is not read.
     """
     head, whole = peeked(stream, _HEAD_BYTES)
-    if shape_of(head) is Shape.TEXT and not _is_text(head):
-        head, whole = peeked(whole, _LONG_HEAD_BYTES)
-    shape = shape_of(head)
+    if tells_nothing(head):
+        head, whole = peeked(whole, LONG_HEAD_BYTES)
+    shape = shape_of_start(head)
     if shape is Shape.TEXT:
         yield from _texts(whole, name, report)
     elif shape is Shape.MESSAGE:
@@ -105,6 +105,17 @@ def payloads(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payloa
         yield Payload(data=_whole(b"", whole), where=name, form=Form.PROTOBUF)
     else:
         yield from _messages(whole, shape, name, report)
+
+
+def shape_of_start(head: bytes) -> Shape:
+    """The shape of a stream, told by its first bytes, or, where these tell nothing, by all that are given."""
+    return shape_of(head[: LONG_HEAD_BYTES if tells_nothing(head) else _HEAD_BYTES])
+
+
+def tells_nothing(head: bytes) -> bool:
+    """Whether the first bytes fit no shape, and are no text: the first message may be damaged."""
+    head = head[:_HEAD_BYTES]
+    return shape_of(head) is Shape.TEXT and not _is_text(head)
 
 
 def shape_of(head: bytes) -> Shape:

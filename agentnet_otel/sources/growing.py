@@ -13,6 +13,7 @@ from agentnet_otel.sources.compression import GZIP_MAGIC, ZSTD_MAGIC, zstd_libra
 from agentnet_otel.sources.framing import (
     BOM,
     JSON_STARTS,
+    LONG_HEAD_BYTES,
     MAX_LINE_BYTES,
     Form,
     Payload,
@@ -22,7 +23,8 @@ from agentnet_otel.sources.framing import (
     checked_start,
     length_at,
     may_go_on,
-    shape_of,
+    shape_of_start,
+    tells_nothing,
 )
 from agentnet_otel.sources.read_report import ReadReport
 
@@ -64,8 +66,8 @@ class GrowingPayloads:
     def _cut(self, content: bytes) -> Iterator[Payload]:
         if self._cutter is None:
             self._head += content
-            if len(self._head) < _HEAD_BYTES and not self._head.lstrip().startswith(JSON_STARTS):
-                return  # too little to tell what it is
+            if _is_too_little(self._head):
+                return
             self._cutter = _cutter_of(self._head, self._name, self._report)
             content, self._head = self._head, b""
         yield from self._cutter.feed(content)
@@ -91,9 +93,18 @@ class GrowingPayloads:
         return len(self._packed) + len(self._head) + (0 if self._cutter is None else self._cutter.waiting_bytes)
 
 
+def _is_too_little(head: bytes) -> bool:
+    """Whether more is needed to tell what a stream is: where its first message is damaged, the next one tells."""
+    if head.lstrip().startswith(JSON_STARTS):
+        return False
+    if len(head) < _HEAD_BYTES:
+        return True
+    return len(head) < LONG_HEAD_BYTES and tells_nothing(head) and shape_of_start(head) is Shape.TEXT
+
+
 def _cutter_of(head: bytes, name: str, report: ReadReport) -> "_Lines | _Messages | _Whole":
     """What cuts a stream that begins so."""
-    shape = shape_of(head[:_HEAD_BYTES])
+    shape = shape_of_start(head)
     if shape is Shape.TEXT:
         return _Lines(name, report)
     return _Whole(name, report) if shape is Shape.MESSAGE else _Messages(shape, name, report)

@@ -34,6 +34,9 @@ STREAMS = {
     "prefixed": (struct.pack(">I", len(MESSAGE)) + MESSAGE) * 3,
     "prefixed, frames": struct.pack(">I", len(zstandard.compress(LINE))) + zstandard.compress(LINE),
     "delimited": (bytes([len(MESSAGE)]) + MESSAGE) * 3,
+    "delimited, the first is wrong": b"\x28" + b"\xff" * 40 + (bytes([len(MESSAGE)]) + MESSAGE) * 3,
+    "delimited, the first is empty": b"\0" + (bytes([len(MESSAGE)]) + MESSAGE) * 3,
+    "neither text nor messages": b"\x89PNG\r\n\x1a\n" + b"\xff\xfe" * 30,
     "empty": b"",
     "blank": b"\n \n",
     "short": b"{}",
@@ -86,6 +89,23 @@ def test_it_does_not_matter_how_bytes_come(parts, stream, at):
             return str(error)
 
     assert outcome([data]) == outcome([data[place : place + 1] for place in range(len(data))])
+
+
+def test_what_stands_behind_a_message_that_is_wrong_comes_when_it_is_there():
+    """The first one tells nothing; the second tells how both were framed, and is given at once."""
+    found = GrowingPayloads("x", ReadReport())
+    assert list(found.feed(b"\x28" + b"\xff" * 40)) == []
+    assert list(found.settle()) == []
+    assert [p.data for p in found.feed(bytes([len(MESSAGE)]) + MESSAGE)] == [b"\xff" * 40, MESSAGE]
+    assert found.waiting_bytes == 0
+
+
+def test_what_is_nothing_that_is_known_is_not_held_for_ever():
+    """It is given up as lines when there is enough of it."""
+    found = GrowingPayloads("x", ReadReport())
+    assert list(found.feed(b"\xff" * (growing.LONG_HEAD_BYTES - 1))) == []
+    assert len(list(found.feed(b"\xff\n\n"))) == 1
+    assert found.waiting_bytes == 0
 
 
 def test_half_a_line_waits_for_its_rest():
