@@ -40,7 +40,7 @@ from agentnet_otel.core.turn_row import TurnRow, end_of_row, observation_of_row
 from agentnet_otel.core.verdicts import Judgement, worst
 from agentnet_otel.model import Turn
 from agentnet_otel.outputs import console
-from agentnet_otel.outputs.alerts.posting import Target, targets_of
+from agentnet_otel.outputs.alerts.posting import targets_of
 from agentnet_otel.outputs.gate import Gate
 from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.comparisons import comparison_object
@@ -52,7 +52,7 @@ from agentnet_otel.sources.rebuild import TurnStream
 from agentnet_otel.wiring.jobs import SharedTurns
 
 if TYPE_CHECKING:
-    from agentnet_otel.performance.baseline import Baseline
+    from agentnet_otel.performance.baseline import Baseline, BaselineBuilder
     from agentnet_otel.wiring.alert_push import AlertPush
 
 Stream = TurnStream[TurnRow] | TurnStream[Turn] | SharedTurns
@@ -102,23 +102,22 @@ def check(
 
     Example: agentnet-otel check new.jsonl --baseline baseline.json --thresholds limits.yaml
     """
-    from agentnet_otel.performance.baseline import Baseline, BaselineBuilder  # noqa: PLC0415 - only who runs it
-
     table = threshold_table(thresholds)
-    before = None if baseline is None else Baseline.load(baseline)
-    told = targets_of(alertmanager, webhook)
-    alerts = _alerts(told, table, alert_state, alert_minutes, (runbooks, grafana, jaeger))
-    running, kept = RunningVerdicts(table), BaselineBuilder()
+    before = None if baseline is None else _loaded(baseline)
+    alerts = _alerts((alertmanager, webhook), table, alert_state, alert_minutes, (runbooks, grafana, jaeger))
+    running = RunningVerdicts(table)
+    kept = None if baseline is None and save_baseline is None else _builder()
     with reading_progress(quiet=quiet) as tick, collecting_seldom():
         whole = bool(table.models) or alerts is not None  # rows do not tell which of its models a turn is taken for
         stream = _stream(sources, jobs, tick, whole=whole, group_calls=group_calls, quiet=quiet)
         for seen, models, end_ns in _observed(stream, alerts):
             running.add(seen)
-            kept.add(seen, models, end_ns)
+            if kept is not None:
+                kept.add(seen, models, end_ns)
     tell_reading(stream, quiet=quiet)
     verdicts = running.judgements()
-    now = kept.built(environment=stream.environment)
-    comparison = None if before is None else before.compare(now)
+    now = None if kept is None else kept.built(environment=stream.environment)
+    comparison = None if before is None or now is None else before.compare(now)
     code = _check_code(verdicts, comparison, running.turns, stream, told=_pushed(alerts))
     if as_json:
         write(indented_json(_check_object(verdicts, comparison, running.turns, code)), None)
@@ -127,20 +126,32 @@ def check(
     comparisons = () if comparison is None else [("", comparison)]
     gate = Gate(command="check", verdicts=verdicts, comparisons=comparisons, turns=running.turns, code=code)
     tell_ci(gate, junit, as_json=as_json)
-    if save_baseline is not None:
+    if save_baseline is not None and now is not None:
         _save_baseline(now, save_baseline, stream.read)
     raise Exit(code)
 
 
+def _loaded(path: Path) -> "Baseline":
+    from agentnet_otel.performance.baseline import Baseline  # noqa: PLC0415 - only who compares
+
+    return Baseline.load(path)
+
+
+def _builder() -> "BaselineBuilder":
+    from agentnet_otel.performance.baseline import BaselineBuilder  # noqa: PLC0415 - only who compares, or keeps
+
+    return BaselineBuilder()
+
+
 def _alerts(
-    told: tuple[Target | None, Target | None],
+    named: tuple[str | None, str | None],
     table: ThresholdTable,
     state: Path,
     minutes: float,
     addresses: tuple[str | None, str | None, str | None],
 ) -> "AlertPush | None":
     """What judges and tells alerts, where an option or the environment names somebody to tell."""
-    manager, hook = told
+    manager, hook = targets_of(*named)
     if manager is None and hook is None:
         return None
     from agentnet_otel.outputs.rules.annotations import links_of  # noqa: PLC0415 - only who tells somebody
