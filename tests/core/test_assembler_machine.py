@@ -263,7 +263,7 @@ TestBounded.settings = SMALL
 @pytest.mark.parametrize("machine", [Unbounded, InBatches, Bounded, BoundedInBatches])
 def test_for_longer(machine):
     """The same, many more times."""
-    run_state_machine_as_test(machine, settings=settings(SMALL, max_examples=800, stateful_step_count=50))
+    run_state_machine_as_test(machine, settings=settings(SMALL, max_examples=200, stateful_step_count=50))
 
 
 def without_duplicates(self, span, tree):
