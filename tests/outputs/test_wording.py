@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentnet_otel.core.statistics import Interval
+from agentnet_otel.core.statistics import Interval, wilson_interval
 from agentnet_otel.core.thresholds import DOCUMENTED, Metric, Verdict
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.outputs.reports import wording
@@ -34,7 +34,12 @@ def judgement(**given):
         (Metric.TURN_LATENCY, 12345.6, "12,346 ms"),
         (Metric.TURN_LATENCY, 9.96, "10.0 ms"),
         (Metric.TURN_LATENCY, 0.25, "0.250 ms"),
-        (Metric.SUCCESS_RATE, 99.95, "100.0 %"),
+        (Metric.SUCCESS_RATE, 99.9, "99.9 %"),
+        (Metric.SUCCESS_RATE, 99.95, "99.95 %"),
+        (Metric.SUCCESS_RATE, 100 * 999_999 / 1_000_000, "99.9999 %"),
+        (Metric.SUCCESS_RATE, 100.0, "100.0 %"),
+        (Metric.SUCCESS_RATE, 0.04, "0.04 %"),
+        (Metric.SUCCESS_RATE, 0.0, "0.0 %"),
         (Metric.TOKEN_EFFICIENCY, 0.70049, "0.700"),
         (Metric.COST_PER_TURN, 0.00012, "$0.00012"),
         (Metric.COST_PER_TURN, 1234.5, "$1,234.50"),
@@ -113,6 +118,16 @@ def test_shares_counts_and_durations():
     assert (wording.milliseconds(1234.56), wording.milliseconds(None)) == ("1,235", "n/a")
     assert (wording.decimals(0.12345), wording.decimals(None)) == ("0.123", "n/a")
     assert wording.usd(None) == "n/a"
+
+
+@given(st.integers(1, 10_000_000), st.data())
+def test_a_share_is_whole_only_where_all_are(n, data):
+    """100 % and 0 % are said only of all and of none, whatever was counted; calculated ends of intervals are whole."""
+    some = data.draw(st.integers(0, n))
+    share = float(wording.percent(some / n).removesuffix(" %"))
+    assert (share == 100, share == 0) == (some == n, some == 0)
+    ends = [wilson_interval(n, n).high, wilson_interval(0, n).low]
+    assert [wording.percent(end) for end in ends] == ["100.0 %", "0.0 %"]
 
 
 def test_plain_shows_what_would_hide():

@@ -6,7 +6,7 @@ from typing import Any, Final
 from agentnet_otel.core.comparison import MIN_CLUSTERS, Ratio
 from agentnet_otel.core.regression import Change, ComparedMetric, Comparison, MetricComparison, SideSummary
 from agentnet_otel.core.statistics import MIN_MEAN_N
-from agentnet_otel.outputs.reports.wording import NOT_AVAILABLE, milliseconds, usd
+from agentnet_otel.outputs.reports.wording import NOT_AVAILABLE, milliseconds, percentage, usd
 
 LABELS: Final = {
     ComparedMetric.TURN_LATENCY: "Turn latency (median)",
@@ -81,7 +81,7 @@ def side_text(metric: ComparedMetric, side: SideSummary) -> str:
     if metric is ComparedMetric.TURN_LATENCY:
         return f"{milliseconds(side.value)} ms"
     if metric is ComparedMetric.SUCCESS_RATE:
-        return f"{side.value:.1f} %"
+        return percentage(side.value)
     return usd(side.value) if metric is ComparedMetric.COST_PER_TURN else f"{side.value:,.0f} tokens"
 
 

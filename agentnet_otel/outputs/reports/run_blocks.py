@@ -222,7 +222,7 @@ def _with_unit(value: float, unit: str) -> Cell:
         case "ms":
             return blocks.figure(f"{wording.milliseconds(value)} ms", value, "ms")
         case "%":
-            return blocks.figure(f"{value:.1f} %", value, "%")
+            return blocks.figure(wording.percentage(value), value, "%")
         case "tokens":
             return blocks.figure(f"{value:,.1f}", value, "tokens")
         case _:

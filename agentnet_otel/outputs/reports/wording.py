@@ -11,6 +11,10 @@ NOT_AVAILABLE: Final = "n/a"
 INSUFFICIENT: Final = "INSUFFICIENT"
 _WHOLE_MS: Final = 1000
 _SHORT_MS: Final = 10
+_PERCENT_DIGITS: Final = 1
+_MOST_PERCENT_DIGITS: Final = 10
+_SAME_PERCENT: Final = 1e-9
+"""What is nearer to 0 or 100 differs by how floats are calculated, not by a turn."""
 LONGEST_TEXT: Final = 200
 """Characters shown of a name that came with the data; the JSON report has it whole."""
 
@@ -43,7 +47,7 @@ def value_text(value: float | None, threshold: Threshold) -> str:
     if threshold.metric is Metric.TURN_LATENCY:
         return f"{whole_milliseconds(value)} ms"
     if threshold.metric is Metric.SUCCESS_RATE:
-        return f"{value:.1f} %"
+        return percentage(value)
     return usd(value) if threshold.metric is Metric.COST_PER_TURN else decimals(value)
 
 
@@ -88,7 +92,18 @@ def label_text(row: Judgement) -> str:
 
 def percent(share: float | None) -> str:
     """A share as percentage."""
-    return NOT_AVAILABLE if share is None else f"{100 * share:.1f} %"
+    return NOT_AVAILABLE if share is None else percentage(100 * share)
+
+
+def percentage(value: float) -> str:
+    """A percentage: what is not all of it is never 100 %, nor what is something 0 %; more digits are shown then."""
+    for digits in range(_PERCENT_DIGITS, _MOST_PERCENT_DIGITS):
+        text = f"{value:.{digits}f}"
+        if float(text) not in {0.0, 100.0}:
+            return f"{text} %"
+        if abs(float(text) - value) < _SAME_PERCENT:
+            break
+    return f"{value:.{_PERCENT_DIGITS}f} %"
 
 
 def milliseconds(value: float | None) -> str:
