@@ -33,7 +33,7 @@ from agentnet_otel.core.plain_turns import (
     told_of_trace,
 )
 from agentnet_otel.core.plain_usage import TOKENS, usage_of_calls
-from agentnet_otel.core.reconstruction import NANOS, in_order_of_time
+from agentnet_otel.core.reconstruction import first_token_ns, in_order_of_time
 from agentnet_otel.core.sampling import trace_state_probability
 from agentnet_otel.core.turn_row import EndingKey
 from agentnet_otel.core.usage import main_model
@@ -284,15 +284,8 @@ def _violations(root: PlainSpan, below: Sequence[PlainSpan]) -> tuple[PolicyViol
 
 def _first_token_ns(root: PlainSpan, below: Sequence[PlainSpan]) -> int | None:
     said: Said = root.attributes
-    told: float | None = said.get(semconv.TURN_TIME_TO_FIRST_TOKEN)
-    if told is not None:
-        return round(told * NANOS)
-    chunks = [
-        span.start_ns + round(seconds * NANOS) - root.start_ns
-        for span in below
-        if (seconds := first(span.attributes, _FIRST_CHUNK)) is not None
-    ]
-    return max(0, min(chunks)) if chunks else None
+    chunks = [(span.start_ns - root.start_ns, first(span.attributes, _FIRST_CHUNK)) for span in below]
+    return first_token_ns(said.get(semconv.TURN_TIME_TO_FIRST_TOKEN), chunks)
 
 
 def _attempts(below: Sequence[PlainSpan]) -> int | None:

@@ -30,8 +30,6 @@ from agentnet_otel.model import (
 E = TypeVar("E", bound=Enum)
 T = TypeVar("T")
 
-NANOS: Final = 1_000_000_000
-
 _CATEGORY_KEYS: Final = {category: semconv.TURN_TOKENS_PREFIX + category.value for category in TokenCategory}
 _TIMEOUT_WORDS: Final = ("timeout", "timedout", "timed_out", "deadline_exceeded", "deadlineexceeded")
 _CANCELLED_WORDS: Final = ("cancelled", "canceled", "cancellederror", "keyboardinterrupt", "generatorexit")
@@ -205,15 +203,23 @@ def _kept_ancestor(span_id: str, parents: Mapping[str, str], kept: set[str]) -> 
 
 
 def _first_token_ns(own: _Own, below: Sequence[Member], within: Stretch) -> int | None:
-    said = own.amount(semconv.TURN_TIME_TO_FIRST_TOKEN)
-    if said is not None:
-        return round(said * NANOS)
-    chunks = [
-        member.start_ns + round(member.facts.first_chunk_s * NANOS) - within[0]
-        for member in below
-        if member.facts.first_chunk_s is not None
-    ]
-    return max(0, min(chunks)) if chunks else None
+    chunks = [(member.start_ns - within[0], member.facts.first_chunk_s) for member in below]
+    return first_token_ns(own.amount(semconv.TURN_TIME_TO_FIRST_TOKEN), chunks)
+
+
+def first_token_ns(told_s: float | None, chunks: Iterable[tuple[int, float | None]]) -> int | None:
+    """When the first token came, since the turn began: as the turn tells, or else its calls.
+
+    ``chunks``: of each call its begin since that of the turn (nanoseconds), and the seconds to its first chunk. What 64
+    bits do not hold is unknown.
+    """
+    told = values.nanoseconds(told_s)
+    if told is not None:
+        return told
+    after = [(begin_ns, values.nanoseconds(seconds)) for begin_ns, seconds in chunks if seconds is not None]
+    known = [begin_ns + first_ns for begin_ns, first_ns in after if first_ns is not None]
+    found = max(0, min(known)) if known else None
+    return None if found is None or found > values.LARGEST else found
 
 
 # --- tokens and cost -------------------------------------------------------------------------------------

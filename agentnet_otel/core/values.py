@@ -11,6 +11,7 @@ Attributes = Mapping[str, AttributeValue]
 
 LARGEST: Final = 2**63 - 1
 """Beyond it nothing is a number here: what is calculated with it would overflow, in stores and in metrics."""
+_NANOS: Final = 1_000_000_000
 LONGEST_JSON: Final = 65_536
 """Characters. JSON that holds figures is short; what is longer is content, and is not read."""
 _LONGEST_DIGITS: Final = 18
@@ -54,6 +55,13 @@ def amount(value: AttributeValue) -> float | None:
     """A finite number of at least 0 as float, or None."""
     found = number(value)
     return None if found is None or found < 0 else float(found)
+
+
+def nanoseconds(seconds: float | None) -> int | None:
+    """Seconds as whole nanoseconds; None for what 64 bits do not hold: 292 years, where stores end."""
+    if seconds is None or not abs(seconds) * _NANOS < LARGEST:
+        return None
+    return round(seconds * _NANOS)
 
 
 def ratio(value: AttributeValue) -> float | None:

@@ -79,6 +79,19 @@ def test_no_tree_is_made_of_a_whole_turn():
     assert both.plain.held_spans == 6
 
 
+@pytest.mark.parametrize("seconds", [9e18, 1e300, 9.3e9, 2.0])
+def test_a_first_token_that_never_came(seconds):
+    """What no 64 bits of nanoseconds hold is unknown, told by the turn or by a call, on both ways."""
+    both = Both()
+    told = TURN | {semconv.TURN_TIME_TO_FIRST_TOKEN: seconds}
+    chat = CHAT | {semconv.RESPONSE_TIME_TO_FIRST_CHUNK: seconds}
+    both.take(span(2), span(1, "", told))
+    both.take(span(2, said=chat, trace=2), span(1, "", TURN, 2))
+    turns = both.wait()
+    expected = (2_000_000_000, 2_000_000_001) if seconds == 2.0 else (None, None)
+    assert tuple(turn.time_to_first_token_ns for turn in turns) == expected
+
+
 def test_late_calls_revise_it():
     """As often as they come."""
     both = Both()

@@ -4,6 +4,7 @@ import pytest
 
 from agentnet_otel.core import values
 from agentnet_otel.core.efficiency import quality_of, token_efficiency
+from agentnet_otel.core.reconstruction import first_token_ns
 from agentnet_otel.model import QualitySource, TokenUsage
 
 
@@ -32,6 +33,23 @@ from agentnet_otel.model import QualitySource, TokenUsage
 def test_values(read, given, expected):
     """Each reader takes what makes sense and nothing else."""
     assert read(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(None, None), (0.25, 250_000_000), (0.0, 0), (9.2e9, 9_200_000_000_000_000_000), (9.3e9, None), (1e300, None)],
+)
+def test_seconds_as_nanoseconds(seconds, expected):
+    """What 64 bits of nanoseconds do not hold is unknown, and no overflow."""
+    assert values.nanoseconds(seconds) == expected
+
+
+def test_a_first_token_beyond_time_is_unknown():
+    """Neither what a turn says nor what its calls say may be more than a store can hold; the next best is taken."""
+    assert first_token_ns(1e300, [(5, None), (7, 1e300), (9, 1.0)]) == 1_000_000_009
+    assert first_token_ns(1e300, [(7, 1e300)]) is None
+    assert first_token_ns(None, [(values.LARGEST, 1.0)]) is None
+    assert first_token_ns(None, [(-5, 1e-9)]) == 0
 
 
 def test_efficiency_is_the_documented_formula():
