@@ -13,6 +13,7 @@ from agentnet_otel.model import (
     TokenUsage,
     ToolCall,
 )
+from agentnet_otel.outputs.reports import measures
 from agentnet_otel.outputs.reports.caveats import on_latency, on_tokens, on_verdicts
 from agentnet_otel.outputs.reports.content import DataQuality, report_on
 from agentnet_otel.outputs.reports.formats import render
@@ -41,9 +42,42 @@ def test_a_finding_brings_its_evidence(make_turn):
     assert slow.turns[0].url == f"http://host/{100:032x}/{100:016x}"
     assert [t.turn_id for t in failed.turns] == ["turn-9", "turn-5"]
     assert failed.judgement is None
+    assert (failed.measure.value, failed.measure.unit, failed.n) == (2.0, "%", 100)
+    assert 0 < failed.measure.interval.low < 2 < failed.measure.interval.high < 8
     assert len(largest.turns) == 3
     bare = report_on(turns, thresholds=ThresholdTable(), generated_ns=0, version="0.0")
     assert bare.key_findings[1].turns[0].url is None
+
+
+def test_a_finding_without_a_limit_has_its_figure(make_turn):
+    """A slow agent, a failing tool, a violated rule: value, interval and number; and that no limit is set is said."""
+    calls = (ToolCall(name="search", outcome="error"), *(ToolCall(name="search", outcome="success"),) * 3)
+    rule = (PolicyViolation(rule="tone"),)
+    slow = [make_turn(n, agent="critic", ms=500.0 + n, tool_calls=calls) for n in range(80)]
+    quick = [make_turn(80 + n, ms=100.0, violations=rule if n < 30 else ()) for n in range(120)]
+    agent, tool, violated = report(slow + quick).key_findings
+    assert (agent.measure.value, agent.n) == (576.0, 80)
+    assert agent.measure.interval.low < 576 <= agent.measure.interval.high <= 579
+    assert (tool.measure.value, tool.n) == (25.0, 320)
+    assert (violated.measure.value, violated.n) == (15.0, 200)
+    assert 10 < violated.measure.interval.low < 15 < violated.measure.interval.high < 21
+    text = render(report(slow + quick), "md")
+    assert "| 2 | 25.0 % | 20.6 % .. 30.0 % | 320 | no limit | no limit |" in text
+
+
+def test_the_share_of_time_has_an_interval(make_turn):
+    """By turns, or by sessions where there are; turns without time count for nothing, and one turn allows none."""
+    turns = [
+        make_turn(n, ms=100.0, component_self_ns={LatencyComponent.INFERENCE: (60 + n % 2 * 20) * 1_000_000})
+        for n in range(40)
+    ]
+    measure = measures.share_of_time("inference", turns)
+    assert measure.value == pytest.approx(70.0)
+    assert 60 < measure.interval.low < 70 < measure.interval.high < 80
+    assert measures.share_of_time("inference", turns[:1]).interval is None
+    none = measures.share_of_time("inference", [make_turn(n, ms=0.0) for n in range(3)])
+    assert (none.value, none.interval) == (0.0, None)
+    assert measures.share_of_time("unattributed", turns).value >= 0
 
 
 @pytest.mark.parametrize(

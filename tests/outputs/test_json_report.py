@@ -59,7 +59,7 @@ KEYS = {
             "limit_within_interval",
         }
     ],
-    "findings": [{"text", "n", "verdict", "turns"}],
+    "findings": [{"text", "n", "verdict", "measure", "turns"}],
     "remarks": {"verdicts", "latency", "tokens"},
     "runs": None,
     "comparison": None,

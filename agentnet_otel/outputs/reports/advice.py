@@ -6,6 +6,7 @@ from typing import Final
 from agentnet_otel.outputs.reports.analysis import Analysis, BenchmarkAnalysis
 from agentnet_otel.outputs.reports.evidence import Finding
 from agentnet_otel.outputs.reports.findings import Recommendation
+from agentnet_otel.outputs.reports.measures import MS, PERCENT, RATIO, Measure
 from agentnet_otel.outputs.reports.wording import decimals, milliseconds, percent, shortened
 
 PASS_SHARE: Final = 0.8
@@ -19,11 +20,10 @@ _NAMED: Final = 3
 def analysis_findings(analysis: Analysis) -> Iterator[Finding]:
     """What is beyond a documented limit, each with its figures."""
     if analysis.benchmarks is not None:
-        operations = sum(row.operations for row in analysis.benchmarks.rows)
-        yield from (Finding(text=text, n=operations) for text in _on_benchmarks(analysis.benchmarks))
+        yield from _on_benchmarks(analysis.benchmarks)
     if (analysis.tokens or analysis.total_tokens) and analysis.efficiency < EFFICIENCY:
         text = f"Token efficiency is {decimals(analysis.efficiency)}; below {EFFICIENCY:g} tokens are wasted."
-        yield Finding(text=text)
+        yield _beyond(text, "token efficiency", RATIO, analysis.efficiency, f"> {EFFICIENCY:g}", None)
     if analysis.latency is not None:
         mean_ms = _mean_ms(analysis)
         if mean_ms > TRACKED_LATENCY_MS:
@@ -31,7 +31,8 @@ def analysis_findings(analysis: Analysis) -> Iterator[Finding]:
                 f"The {analysis.latency.measurements:,} measured turns took {milliseconds(mean_ms)} ms on average, "
                 f"more than {TRACKED_LATENCY_MS:,.0f} ms."
             )
-            yield Finding(text=text, n=analysis.latency.measurements)
+            limit = f"< {TRACKED_LATENCY_MS:,.0f} ms"
+            yield _beyond(text, "turn latency (mean)", MS, mean_ms, limit, analysis.latency.measurements)
 
 
 def analysis_recommendations(analysis: Analysis) -> Iterator[Recommendation]:
@@ -58,13 +59,26 @@ def analysis_recommendations(analysis: Analysis) -> Iterator[Recommendation]:
         )
 
 
-def _on_benchmarks(benchmarks: BenchmarkAnalysis) -> Iterator[str]:
+def _beyond(text: str, name: str, unit: str, value: float, limit: str, n: int | None) -> Finding:
+    """A finding on a documented limit; the analyses keep no single values, so that there is no interval."""
+    return Finding(text=text, n=n, measure=Measure(name=name, unit=unit, value=value, interval=None, n=n, limit=limit))
+
+
+def _on_benchmarks(benchmarks: BenchmarkAnalysis) -> Iterator[Finding]:
+    operations = sum(row.operations for row in benchmarks.rows)
     missed = [row.name for row in benchmarks.rows if not row.passed]
     if benchmarks.passed < PASS_SHARE * len(benchmarks.rows):
-        yield f"{len(missed)} of {len(benchmarks.rows)} benchmarks did not keep their limits: {_first(missed)}."
+        text = f"{len(missed)} of {len(benchmarks.rows)} benchmarks did not keep their limits: {_first(missed)}."
+        kept = 100 * benchmarks.passed / len(benchmarks.rows)
+        yield _beyond(
+            text, "benchmarks that kept their limits", PERCENT, kept, f">= {100 * PASS_SHARE:g} %", operations
+        )
     slow = [f"{shortened(r.name)} ({milliseconds(r.latency_ms)} ms)" for r in benchmarks.rows if _is_slow(r.latency_ms)]
     if slow:
-        yield f"Turns took more than {MEAN_LATENCY_MS:,.0f} ms on average in {len(slow)} benchmarks: {_first(slow)}."
+        text = f"Turns took more than {MEAN_LATENCY_MS:,.0f} ms on average in {len(slow)} benchmarks: {_first(slow)}."
+        slowest = max(row.latency_ms for row in benchmarks.rows)
+        limit = f"< {MEAN_LATENCY_MS:,.0f} ms"
+        yield _beyond(text, "largest mean latency of a benchmark", MS, slowest, limit, operations)
 
 
 def _for_benchmarks(benchmarks: BenchmarkAnalysis) -> Iterator[Recommendation]:

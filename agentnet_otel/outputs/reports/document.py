@@ -39,6 +39,7 @@ from agentnet_otel.outputs.reports.chart_blocks import (
 from agentnet_otel.outputs.reports.content import DataQuality, ReportContent
 from agentnet_otel.outputs.reports.evidence import Finding, NamedTurn
 from agentnet_otel.outputs.reports.findings import Recommendation
+from agentnet_otel.outputs.reports.measures import measure_interval_text, measure_text
 from agentnet_otel.outputs.reports.opportunities import Opportunity
 from agentnet_otel.outputs.reports.run_blocks import run_blocks
 from agentnet_otel.outputs.reports.tables import LatencySummary, TokenSummary
@@ -137,7 +138,7 @@ def _evidence(findings: Sequence[Finding]) -> Iterator[Table]:
     rows = [
         (blocks.words(str(number)), *_figures_of(finding), _turns_cell(finding.turns))
         for number, finding in enumerate(findings, 1)
-        if finding.judgement is not None or finding.turns
+        if finding.judgement is not None or finding.measure is not None or finding.turns
     ]
     if rows:
         head = ("Finding", "Value", "95 % interval", "n", "Recommended", "Critical", "Turns to look at")
@@ -145,10 +146,15 @@ def _evidence(findings: Sequence[Finding]) -> Iterator[Table]:
 
 
 def _figures_of(finding: Finding) -> tuple[Cell, ...]:
-    row, n = finding.judgement, blocks.count(finding.n)
+    row, measure, n = finding.judgement, finding.measure, blocks.count(finding.n)
+    none = blocks.words("no limit")
+    if measure is not None:
+        value = blocks.figure(measure_text(measure.value, measure.unit), measure.value, measure.unit)
+        interval = blocks.bounds(measure_interval_text(measure), measure.interval, measure.unit)
+        return value, interval, n, none if measure.limit is None else blocks.words(measure.limit), none
     if row is None:
         nothing = Cell(spans=(own("-"),))
-        return nothing, nothing, n, nothing, nothing
+        return nothing, nothing, n, none, none
     _, value, interval, recommended, critical, _ = _verdict(row)
     return value, interval, n, recommended, critical
 

@@ -9,6 +9,7 @@ from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.core.thresholds import Metric
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.model import LatencyComponent, Turn
+from agentnet_otel.outputs.reports.measures import Measure
 from agentnet_otel.outputs.reports.tables import UNATTRIBUTED, trace_link
 from agentnet_otel.outputs.reports.wording import decimals, milliseconds, usd
 
@@ -32,13 +33,14 @@ class NamedTurn:
 class Finding:
     """A sentence, and what it rests on.
 
-    ``judgement``: the figure with its interval, number and limits, where a limit is passed; ``n``: turns that were
-    looked at; ``turns``: those that stand out most.
+    ``judgement``: the figure with its interval, number and limits, where a limit is passed; ``measure``: the figure
+    where no limit of the table judges it; ``n``: values that it rests on; ``turns``: those that stand out most.
     """
 
     text: str
     n: int | None = None
     judgement: Judgement | None = None
+    measure: Measure | None = None
     turns: tuple[NamedTurn, ...] = ()
 
 

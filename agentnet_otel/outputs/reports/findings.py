@@ -1,7 +1,7 @@
 """What to do first: findings and recommendations, each with the figures it rests on."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,9 @@ from agentnet_otel.core.efficiency import token_efficiency
 from agentnet_otel.core.thresholds import Metric, Verdict
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.model import QualitySource, TokenCategory, Turn
-from agentnet_otel.outputs.reports.evidence import Finding, TurnsToSee
+from agentnet_otel.outputs.reports import measures
+from agentnet_otel.outputs.reports.evidence import Finding, NamedTurn, TurnsToSee
+from agentnet_otel.outputs.reports.measures import Measure
 from agentnet_otel.outputs.reports.tables import UNATTRIBUTED, AgentRow, ComponentRow, ToolRow, ViolationRow
 from agentnet_otel.outputs.reports.wording import limit_text, percent, shortened, usd, value_text, whole_milliseconds
 
@@ -77,18 +79,42 @@ def findings_of(
     told = {row.threshold.metric for row in (*failed, *warned) if row.of_all}
     found = [
         *(_on_limit(row, reasons, see) for row in failed),
-        *(Finding(text=text, n=n, turns=see.failed()) for text in _failures(turns) if Metric.SUCCESS_RATE not in told),
+        *(
+            _measured(text, measures.share_of_failed(turns), see.failed())
+            for text in _failures(turns)
+            if Metric.SUCCESS_RATE not in told
+        ),
         *(_on_limit(row, reasons, see) for row in warned),
         *(
-            Finding(text=text, n=agents[0].turns, turns=see.slowest(lambda turn: turn.agent == agents[0].agent))
+            _measured(
+                text,
+                measures.latency_p95(agents[0].agent, turns),
+                see.slowest(lambda turn: turn.agent == agents[0].agent),
+            )
             for text in _slow_agent(agents)
             if Metric.TURN_LATENCY not in told
         ),
-        *(Finding(text=text, n=n, turns=see.failing_tool(tools[0].tool)) for text in _failing_tool(tools)),
-        *(Finding(text=text, n=n, turns=see.violating(violations[0].rule)) for text in _violated(violations)),
-        *(Finding(text=text, n=n, turns=see.longest_in(_largest(components).component)) for text in _time(components)),
+        *(
+            _measured(text, measures.share_of_failed_calls(tools[0]), see.failing_tool(tools[0].tool))
+            for text in _failing_tool(tools)
+        ),
+        *(
+            _measured(text, measures.share_of_violating(turns), see.violating(violations[0].rule))
+            for text in _violated(violations)
+        ),
+        *_most_time(components, turns, see),
     ]
     return tuple(found[:MAX_FINDINGS]) or (Finding(text=ALL_FINE, n=n),)
+
+
+def _measured(text: str, measure: Measure, turns: tuple[NamedTurn, ...]) -> Finding:
+    return Finding(text=text, n=measure.n, measure=measure, turns=turns)
+
+
+def _most_time(components: Sequence[ComponentRow], turns: Sequence[Turn], see: TurnsToSee) -> Iterator[Finding]:
+    for text in _time(components):
+        component = _largest(components).component
+        yield _measured(text, measures.share_of_time(component, turns), see.longest_in(component))
 
 
 def limits_passed(verdicts: Sequence[Judgement]) -> tuple[Finding, ...]:

@@ -88,12 +88,13 @@ def _document(report: ReportContent) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    """The figure is that of the verdict, in the unit that it names."""
+    """The figure is that of the verdict, in the unit that it names; of a finding without one, of its ``measure``."""
     row = finding.judgement
     return {
         "text": finding.text,
         "n": finding.n,
         "verdict": None if row is None else verdict_object(row),
+        "measure": finding.measure,
         "turns": finding.turns,
     }
 
