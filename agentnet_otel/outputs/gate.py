@@ -99,8 +99,9 @@ def junit(gate: Gate) -> str:
     cases = list(_cases(gate))
     failed, skipped = (sum(f"<{tag}" in case for case in cases) for tag in ("failure", "skipped"))
     name = _attribute(f"agentnet-otel {gate.command}")
-    counts = f'tests="{len(cases)}" failures="{failed}" errors="0" skipped="{skipped}"'
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites {counts}>", f"<testsuite name={name} {counts}>"]
+    counts = f'tests="{len(cases)}" failures="{failed}" errors="0"'  # the outer element has no place for skipped ones
+    inner = f'<testsuite name={name} {counts} skipped="{skipped}">'
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites {counts}>", inner]
     return "\n".join([*lines, *cases, "</testsuite>", "</testsuites>"]) + "\n"
 
 

@@ -67,3 +67,28 @@ def test_hostile_names_stay_text(gate_on, agent):
     assert int(tree.get("tests")) == len(list(tree.iter("testcase")))
     rows = [line for line in summary(gate).splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 8
+
+
+JUNIT = {
+    "testsuites": ({"name", "time", "tests", "failures", "errors"}, {"testsuite"}),
+    "testsuite": ({"name", "tests", "failures", "errors", "skipped", "time", "timestamp", "hostname"}, {"testcase"}),
+    "testcase": ({"name", "classname", "time"}, {"skipped", "error", "failure", "system-out", "system-err"}),
+    "failure": ({"type", "message"}, set()),
+    "skipped": ({"type", "message"}, set()),
+    "system-out": (set(), set()),
+}
+"""What the schema that Jenkins checks by allows: attributes and children of each element."""
+
+
+def test_junit_has_the_shape_of_the_common_schema(gate_on, make_turns):
+    """Passed, failed and skipped cases have only what the schema has a place for, and are counted as they are."""
+    gate = gate_on(ms=9000.0, cost_usd=None, before=make_turns(40, ms=100.0, cost_usd=None))
+    tree = ET.fromstring(junit(gate))  # noqa: S314 - written by us
+    for element in tree.iter():
+        attributes, children = JUNIT[element.tag]
+        assert set(element.attrib) <= attributes, element.tag
+        assert {child.tag for child in element} <= children, element.tag
+    suite = tree.find("testsuite")
+    found = {tag: len(list(tree.iter(tag))) for tag in ("testcase", "failure", "skipped")}
+    assert min(found.values()) > 0
+    assert [int(suite.get(of)) for of in ("tests", "failures", "skipped")] == list(found.values())
