@@ -1,6 +1,6 @@
 """`diff`: two runs side by side."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from agentnet_otel.cli.framework import Argument, Exit
 from agentnet_otel.cli.options import (
@@ -15,8 +15,11 @@ from agentnet_otel.cli.reading import (
     rebuilt_from,
 )
 from agentnet_otel.cli.standard_streams import write
+from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.outputs import console
 from agentnet_otel.outputs.json_text import indented_json
+
+STANDARD_INPUT: Final = "-"
 
 
 def diff(
@@ -37,6 +40,9 @@ def diff(
     from agentnet_otel.outputs.reports.run_blocks import diff_document  # noqa: PLC0415 - only who runs it
     from agentnet_otel.outputs.reports.runs import Run, runs_of, with_names  # noqa: PLC0415 - only who runs it
 
+    if before == now == STANDARD_INPUT:
+        message = "standard input can be read only once: give at least one of the two runs as a file"
+        raise ConfigurationError(message)
     table = threshold_table(thresholds)
     both = [rebuilt_from([source], group_calls=group_calls, quiet=quiet) for source in (before, now)]
     runs = [Run(name=name, turns=read.turns) for name, read in zip((before, now), both, strict=True)]

@@ -43,6 +43,13 @@ def test_diff_of_a_missing_source_fails(cli, runs, tmp_path):
     assert "none.jsonl" in done.stderr
 
 
+def test_diff_reads_standard_input_once(cli):
+    """Both runs from it would be one run and nothing: that is told, not compared."""
+    done = cli("diff", "-", "-")
+    assert done.returncode == 2
+    assert "standard input can be read only once" in done.stderr
+
+
 def test_report_on_several_sources_tells_each(cli, runs, repository):
     """All turns together, and each run; the JSON fits its schema and has the documented analyses."""
     done = cli("report", *runs, "--format", "json", "-q")
