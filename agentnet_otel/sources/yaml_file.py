@@ -43,6 +43,9 @@ def load_yaml(path: Path, what: str) -> Any:
     except (yaml.error.YAMLError, ValueError, RecursionError) as error:  # characters, dates and depths that are none
         message = f"{path}: not YAML of {what}: {str(error).partition(chr(10))[0]}"
         raise ConfigurationError(message) from None
+    except (AttributeError, LookupError, TypeError):  # the library's, of `!!set 5` and the like
+        message = f"{path}: not YAML of {what}: a tag (!!...) stands before something of another kind"
+        raise ConfigurationError(message) from None
 
 
 def require_mapping(value: object, where: str, what: str) -> None:
@@ -85,7 +88,7 @@ def _bounded(scanner: Any) -> Any:
 
 
 def _placing(constructor: Any) -> Any:
-    """The library's constructor, which also tells the line of what Python takes for no value: a number too long."""
+    """The library's constructor, which also tells the line of what Python takes for no value, or for no key."""
 
     class PlacingConstructor(constructor.RoundTripConstructor):  # type: ignore[misc]
         def construct_object(self, node: Any, *given: Any, **named: Any) -> Any:
@@ -94,6 +97,13 @@ def _placing(constructor: Any) -> Any:
             except ValueError as error:
                 problem = str(error).partition(";")[0]
                 raise constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
+        def check_mapping_key(self, node: Any, key_node: Any, *given: Any, **named: Any) -> Any:
+            try:
+                return super().check_mapping_key(node, key_node, *given, **named)
+            except TypeError:  # the library looks it up, and its mappings have no hash
+                problem = "a mapping cannot be a key"
+                raise constructor.ConstructorError(None, None, problem, key_node.start_mark) from None
 
     return PlacingConstructor
 

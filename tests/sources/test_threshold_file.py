@@ -40,6 +40,12 @@ def test_a_file_without_limits_changes_nothing(file):
         (b"\n\n" + b"[" * 2000, r"limits\.yaml:3: not YAML: more than 20 brackets within each other"),
         (b"{a: " * 3000, r"limits\.yaml:1: not YAML: more than 20 brackets"),
         (b"- " * 3000, r"limits\.yaml: not YAML of limits"),
+        (b"a: 1\n{turn_latency: {critical: 5}}:\n", r"limits\.yaml:2: not YAML: a mapping cannot be a key"),
+        (b"? [{a: 1}]\n: 1\n", r"limits\.yaml:1: not YAML: a mapping cannot be a key"),
+        *(
+            (wrong, r"limits\.yaml: not YAML of limits: a tag")
+            for wrong in (b"!!set 5", b"!!bool 7", b"!!omap 5", b"!!omap [{{a: 1}: 2}]")
+        ),
         (b"\xff", r"is not UTF-8 text \(byte 0\)"),
         (b"a: [", r"limits\.yaml:1: not YAML"),
         (b"speed: {critical: 1}", r"limits\.yaml:1: unknown metric 'speed'"),
