@@ -141,7 +141,7 @@ def test_a_narrow_terminal_gets_a_list(monkeypatch):
     samples = [Observation(latency_ms=1000.0 + place) for place in range(30)]
     console.print_comparison(compare(samples, samples), terminal := Terminal())
     lines = terminal.getvalue().splitlines()
-    assert lines[:2] == ["Turn latency (median): 1,014.5 ms -> 1,014.5 ms  no regression", "  ratio 1.00, p 0.5"]
+    assert lines[:2] == ["Turn latency (median): 1,014 ms -> 1,014 ms  no regression", "  ratio 1.00, p 0.5"]
     assert "Cost per turn (median): n/a -> n/a  n/a" in lines
 
 
