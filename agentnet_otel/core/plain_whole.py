@@ -36,7 +36,7 @@ from agentnet_otel.core.plain_usage import TOKENS, usage_of_calls
 from agentnet_otel.core.reconstruction import first_token_ns, in_order_of_time
 from agentnet_otel.core.sampling import trace_state_probability
 from agentnet_otel.core.turn_row import EndingKey
-from agentnet_otel.core.usage import main_model
+from agentnet_otel.core.usage import Usage, main_model
 from agentnet_otel.model import (
     MAX_STEPS,
     CostSource,
@@ -47,7 +47,6 @@ from agentnet_otel.model import (
     QualitySource,
     Step,
     TokenCategory,
-    TokenShare,
     TokenUsage,
     ToolCall,
     Turn,
@@ -62,12 +61,11 @@ _FIRST_CHUNK: Final = (semconv.RESPONSE_TIME_TO_FIRST_CHUNK, semconv.OPERATION_T
 _FIRST: Final = itemgetter(0, 1, 2)
 _LONGEST: Final = itemgetter(1, 0, 2)
 _TOOL: Final = LatencyComponent.TOOL_EXECUTION.value
-_REASONING: Final = TokenCategory.REASONING.value
 
 
 def turns_of_trace(spans: Sequence[PlainSpan], prices: PriceBook | None) -> PlainTold[Turn] | None:
     """All turns of a trace; None where it is not so simple."""
-    return told_of_trace(spans, prices, _simple_turn, _as_it_is)
+    return told_of_trace(spans, prices, _simple_turn, as_it_is)
 
 
 def whole_turn(turn: PlainTurn, by_id: Mapping[str, PlainSpan], prices: PriceBook | None) -> Turn:
@@ -76,7 +74,8 @@ def whole_turn(turn: PlainTurn, by_id: Mapping[str, PlainSpan], prices: PriceBoo
     return general_turn(turn, None, prices) if made is None else made[1]
 
 
-def _as_it_is(turn: Turn) -> Turn:
+def as_it_is(turn: Turn) -> Turn:
+    """What is made of a turn where the turn itself is wanted."""
     return turn
 
 
@@ -93,7 +92,7 @@ def _simple_turn(
     duration_ns = root.end_ns - root.start_ns
     told = told_by_turn(said, used, duration_ns)
     times = _times_of(parts, root)
-    calls = _Calls(parts.calls, said.get(semconv.REQUEST_MODEL))
+    calls = _of_calls(parts.calls, said.get(semconv.REQUEST_MODEL))
     models = used.models or models_of(said)
     made = Turn(
         turn_id=said.get(semconv.TURN_ID) or root.span_id,
@@ -181,34 +180,14 @@ def _times_of(parts: Parts, root: PlainSpan) -> _Times:
 # --- tokens ----------------------------------------------------------------------------------------------
 
 
-class _Calls:
-    """The calls of models of a turn, and what they used: by model, and by model and purpose together."""
-
-    def __init__(self, spans: Sequence[PlainSpan], asked: str | None) -> None:
-        """``asked``: the model that the turn asked for, where a call names none."""
-        self.calls: list[ModelCall] = []
-        self.total = NO_USAGE
-        self.by_model: dict[str, TokenUsage] = {}
-        self.context_tokens: int | None = None
-        self._by_share: dict[tuple[str | None, str], TokenUsage] = {}
-        for span in spans:
-            self._add(span, asked)
-
-    @property
-    def shares(self) -> tuple[TokenShare, ...]:
-        """Tokens by model and purpose."""
-        return tuple(
-            [
-                TokenShare(model=model, category=_CATEGORIES[category], usage=usage)
-                for (model, category), usage in self._by_share.items()
-            ]
-        )
-
-    def _add(self, span: PlainSpan, asked: str | None) -> None:
+def _of_calls(spans: Sequence[PlainSpan], asked: str | None) -> Usage:
+    """Calls of models, and what they used; ``asked``: the model that the turn asked for, where a call names none."""
+    found = Usage()
+    for span in spans:
         said: Said = span.attributes
         usage = _usage_of(span)
         response, request = said.get(semconv.RESPONSE_MODEL), said.get(semconv.REQUEST_MODEL)
-        self.calls.append(
+        found.calls.append(
             ModelCall(
                 duration_ns=span.end_ns - span.start_ns,
                 usage=usage,
@@ -218,20 +197,10 @@ class _Calls:
                 error_type=_error_type(span),
             )
         )
-        if usage is NO_USAGE:
-            return
-        model = response or request or asked
-        self.total = usage if self.total is NO_USAGE else self.total.plus(usage)
-        if usage.input is not None:
-            self.context_tokens = max(usage.input, self.context_tokens or 0)
-        if model is not None:
-            known = self.by_model.get(model)
-            self.by_model[model] = usage if known is None else known.plus(usage)
-        if usage.known:
-            category = said.get(semconv.TOKEN_CATEGORY)
-            key = (model, category if category in _CATEGORIES else _REASONING)
-            share = self._by_share.get(key)
-            self._by_share[key] = usage if share is None else share.plus(usage)
+        if usage is not NO_USAGE:
+            category = _CATEGORIES.get(said.get(semconv.TOKEN_CATEGORY, ""), TokenCategory.REASONING)
+            found.add(usage, response or request or asked, category)
+    return found
 
 
 def _usage_of(span: PlainSpan) -> TokenUsage:

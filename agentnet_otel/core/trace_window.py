@@ -22,7 +22,7 @@ from agentnet_otel.core.assembler import Assembler, Counts, newest_revisions
 from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.plain_span import PlainSpan, member_of_plain
 from agentnet_otel.core.plain_turns import PlainTold, rows_of_trace
-from agentnet_otel.core.plain_whole import turns_of_trace
+from agentnet_otel.core.plain_whole import as_it_is, turns_of_trace
 from agentnet_otel.core.turn_parts import Member
 from agentnet_otel.core.turn_row import EndingKey, TurnRow, ending_key, row_of
 from agentnet_otel.model import Turn
@@ -266,8 +266,4 @@ def row_window(*, group_calls: bool = False, prices: PriceBook | None = None) ->
 
 def whole_window(*, group_calls: bool = False, prices: PriceBook | None = None) -> TraceWindow[Turn]:
     """A window that tells turns as they are, by the short way where there is one."""
-    return TraceWindow(_as_it_is, turns_of_trace, group_calls=group_calls, prices=prices)
-
-
-def _as_it_is(turn: Turn) -> Turn:
-    return turn
+    return TraceWindow(as_it_is, turns_of_trace, group_calls=group_calls, prices=prices)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agentnet_otel.core.cost import Call, PriceBook, weakest
+from agentnet_otel.core.dialects.facts import NO_USAGE
 from agentnet_otel.core.turn_parts import Member
 from agentnet_otel.model import CostSource, LatencyComponent, ModelCall, TokenCategory, TokenShare, TokenUsage
 
@@ -27,7 +28,7 @@ class Usage:
     ``context_tokens``: the largest input of one call.
     """
 
-    total: TokenUsage = field(default_factory=TokenUsage)
+    total: TokenUsage = NO_USAGE
     by_model: dict[str, TokenUsage] = field(default_factory=dict)
     by_category: dict[TokenCategory, int] = field(default_factory=dict)
     by_share: dict[tuple[str | None, TokenCategory], TokenUsage] = field(default_factory=dict)
@@ -40,7 +41,7 @@ class Usage:
 
     def add(self, usage: TokenUsage, model: str | None, category: TokenCategory) -> None:
         """Count the tokens of one leaf."""
-        self.total = self.total.plus(usage)
+        self.total = usage if self.total is NO_USAGE else self.total.plus(usage)
         if usage.input is not None:
             self.context_tokens = max(usage.input, self.context_tokens or 0)
         if model is not None:
