@@ -27,7 +27,7 @@ from agentnet_otel.outputs.rules.catalogue import RuleOptions, alert_groups, rec
 from agentnet_otel.outputs.rules.documented import ALLOWED_SLOW_SHARE
 from agentnet_otel.outputs.rules.health import SILENT_BUSY, SILENT_QUIET
 from agentnet_otel.outputs.rules.model import AlertRule, RecordingRule, RuleGroup
-from agentnet_otel.outputs.rules.promql import Z
+from agentnet_otel.outputs.rules.promql import Z_LIKELY, Z
 from agentnet_otel.outputs.rules.rule_text import rule_file
 from agentnet_otel.outputs.rules.windows import (
     BUSY,
@@ -305,12 +305,12 @@ def windowed(values: Values, window: str) -> Values:
     return np.asarray(total[1:] - total[start], dtype=float)
 
 
-def bound(bad: Values, everything: Values) -> Values:
+def bound(bad: Values, everything: Values, z: float = Z) -> Values:
     """Wilson's lower bound."""
-    squared = Z * Z
+    squared = z * z
     safe = np.maximum(everything, 1)
     root = np.sqrt(bad * np.maximum(everything - bad, 0) / safe + squared / 4)
-    return np.asarray((bad + squared / 2 - Z * root) / (safe + squared), dtype=float)
+    return np.asarray((bad + squared / 2 - z * root) / (safe + squared), dtype=float)
 
 
 def share_condition(bad: Values, everything: Values, allowed: float) -> NDArray[np.bool_]:
@@ -323,8 +323,9 @@ def share_condition(bad: Values, everything: Values, allowed: float) -> NDArray[
         return np.asarray((short > 0) & (ratio >= allowed) & sure & (long >= pair.min_turns), dtype=bool)
 
     busy = windowed(everything, BUSY.long) >= BUSY_TURNS
-    several = windowed(bad, QUIET.short) >= MORE_THAN_ONE
-    return np.asarray((busy & passed(BUSY)) | (~busy & several & passed(QUIET)), dtype=bool)
+    short = windowed(bad, QUIET.short)
+    still = (short >= MORE_THAN_ONE) & (bound(short, windowed(everything, QUIET.short), Z_LIKELY) >= allowed)
+    return np.asarray((busy & passed(BUSY)) | (~busy & still & passed(QUIET)), dtype=bool)
 
 
 def mean_condition(total: Values, count: Values, limit: float, *, below: bool) -> NDArray[np.bool_]:

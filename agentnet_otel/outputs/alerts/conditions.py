@@ -9,7 +9,7 @@ from agentnet_otel.core.thresholds import Metric, Threshold
 from agentnet_otel.outputs.alerts.minutes import Figures, TurnMinutes, Whom
 from agentnet_otel.outputs.rules.documented import ALLOWED_SLOW_SHARE
 from agentnet_otel.outputs.rules.health import TOOL_CALLS, TOOL_FAILURE_SHARE, VIOLATION_SHARE, VIOLATIONS
-from agentnet_otel.outputs.rules.promql import Z
+from agentnet_otel.outputs.rules.promql import Z_LIKELY, Z
 from agentnet_otel.outputs.rules.recordings import CRITICAL, limit_of
 from agentnet_otel.outputs.rules.windows import BUSY, BUSY_TURNS, MORE_THAN_ONE, QUIET, QUIET_MEANS, Pair
 
@@ -61,11 +61,11 @@ def seconds_of(duration: str) -> int:
     return int(duration[:-1]) * _SECONDS[duration[-1]]
 
 
-def lower_bound(bad: float, everything: float) -> float:
+def lower_bound(bad: float, everything: float, z: float = Z) -> float:
     """Wilson's lower bound as `promql.lower_bound` writes it."""
-    squared = Z * Z
+    squared = z * z
     spread = math.sqrt(bad * max(everything - bad, 0) / everything + squared / 4)
-    return (bad + squared / 2 - Z * spread) / (everything + squared)
+    return (bad + squared / 2 - z * spread) / (everything + squared)
 
 
 def share_past(threshold: Threshold, level: str) -> Condition:
@@ -82,8 +82,8 @@ def share_past(threshold: Threshold, level: str) -> Condition:
         bad, bad_long = (one.critical if level == CRITICAL else one.total for one in (short, long))
         told = bad / short.n if slow else 1 - bad / short.n
         passed = told >= allowed if slow else told <= limit / _PERCENT
-        enough = found.busy or bad >= MORE_THAN_ONE
-        return told if passed and enough and lower_bound(bad_long, long.n) >= allowed else None
+        still = found.busy or (bad >= MORE_THAN_ONE and lower_bound(bad, short.n, Z_LIKELY) >= allowed)
+        return told if passed and still and lower_bound(bad_long, long.n) >= allowed else None
 
     return value
 
@@ -106,7 +106,7 @@ def mean_past(threshold: Threshold, level: str) -> Condition:
 def policies_violated(seen: Seen) -> float | None:
     """Violations a turn, in both windows, and some in all."""
     short, long = seen.within("15m"), seen.within("1h")
-    if not short.n or long.total < VIOLATIONS:
+    if not short.n or long.total < VIOLATIONS or short.total < MORE_THAN_ONE:
         return None
     share = short.total / short.n
     return share if min(share, long.total / long.n) >= VIOLATION_SHARE else None
@@ -120,7 +120,7 @@ def severely_violated(seen: Seen) -> float | None:
 def tool_failing(seen: Seen) -> float | None:
     """Too large a share of the calls of a tool fails, surely."""
     short, long = seen.within("15m"), seen.within("1h")
-    if not short.n or long.n < TOOL_CALLS:
+    if not short.n or long.n < TOOL_CALLS or short.total < MORE_THAN_ONE:
         return None
     share, sure = short.total / short.n, lower_bound(long.total, long.n)
     return share if min(share, sure) >= TOOL_FAILURE_SHARE else None

@@ -36,7 +36,7 @@ class Documented:
             limit_s = number(limit_of(self.scope.threshold, level) / _MS)
             expr = self._share(
                 (f"{recordings.above(level, 'ratio')}", ">=", ALLOWED_SLOW_SHARE),
-                recordings.above(level, "lower_bound"),
+                (recordings.above(level, "lower_bound"), recordings.above(level, "likely_bound")),
                 (recordings.above(level, "increase"), recordings.TIMED),
                 ALLOWED_SLOW_SHARE,
             )
@@ -57,7 +57,7 @@ class Documented:
             share = limit / _PERCENT
             expr = self._share(
                 (recordings.SUCCEEDED_RATIO, "<=", share),
-                recordings.FAILED_BOUND,
+                (recordings.FAILED_BOUND, recordings.FAILED_LIKELY),
                 (recordings.FAILED, recordings.ALL),
                 round(1 - share, 10),
             )
@@ -114,9 +114,15 @@ class Documented:
     def _who(self) -> str:
         return f"{WHO} with model {label(MODEL)}" if MODEL in self.scope.by else WHO
 
-    def _share(self, told: tuple[str, str, float], bound: str, counts: tuple[str, str], allowed: float) -> str:
-        """A share, in the short window as it is, in the long one by its lower bound; ``counts``: bad turns, and all."""
-        bad, count = counts
+    def _share(
+        self, told: tuple[str, str, float], bounds: tuple[str, str], counts: tuple[str, str], allowed: float
+    ) -> str:
+        """A share, in the short window as it is, in the long one by its lower bound.
+
+        With few turns the short window has to say surely enough that it is still so: ``bounds`` are that of the long
+        window and that of the short one, ``counts`` bad turns and all.
+        """
+        (bound, likely), (bad, count) = bounds, counts
         name, comparison, limit = told
         at_least = f">= {number(allowed)}"
         sides = [
@@ -128,6 +134,7 @@ class Documented:
         ]
         sides[1].append(f"{self.scope.recorded(f'{count}{QUIET.long}')} >= {QUIET.min_turns}")
         sides[1].append(f"{self.scope.recorded(f'{bad}{QUIET.short}')} >= {number(MORE_THAN_ONE)}")
+        sides[1].append(f"{self.scope.recorded(f'{likely}{QUIET.short}')} {at_least}")
         busy, quiet = sides
         return either(busy, quiet, self.scope.recorded(f"{count}{BUSY.long}"))
 

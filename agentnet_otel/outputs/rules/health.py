@@ -10,7 +10,7 @@ from agentnet_otel.outputs.rules.documented import KEEP_FIRING
 from agentnet_otel.outputs.rules.model import AlertRule, RecordingRule, Severity
 from agentnet_otel.outputs.rules.promql import AGENT, SERVICE, increase, lower_bound, number, of_service
 from agentnet_otel.outputs.rules.scopes import Scope
-from agentnet_otel.outputs.rules.windows import FAST_BURNS, SLOW_BURNS, Burn
+from agentnet_otel.outputs.rules.windows import FAST_BURNS, MORE_THAN_ONE, SLOW_BURNS, Burn
 
 STUCK_S: Final = 300
 """So long a turn may be open."""
@@ -130,7 +130,8 @@ class Health:
         )
         yield self._alert(
             POLICIES,
-            f"{short} >= {limit}\nand\n{long} >= {limit}\nand\n{VIOLATED}1h >= {VIOLATIONS}",
+            f"{short} >= {limit}\nand\n{long} >= {limit}\nand\n{VIOLATED}1h >= {VIOLATIONS}\n"
+            f"and\n{VIOLATED}15m >= {number(MORE_THAN_ONE)}",
             Severity.WARNING,
             f'{WHO} violates a policy {{{{ $value | printf "%.2f" }}}} times a turn',
             f'{{{{ $value | printf "%.2f" }}}} violations a turn of late; below {limit} nobody is told.',
@@ -151,7 +152,8 @@ class Health:
         share = number(TOOL_FAILURE_SHARE)
         yield self._alert(
             TOOLS,
-            f"{TOOL_RATIO}15m >= {share}\nand\n{TOOL_BOUND}1h >= {share}\nand\n{TOOL_TOTAL}1h >= {TOOL_CALLS}",
+            f"{TOOL_RATIO}15m >= {share}\nand\n{TOOL_BOUND}1h >= {share}\nand\n{TOOL_TOTAL}1h >= {TOOL_CALLS}\n"
+            f"and\n{TOOL_FAILED}15m >= {number(MORE_THAN_ONE)}",
             Severity.WARNING,
             f"{WHO}: {{{{ $value | humanizePercentage }}}} of the calls of tool {label(series.TOOL)} fail",
             f"{{{{ $value | humanizePercentage }}}} of the calls of late failed; below "

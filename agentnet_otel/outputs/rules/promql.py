@@ -15,7 +15,9 @@ AGENT: Final = "gen_ai_agent_name"
 MODEL: Final = "gen_ai_request_model"
 
 Z: Final = 2.58
-"""Of the lower bound: one side of 99 %."""
+"""Of the lower bound: one side of 99.5 %."""
+Z_LIKELY: Final = 2.0
+"""Of the lower bound of what is likely: one side of 98 %."""
 
 _NAMED: Final = f'{SERVICE}!=""'
 _UNNAMED: Final = f'{SERVICE}=""'
@@ -64,11 +66,11 @@ def of_service(metric: str, by: Sequence[str], aggregation: str = "sum") -> str:
     return f"{aggregation} by ({labels}) ({named})\nor\n{aggregation} by ({labels}) (label_replace({unnamed}, {_JOB}))"
 
 
-def lower_bound(bad: str, everything: str) -> str:
+def lower_bound(bad: str, everything: str, z: float = Z) -> str:
     """Wilson's lower bound of the share ``bad / everything``: that much is bad, chance left out."""
-    squared = Z * Z
+    squared = z * z
     return (
         f"(\n  {bad} + {number(squared / 2)}\n"
-        f"  - {number(Z)} * sqrt({bad} * clamp_min({everything} - {bad}, 0) / ({everything} > 0)"
+        f"  - {number(z)} * sqrt({bad} * clamp_min({everything} - {bad}, 0) / ({everything} > 0)"
         f" + {number(squared / 4)})\n)\n/ ({everything} + {number(squared)})"
     )

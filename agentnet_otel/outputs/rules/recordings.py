@@ -14,13 +14,15 @@ from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.model import Outcome, QualitySource
 from agentnet_otel.outputs.rules import series
 from agentnet_otel.outputs.rules.model import RecordingRule
-from agentnet_otel.outputs.rules.promql import edge, increase, lower_bound, number
+from agentnet_otel.outputs.rules.promql import Z_LIKELY, edge, increase, lower_bound, number
 from agentnet_otel.outputs.rules.scopes import Scope
+from agentnet_otel.outputs.rules.windows import LIKELY_WINDOWS
 
 ALL: Final = "agent:agentnet_turns:increase"
 FAILED: Final = "agent:agentnet_turns_failed:increase"
 FAILED_RATIO: Final = "agent:agentnet_turns_failed:ratio"
 FAILED_BOUND: Final = "agent:agentnet_turns_failed:lower_bound"
+FAILED_LIKELY: Final = "agent:agentnet_turns_failed:likely_bound"
 SUCCEEDED_RATIO: Final = "agent:agentnet_turns_succeeded:ratio"
 TIMED: Final = "agent:agentnet_turn_duration_seconds:count"
 COST_MEAN: Final = "agent:agentnet_turn_cost_usd:mean"
@@ -69,6 +71,8 @@ class Recorder:
             failed, everything = (self.scope.recorded(f"{name}{window}") for name in (FAILED, ALL))
             yield self._rule(f"{FAILED_RATIO}{window}", f"{failed} / ({everything} > 0)")
             yield self._rule(f"{SUCCEEDED_RATIO}{window}", f"1 - {failed} / ({everything} > 0)")
+            if window in LIKELY_WINDOWS:
+                yield self._rule(f"{FAILED_LIKELY}{window}", lower_bound(failed, everything, Z_LIKELY))
         for window in long:
             failed, everything = (self.scope.recorded(f"{name}{window}") for name in (FAILED, ALL))
             yield self._rule(f"{FAILED_BOUND}{window}", lower_bound(failed, everything))
@@ -86,6 +90,9 @@ class Recorder:
                 past, everything = self.scope.recorded(above(level, f"increase{window}")), f"{TIMED}{window}"
                 ratio = f"{past} / ({self.scope.recorded(everything)} > 0)"
                 yield self._rule(above(level, f"ratio{window}"), ratio)
+                if window in LIKELY_WINDOWS:
+                    likely = lower_bound(past, self.scope.recorded(everything), Z_LIKELY)
+                    yield self._rule(above(level, f"likely_bound{window}"), likely)
             for window in long:
                 past, everything = self.scope.recorded(above(level, f"increase{window}")), f"{TIMED}{window}"
                 bound = lower_bound(past, self.scope.recorded(everything))

@@ -15,8 +15,9 @@ BUSY_TURNS: Final = 50
 FEW_TURNS: Final = 10
 """In the long window of those with few, for shares: of ten turns, that all fail is no chance."""
 MORE_THAN_ONE: Final = 1.5
-"""Bad turns in the short window of those with few: one alone is chance, also just after a fault. Prometheus' increases
-are not whole numbers."""
+"""Bad turns in the short window of those with few: one alone is chance, also just after a fault, while its bad turns
+are still in the long window. Prometheus' increases are not whole numbers. Two of twenty are chance, too: what is likely
+of their share (`promql.Z_LIKELY`) has to be past the limit as well."""
 FEW_MEAN_TURNS: Final = 20
 """The same for means, which one turn can pull."""
 
@@ -51,6 +52,10 @@ SLOW_BURNS: Final = (
     Burn(factor=3.0, pair=Pair(long="1d", short="2h", min_turns=50)),
     Burn(factor=1.0, pair=Pair(long="3d", short="6h", min_turns=50)),
 )
+
+
+LIKELY_WINDOWS: Final = (QUIET.short,)
+"""Short windows in which a share is not taken as it is."""
 
 
 def share_windows(pairs: Sequence[Pair]) -> tuple[list[str], list[str], list[str]]:

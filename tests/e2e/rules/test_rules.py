@@ -41,6 +41,13 @@ def by_job(series):
     return {name.replace('service_name="shop"', 'job="market/shop"'): values for name, values in series.items()}
 
 
+def few(bad_at, end=240):
+    """Good ones and bad ones, .6 a minute: bad from HEALTHY to 120 and at the minutes ``bad_at``."""
+    some = [minute % 5 in {0, 2, 4} for minute in range(end)]
+    bad = [one and (HEALTHY <= minute < 120 or minute in bad_at) for minute, one in enumerate(some)]
+    return [int(one and not wrong) for one, wrong in zip(some, bad, strict=True)], [int(wrong) for wrong in bad]
+
+
 def share_cases(alert, severity, bad_turns, allowed):
     """Cases of an alert on the share of bad turns; ``bad_turns(good, bad)`` makes the series, from turns a minute."""
     healthy, faulty = (HEALTHY, RATE), (30, 0)
@@ -74,6 +81,16 @@ def share_cases(alert, severity, bad_turns, allowed):
             name="fires with few turns, all bad",
             series=bad_turns(rare, rarely),
             expectations=(at(200, alert, severity),),
+        ),
+        Case(
+            name="not anew for two bad turns by chance, while a fault is in the long window",
+            series=bad_turns(*few({172, 182})),
+            expectations=(at(119, alert, severity), *silence(alert, 165, 184, 186, 190, 195, 199, 239)),
+        ),
+        Case(
+            name="anew when a fault comes back, at few turns",
+            series=bad_turns(*few(range(170, 200))),
+            expectations=(at(119, alert, severity), *silence(alert, 165), at(190, alert, severity)),
         ),
         Case(
             name="resolves",
@@ -415,6 +432,11 @@ def violation_cases():
             expectations=silence(alert, 62, 119),
         ),
         Case(
+            name="not anew for one violation, while a fault is in the long window",
+            series=violated(few({142})[1], rate=0.6),
+            expectations=(at(119, alert, "warning"), *silence(alert, 141, 144, 150)),
+        ),
+        Case(
             name="resolves",
             series=violated(phases((HEALTHY, 0), (60, 10), (60, 0))),
             expectations=(fires, at(179, alert)),
@@ -460,6 +482,14 @@ def tool_cases():
             name="not for one bad call in five hours",
             series=called(phases((300, 0)), [m == 150 for m in range(300)]),
             expectations=silence(alert, 152, 200),
+        ),
+        Case(
+            name="not anew for one bad call, while a fault is in the long window",
+            series=called(*few({142})),
+            expectations=(
+                at(119, alert, "warning", gen_ai_tool_name="search"),
+                *silence(alert, 141, 144, 150),
+            ),
         ),
         Case(name="fires when no call ever succeeded", series=called(None, phases((120, 1))), expectations=(fires,)),
         Case(

@@ -81,6 +81,15 @@ def test_one_failure_now_is_chance():
     assert names([*old, (turn(outcome=Outcome.ERROR), 1), (turn(outcome=Outcome.ERROR), 2)])
 
 
+@pytest.mark.parametrize(("bad", "told"), [(2, False), (3, True)])
+@pytest.mark.parametrize("facts", [{"seconds": 9}, {"outcome": Outcome.ERROR}])
+def test_two_bad_turns_of_many_are_chance(facts, bad, told):
+    """Just after a fault, while the long window is full of it: two of twelve are likely chance, three are not."""
+    old = [(turn(**facts), 60)] * 12
+    now = [(turn(**facts), 1)] * bad + [(turn(), 2)] * (12 - bad)
+    assert any(name.endswith("Warning") for name, _ in names([*old, *now])) is told
+
+
 def test_what_is_over_is_not_told():
     """The short window decides whether it is still so."""
     turns = [(turn(seconds=9), 10)] * 60 + [(turn(), 1)] * 60
@@ -102,6 +111,9 @@ def violating(severity, times=1):
     [
         ([(called("error"), 3)] * 20, {("AgentNetToolFailures", "warning")}),
         ([(called("error"), 3)] * 19, set()),
+        ([(called("error"), 30)] * 20 + [(called("error"), 3)], set()),
+        ([(called("error"), 30)] * 20 + [(called("error"), 3)] * 2, {("AgentNetToolFailures", "warning")}),
+        ([(violating("minor", 5), 30), (violating("minor"), 3)], set()),
         ([(called("error"), 3)] * 20 + [(called("success", 9), 2)] * 20, set()),
         ([(called("error"), 20)] * 20 + [(called("success"), 2)] * 20, set()),
         ([(called(None), 3)] * 20, set()),
