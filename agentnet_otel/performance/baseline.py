@@ -8,7 +8,6 @@ import os
 import random
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
@@ -19,9 +18,10 @@ import msgspec
 from agentnet_otel._version import __version__
 from agentnet_otel.core.observations import Observation, observation_of
 from agentnet_otel.core.regression import DEFAULT_FACTOR, Comparison, compare
-from agentnet_otel.errors import BackendError, ConfigurationError
+from agentnet_otel.errors import BackendError, ConfigurationError, reason_of
 from agentnet_otel.model import Outcome, Turn
 from agentnet_otel.outputs.json_text import strict_json
+from agentnet_otel.outputs.whole_files import replace_file
 from agentnet_otel.performance.benchmark import BenchmarkResult
 from agentnet_otel.performance.observed import observations_of
 
@@ -153,15 +153,11 @@ class Baseline:
             BackendError: it cannot be written.
         """
         target = Path(path)
-        part = target.with_name(f"{target.name}.{os.getpid()}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(self._encoded())
-            part.replace(target)
+            replace_file(target, self._encoded())
         except OSError as error:
-            with suppress(OSError):  # what could not be written cannot always be removed
-                part.unlink(missing_ok=True)
-            message = f"the baseline {target} cannot be written: {error.strerror}"
+            message = f"the baseline {target} cannot be written: {reason_of(error)}"
             raise BackendError(message) from None
 
     def compare(

@@ -4,7 +4,6 @@ What a webhook is to be told is written down before it is sent, and that it is b
 that was being sent when the process was killed cannot know whether it arrived, and does not send it again.
 """
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from agentnet_otel.outputs.alerts.minutes import MINUTE_NS
 from agentnet_otel.outputs.alerts.notices import hook_body
 from agentnet_otel.outputs.alerts.posting import Posted, Result, Target
 from agentnet_otel.outputs.alerts.trouble import Trouble
+from agentnet_otel.outputs.whole_files import replace_file
 
 FILE_NAME: Final = "alerts.json"
 MAX_NOTICES: Final = 1000
@@ -182,14 +182,8 @@ class Pusher:
 
     def _save(self) -> bool:
         """Write the state for good; whether that succeeded."""
-        beside = self._path.with_name(f"{self._path.name}.new")
         try:
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(self._state))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
+            replace_file(self._path, msgspec.json.encode(self._state), mode=_MODE)
         except OSError as error:
             why = error.strerror or str(error)
             self._trouble.say("state", f"{self._path} cannot be written ({why}); no webhook is told until it can")

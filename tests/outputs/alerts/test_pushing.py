@@ -148,13 +148,12 @@ def test_killed_before_sending(told, receiver):
 
 
 def test_nothing_is_sent_that_cannot_be_written_down(told, receiver):
-    """A folder in the place of the file that is written stands for a disk that takes nothing."""
-    blocked = told.path.with_name("alerts.json.new")
-    blocked.mkdir()
+    """A folder in the place of the file stands for a disk that takes nothing."""
+    told.path.mkdir()
     told.minutes("xx")
     assert not receiver.got
     assert "cannot be written" in told.said[0]
-    blocked.rmdir()
+    told.path.rmdir()
     told.deliver()
     assert receiver.told() == ["firing"]
 
