@@ -1,5 +1,7 @@
 """What matters most, what to do, and where time and money could be saved: always with the figures behind it."""
 
+import json
+
 import pytest
 
 from agentnet_otel.core.thresholds import DOCUMENTED, Metric, ThresholdTable, with_limits
@@ -41,9 +43,9 @@ def test_a_finding_brings_its_evidence(make_turn):
     ]
     assert slow.turns[0].url == f"http://host/{100:032x}/{100:016x}"
     assert [t.turn_id for t in failed.turns] == ["turn-9", "turn-5"]
-    assert failed.judgement is None
-    assert (failed.measure.value, failed.measure.unit, failed.n) == (2.0, "%", 100)
-    assert 0 < failed.measure.interval.low < 2 < failed.measure.interval.high < 8
+    assert failed.judgement in found.verdicts
+    assert (failed.judgement.value, failed.measure, failed.n) == (98.0, None, 100)
+    assert 92 < failed.judgement.interval.low < 98 < failed.judgement.interval.high < 100
     assert len(largest.turns) == 3
     bare = report_on(turns, thresholds=ThresholdTable(), generated_ns=0, version="0.0")
     assert bare.key_findings[1].turns[0].url is None
@@ -63,6 +65,31 @@ def test_a_finding_without_a_limit_has_its_figure(make_turn):
     assert 10 < violated.measure.interval.low < 15 < violated.measure.interval.high < 21
     text = render(report(slow + quick), "md")
     assert "| 2 | 25.0 % | 20.6 % .. 30.0 % | 320 | no limit | no limit |" in text
+
+
+def test_a_finding_within_its_limit_has_the_row_of_the_verdict_table(make_turn):
+    """Value, interval, number and limits of failed turns are the same in both tables, and so in the JSON report."""
+    ends = [Outcome.ERROR] * 2 + [Outcome.CANCELLED] * 10 + [Outcome.SUCCESS] * 88
+    found = report([make_turn(n, outcome=outcome) for n, outcome in enumerate(ends)])
+    failed = found.key_findings[0]
+    assert failed.text == (
+        "2 of 90 turns failed (10 cancelled ones not counted), most often with error (2). The success rate is 97.8 %."
+    )
+    text = render(found, "md")
+    assert "| Success rate | 97.8 % | 92.3 % .. 99.4 % | > 95 % | > 90 % | PASS, limit within interval |" in text
+    assert "| 1 | 97.8 % | 92.3 % .. 99.4 % | 90 | > 95 % | > 90 % |" in text
+    told = json.loads(render(found, "json"))
+    assert told["findings"][0]["verdict"] == next(row for row in told["verdicts"] if row["metric"] == "success_rate")
+
+
+def test_a_slow_agent_is_shown_with_its_own_limits(make_turn):
+    """Where the table judges the agent by itself, the finding has that row; else it has no limit."""
+    turns = [make_turn(n, agent="critic" if n < 80 else "planner", ms=500.0 if n < 80 else 100.0) for n in range(160)]
+    own = with_limits(DOCUMENTED[Metric.TURN_LATENCY], recommended=900, critical=1000)
+    judged = report(turns, agents={"critic": {Metric.TURN_LATENCY: own}})
+    assert judged.key_findings[0].judgement in judged.verdicts
+    assert (judged.key_findings[0].judgement.agent, judged.key_findings[0].n) == ("critic", 80)
+    assert report(turns).key_findings[0].judgement is None
 
 
 def test_the_share_of_time_has_an_interval(make_turn):
@@ -157,7 +184,7 @@ def test_three_findings_the_worst_first(make_turns, make_turn):
         "Turn latency (p95) is 6,000 ms; the critical limit is < 5,000 ms. "
         "critic is the slowest agent: p95 6,000 ms, 60.0 times that of writer."
     )
-    assert second == "4 of 110 turns failed, most often with Error0 (2) and Error1 (2)."
+    assert second == "4 of 110 turns failed, most often with Error0 (2) and Error1 (2). The success rate is 96.4 %."
     assert third == "75.0 % of the time of all turns is inference."
 
 

@@ -33,8 +33,9 @@ class NamedTurn:
 class Finding:
     """A sentence, and what it rests on.
 
-    ``judgement``: the figure with its interval, number and limits, where a limit is passed; ``measure``: the figure
-    where no limit of the table judges it; ``n``: values that it rests on; ``turns``: those that stand out most.
+    ``judgement``: the figure with its interval, number and limits, as the verdict table has it, whether or not a limit
+    is passed; ``measure``: the figure where no limit of the table judges it; ``n``: values that it rests on;
+    ``turns``: those that stand out most.
     """
 
     text: str

@@ -8,7 +8,7 @@ from typing import Final
 from agentnet_otel.core import documented_limits
 from agentnet_otel.core.efficiency import token_efficiency
 from agentnet_otel.core.thresholds import Metric, Verdict
-from agentnet_otel.core.verdicts import Judgement
+from agentnet_otel.core.verdicts import Judgement, success_rate
 from agentnet_otel.model import QualitySource, TokenCategory, Turn
 from agentnet_otel.outputs.reports import measures
 from agentnet_otel.outputs.reports.evidence import Finding, NamedTurn, TurnsToSee
@@ -80,20 +80,18 @@ def findings_of(
     found = [
         *(_on_limit(row, reasons, see) for row in failed),
         *(
-            _measured(text, measures.share_of_failed(turns), see.failed())
+            Finding(
+                text=f"{text} The success rate is {value_text(row.value, row.threshold)}.",
+                n=row.n,
+                judgement=row,
+                turns=see.failed(),
+            )
+            for row in _rows_on(Metric.SUCCESS_RATE, None, verdicts)
             for text in _failures(turns)
             if Metric.SUCCESS_RATE not in told
         ),
         *(_on_limit(row, reasons, see) for row in warned),
-        *(
-            _measured(
-                text,
-                measures.latency_p95(agents[0].agent, turns),
-                see.slowest(lambda turn: turn.agent == agents[0].agent),
-            )
-            for text in _slow_agent(agents)
-            if Metric.TURN_LATENCY not in told
-        ),
+        *([] if Metric.TURN_LATENCY in told else _slowest(verdicts, agents, turns, see)),
         *(
             _measured(text, measures.share_of_failed_calls(tools[0]), see.failing_tool(tools[0].tool))
             for text in _failing_tool(tools)
@@ -109,6 +107,25 @@ def findings_of(
 
 def _measured(text: str, measure: Measure, turns: tuple[NamedTurn, ...]) -> Finding:
     return Finding(text=text, n=measure.n, measure=measure, turns=turns)
+
+
+def _slowest(
+    verdicts: Sequence[Judgement], agents: Sequence[AgentRow], turns: Sequence[Turn], see: TurnsToSee
+) -> Iterator[Finding]:
+    """An agent that is slower than the others, with the limits of its own where it has some."""
+    for text in _slow_agent(agents):
+        slow = agents[0].agent
+        its_turns = see.slowest(lambda turn: turn.agent == agents[0].agent)
+        row = next(_rows_on(Metric.TURN_LATENCY, slow, verdicts), None)
+        if row is None:
+            yield _measured(text, measures.latency_p95(slow, turns), its_turns)
+        else:
+            yield Finding(text=text, n=row.n, judgement=row, turns=its_turns)
+
+
+def _rows_on(metric: Metric, agent: str | None, verdicts: Sequence[Judgement]) -> Iterator[Judgement]:
+    """The row of the verdict table on a metric of an agent, or over all turns."""
+    return (r for r in verdicts if r.threshold.metric is metric and r.agent == agent and r.model is None)
 
 
 def _most_time(components: Sequence[ComponentRow], turns: Sequence[Turn], see: TurnsToSee) -> Iterator[Finding]:
@@ -183,7 +200,9 @@ def _failures(turns: Sequence[Turn]) -> list[str]:
     most = ""
     if len(agents) > 1 and agents[0][1] > agents[1][1]:
         most = f"; {shortened(agents[0][0])} has most of them ({agents[0][1]:,})"
-    return [f"{len(failed):,} of {len(turns):,} turns failed, most often with {named}{most}."]
+    _, counted = success_rate(turns)
+    cancelled = f" ({len(turns) - counted:,} cancelled ones not counted)" if counted < len(turns) else ""
+    return [f"{len(failed):,} of {counted:,} turns failed{cancelled}, most often with {named}{most}."]
 
 
 def _slow_agent(agents: Sequence[AgentRow]) -> list[str]:

@@ -47,11 +47,6 @@ def measure_interval_text(measure: Measure) -> str:
     return " .. ".join(measure_text(end, measure.unit) for end in (measure.interval.low, measure.interval.high))
 
 
-def share_of_failed(turns: Sequence[Turn]) -> Measure:
-    """Turns that failed, of all."""
-    return _share("turns that failed", sum(turn.outcome.failed for turn in turns), len(turns))
-
-
 def share_of_violating(turns: Sequence[Turn]) -> Measure:
     """Turns that violated a rule, whichever, of all."""
     return _share("turns that violated a rule", sum(bool(turn.violations) for turn in turns), len(turns))
