@@ -4,12 +4,12 @@ import sys
 from pathlib import Path
 
 from agentnet_otel.errors import BackendError, reason_of
-from agentnet_otel.outputs.reports.wording import plain
+from agentnet_otel.outputs.reports.wording import terminal_line
 
 
 def tell(text: str) -> None:
-    """A remark on standard error, whose hostile characters do nothing."""
-    sys.stderr.write(f"agentnet-otel: {plain(text)}\n")
+    """A remark on standard error, on one line of bounded length, whose hostile characters do nothing."""
+    sys.stderr.write(f"agentnet-otel: {terminal_line(text)}\n")
 
 
 def write(text: str, output: Path | None) -> None:

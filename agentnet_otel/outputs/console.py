@@ -21,8 +21,8 @@ from agentnet_otel.outputs.reports.wording import (
     interval_text,
     label_text,
     limit_text,
-    plain,
     shortened,
+    terminal_line,
     value_text,
     verdict_text,
 )
@@ -181,21 +181,21 @@ def _print_rows(console: Console, rows: "BlockTable") -> None:
 
 
 def _words(spans: "Sequence[Span]") -> str:
-    return plain("".join(span.text for span in spans))
+    return terminal_line("".join(span.text for span in spans))
 
 
 def print_lines(lines: Sequence[str], stream: TextIO | None = None) -> None:
     """Lines as they are, to be copied from; nothing in them is markup."""
     console = _console(stream or sys.stdout)
     for line in lines:
-        console.print(Text(plain(line)), soft_wrap=True)
+        console.print(Text(terminal_line(line)), soft_wrap=True)
 
 
 def print_prose(lines: Iterable[str], stream: TextIO | None = None) -> None:
     """Lines to be read: on a terminal they are wrapped between words, what follows stands further in."""
     console = _console(stream or sys.stdout)
     for line in lines:
-        text = plain(line)
+        text = terminal_line(line)
         indent = " " * (len(text) - len(text.lstrip()) + _HANGING)
         folded = textwrap.wrap(text, console.width, subsequent_indent=indent, break_on_hyphens=False) or [""]
         console.print(Text("\n".join(folded)), soft_wrap=True)

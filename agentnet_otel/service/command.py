@@ -9,6 +9,7 @@ from typing import Final
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.model import MetricsMode
 from agentnet_otel.outputs.alerts.posting import targets_of
+from agentnet_otel.outputs.reports.wording import terminal_line
 from agentnet_otel.outputs.rules.annotations import Links
 from agentnet_otel.service.alerting import AlertSettings
 from agentnet_otel.service.bridge import Bridge, Settings
@@ -83,5 +84,5 @@ def run(settings: Settings) -> None:
 
 def _tell(text: str) -> None:
     with contextlib.suppress(OSError, ValueError):  # nobody listens any more: no reason to end
-        sys.stderr.write(f"agentnet-otel: {text}\n")
+        sys.stderr.write(f"agentnet-otel: {terminal_line(text)}\n")
         sys.stderr.flush()

@@ -97,6 +97,25 @@ def test_what_senders_do_wrong(serve):
     assert ids(bridge.turns(2)) == ["t1", "t2"]
 
 
+def test_what_senders_write_does_nothing_to_the_terminal(serve):
+    """An id that would clear the screen and is 100 kB long: shown as an escape, on one line, and cut."""
+    bridge = serve()
+    good = {
+        "traceId": "0" * 31 + "4", "spanId": "0" * 15 + "4", "name": "n", "startTimeUnixNano": "1",
+        "endTimeUnixNano": "2", "attributes": [
+            {"key": "gen_ai.operation.name", "value": {"stringValue": "invoke_agent"}},
+            {"key": "gen_ai.agent.name", "value": {"stringValue": "a"}}]}  # fmt: skip
+    spans = [{**good, "traceId": "\x1b[2J\n" + "Z" * 100_000}, good]
+    request = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
+    assert bridge.post(json.dumps(request).encode(), "application/json")[0] == 200
+    bridge.turns(1)
+    bridge.stop()
+    (told,) = [line for line in bridge.told if "left out" in line]
+    assert "'\\x1b[2J\\nZZZ" in told
+    assert told.endswith("Z\u2026")
+    assert len(told) < 2100
+
+
 def test_bombs_and_giants_are_refused(serve):
     """A body that unpacks to more than the limit, and one that is larger, cost nobody memory."""
     bridge = serve()

@@ -17,6 +17,8 @@ _SAME_PERCENT: Final = 1e-9
 """What is nearer to 0 or 100 differs by how floats are calculated, not by a turn."""
 LONGEST_TEXT: Final = 200
 """Characters shown of a name that came with the data; the JSON report has it whole."""
+LONGEST_LINE: Final = 2000
+"""Characters of a line on a terminal, in which several such names may stand, and texts of errors."""
 
 _LINE_ENDS: Final = frozenset("\n\r\t\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs"})
@@ -30,9 +32,14 @@ def plain(text: str) -> str:
     return "".join(" " if character in _LINE_ENDS else _shown(character) for character in text)
 
 
-def shortened(text: str) -> str:
-    """Text of others, `plain`, and cut after `LONGEST_TEXT` characters."""
-    return plain(text) if len(text) <= LONGEST_TEXT else f"{plain(text[: LONGEST_TEXT - 1])}\u2026"
+def shortened(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Text of others, `plain`, and cut after ``longest`` characters."""
+    return plain(text) if len(text) <= longest else f"{plain(text[: longest - 1])}\u2026"
+
+
+def terminal_line(text: str) -> str:
+    """What is told on a terminal, with text of others in it: on one line, and cut after `LONGEST_LINE` characters."""
+    return shortened(text, LONGEST_LINE)
 
 
 def _shown(character: str) -> str:
