@@ -1,6 +1,6 @@
 """`bench`: benchmarks on agents of the user."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +25,7 @@ from agentnet_otel.outputs.reports.comparisons import comparison_object
 from agentnet_otel.outputs.reports.verdict_json import verdict_object
 
 if TYPE_CHECKING:
+    from agentnet_otel.performance.batch import Batch
     from agentnet_otel.performance.plans import Plan
     from agentnet_otel.wiring.benchmarks import Benchmarked
 
@@ -89,45 +90,54 @@ def bench(  # noqa: PLR0917 - each parameter is an option
 
     Example: agentnet-otel bench --config benchmarks.yaml --baseline baselines --out results
     """
-    from agentnet_otel.performance.batch import run_plans  # noqa: PLC0415 - only who runs it
     from agentnet_otel.wiring import benchmarks  # noqa: PLC0415 - only who runs it
 
-    table = threshold_table(thresholds)
-    settings = {
-        "name": name,
-        "benchmark_type": type,
-        "concurrency_level": concurrency,
-        "rate_per_second": rate,
-        "operation": operation,
-        "iterations": iterations,
-        "warmup_iterations": warmup,
-        "timeout_seconds": timeout,
-        "agent_count": agent_count,
-        "turn_count": turn_count,
-        "test_prompts": prompt,
-        "min_rounds": rounds,
-        "min_time_per_round_s": round_seconds,
-        "warmup_rounds": warmup_rounds,
-        "max_turn_latency_ms": max_latency_ms,
-        "max_p95_latency_ms": max_p95_ms,
-        "max_tokens_per_turn": max_tokens,
-        "max_cost_usd": max_cost_usd,
-        "min_success_rate": min_success_rate,
-    }
-    plans = _plans(
-        config, {key: value for key, value in settings.items() if value not in (None, [])}, agents or (), model or ()
+    settings = _given(
+        name=name,
+        benchmark_type=type,
+        concurrency_level=concurrency,
+        rate_per_second=rate,
+        operation=operation,
+        iterations=iterations,
+        warmup_iterations=warmup,
+        timeout_seconds=timeout,
+        agent_count=agent_count,
+        turn_count=turn_count,
+        test_prompts=prompt,
+        min_rounds=rounds,
+        min_time_per_round_s=round_seconds,
+        warmup_rounds=warmup_rounds,
+        max_turn_latency_ms=max_latency_ms,
+        max_p95_latency_ms=max_p95_ms,
+        max_tokens_per_turn=max_tokens,
+        max_cost_usd=max_cost_usd,
+        min_success_rate=min_success_rate,
     )
+    table = threshold_table(thresholds)
+    plans = _plans(config, settings, agents or (), model or ())
     names = [plan.config.name for plan in plans]
     before = benchmarks.read_baselines(baseline, names)
-    with console.progress_of_several(len(plans), quiet=quiet) as progress:
-        batch = run_plans(plans, output_dir=out, progress=lambda plan, ended, of: progress(plan.config.name, ended, of))
-    found = benchmarks.benchmarked(batch, table, before)
+    kept = {} if save_baseline is None else benchmarks.baseline_files(save_baseline, names)
+    found = benchmarks.benchmarked(_run(plans, out, quiet=quiet), table, before)
     code = _bench_code(found)
     _tell_bench(found, code, junit, as_json=as_json, quiet=quiet)
-    _write_bench(found, names, out, save_baseline)
-    if batch.interrupted:
+    _write_bench(found, out, kept)
+    if found.batch.interrupted:
         raise KeyboardInterrupt
     raise Exit(code)
+
+
+def _given(**settings: Any) -> dict[str, Any]:
+    """The settings of which the command line says something, by the names that a file has for them."""
+    return {key: value for key, value in settings.items() if value not in (None, [])}
+
+
+def _run(plans: "Sequence[Plan]", out: Path | None, *, quiet: bool) -> "Batch":
+    """Run the benchmarks, and tell how far they are."""
+    from agentnet_otel.performance.batch import run_plans  # noqa: PLC0415 - only who runs it
+
+    with console.progress_of_several(len(plans), quiet=quiet) as progress:
+        return run_plans(plans, output_dir=out, progress=lambda plan, ended, of: progress(plan.config.name, ended, of))
 
 
 def _tell_bench(found: "Benchmarked", code: int, junit: Path | None, *, as_json: bool, quiet: bool) -> None:
@@ -191,15 +201,18 @@ def _print_bench(found: "Benchmarked", *, remarks: bool) -> None:
         )
 
 
-def _write_bench(found: "Benchmarked", planned: Sequence[str], out: Path | None, save_baseline: Path | None) -> None:
-    """Told on standard error, for standard output may be JSON. Of a run that was stopped no baseline is kept."""
+def _write_bench(found: "Benchmarked", out: Path | None, kept: Mapping[str, Path]) -> None:
+    """The report, and baselines into the files that are theirs. Of a run that was stopped no baseline is kept.
+
+    Told on standard error, for standard output may be JSON.
+    """
     from agentnet_otel.wiring import benchmarks  # noqa: PLC0415 - of one command alone
 
     if out is not None:
         for path in benchmarks.write_reports(found, out):
             tell(f"the report is in {path}")
-    if save_baseline is not None and found.batch.interrupted:
-        tell(f"the run was stopped, so the baseline {save_baseline} was not written")
-    elif save_baseline is not None:
-        for path in benchmarks.save_baselines(found, save_baseline, planned):
+    if kept and found.batch.interrupted:
+        tell("the run was stopped, so no baseline was written")
+    elif kept:
+        for path in benchmarks.save_baselines(found, kept):
             tell(f"a baseline is in {path}")

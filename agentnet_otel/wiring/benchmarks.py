@@ -33,6 +33,21 @@ class Benchmarked:
     turns: int
 
 
+def baseline_files(path: Path, names: Sequence[str]) -> dict[str, Path]:
+    """A file for each benchmark: the path itself for one, files in it for several.
+
+    Raises:
+        ConfigurationError: two have one name, so that one file would be of both.
+    """
+    if len(names) == 1:
+        return {names[0]: path}
+    files = {name: path / f"{safe_name(name)}.json" for name in names}
+    if len(set(files.values())) < len(names):
+        message = "two benchmarks have one name, so their baselines would be one file; give them names that differ"
+        raise ConfigurationError(message)
+    return files
+
+
 def read_baselines(path: Path | None, names: Sequence[str]) -> dict[str, Baseline]:
     """What each benchmark is compared with, by name; read before anything runs.
 
@@ -41,7 +56,7 @@ def read_baselines(path: Path | None, names: Sequence[str]) -> dict[str, Baselin
     """
     if path is None:
         return {}
-    return {name: Baseline.load(file) for name, file in _files(path, names).items()}
+    return {name: Baseline.load(file) for name, file in baseline_files(path, names).items()}
 
 
 def benchmarked(batch: Batch, table: ThresholdTable, before: Mapping[str, Baseline]) -> Benchmarked:
@@ -62,15 +77,12 @@ def benchmarked(batch: Batch, table: ThresholdTable, before: Mapping[str, Baseli
     )
 
 
-def save_baselines(found: Benchmarked, path: Path, planned: Sequence[str]) -> list[Path]:
-    """Keep each benchmark's samples; the files.
+def save_baselines(found: Benchmarked, files: Mapping[str, Path]) -> list[Path]:
+    """Keep each benchmark's samples in its file; the files.
 
     Raises:
         BackendError: a file cannot be written.
     """
-    files = _files(path, planned)
-    if len(planned) > 1:
-        path.mkdir(parents=True, exist_ok=True)
     for name, baseline in found.baselines:
         baseline.save(files[name])
     return [files[name] for name, _ in found.baselines]
@@ -98,14 +110,3 @@ def write_reports(found: Benchmarked, folder: Path) -> list[Path]:
 def result_objects(found: Benchmarked) -> list[dict[str, Any]]:
     """The results for a machine, as their files have them."""
     return [as_json(result) for result in found.batch.results]
-
-
-def _files(path: Path, names: Sequence[str]) -> dict[str, Path]:
-    """A file for each benchmark: the path itself for one, files in it for several."""
-    if len(names) == 1:
-        return {names[0]: path}
-    files = {name: path / f"{safe_name(name)}.json" for name in names}
-    if len(set(files.values())) < len(names):
-        message = "two benchmarks have one name, so their baselines would be one file; give them names that differ"
-        raise ConfigurationError(message)
-    return files

@@ -143,6 +143,20 @@ def test_several_benchmarks_have_a_baseline_each(cli, folder):
     ]
 
 
+def test_where_baselines_cannot_be(cli, folder):
+    """Files that two benchmarks would share are told before any runs; a file in the place of the folder after."""
+    Path("twice.yaml").write_text(
+        "benchmarks:\n" + "  - {name: one, agents: ['bench_agents:quick'], iterations: 2}\n" * 2
+    )
+    done = cli("bench", "--config", "twice.yaml", "--save-baseline", "bases")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "two benchmarks have one name" in done.stderr
+    Path("file").touch()
+    done = cli("bench", "bench_agents:quick", "bench_agents:slow", "--iterations", 2, "-q", "--save-baseline", "file")
+    assert done.returncode == 1
+    assert "cannot be written: a part of the path is a file" in done.stderr
+
+
 def test_limits_are_exit_10(cli, folder):
     """A critical limit that is passed, or a limit of one's own that is not kept; the documented defaults are none."""
     assert cli("bench", "bench_agents:failing", "--iterations", 20, "-q").returncode == 10
