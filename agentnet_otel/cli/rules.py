@@ -12,6 +12,7 @@ from agentnet_otel.cli.options import (
     threshold_table,
 )
 from agentnet_otel.cli.standard_streams import write
+from agentnet_otel.errors import ConfigurationError
 
 
 def rules(
@@ -34,6 +35,9 @@ def rules(
     from agentnet_otel.outputs.rules.annotations import links_of  # noqa: PLC0415 - only who runs it
     from agentnet_otel.outputs.rules.openslo import openslo as objectives  # noqa: PLC0415 - only who runs it
 
+    if native and openslo:
+        message = "--openslo counts turns by classic buckets; leave --native out"
+        raise ConfigurationError(message)
     table = threshold_table(thresholds)
     if openslo:
         write(objectives(table), output)

@@ -42,6 +42,8 @@ def test_native_histograms_and_objectives_are_options(capsys):
     assert "histogram_fraction" in capsys.readouterr().out
     assert cli.run(["rules", "--openslo"]) == 0
     assert capsys.readouterr().out.startswith("apiVersion: openslo/v1")
+    assert cli.run(["rules", "--openslo", "--native"]) == 2
+    assert "leave --native out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,8 @@ def test_native_histograms_and_objectives_are_options(capsys):
     [
         ("success_rate: {critical: 99}\n", "limits.yaml:1: success_rate: critical 99 has to lie below recommended 95"),
         ("turn_latency: {critical: 400000}\n", "turn_latency: 400000 ms lies beyond the last bucket"),
+        ("turn_latency: {critical: 40000000}\n", "turn_latency: 40000000 ms lies beyond the last bucket"),
+        ("agents: {a: {success_rate: {recommended: 100}}}\n", "agent a: success_rate: nothing lies above 100 %"),
     ],
 )
 def test_wrong_limits_are_wrong_use(tmp_path, capsys, text, told):

@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from agentnet_otel import semconv
+from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.outputs.rules.promql import AGENT, MODEL, SERVICE
 
 OVERVIEW: Final = "agentnet-overview"
@@ -14,6 +15,9 @@ TURN: Final = "agentnet-turn"
 TOKENS: Final = "agentnet-tokens"
 BRIDGE: Final = "agentnet-bridge"
 """The dashboards, by the end of their address."""
+
+_NOT_IN_A_LINK: Final = frozenset(' {}<>"\\^`|')
+_LONGEST_SHOWN: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +50,30 @@ class Links:
 
 
 def links_of(runbooks: str | None, grafana: str | None, jaeger: str | None) -> Links:
-    """The links given; others are where they are by default."""
+    """The links given; others are where they are by default.
+
+    Raises:
+        ConfigurationError: one is no address that a link can begin with.
+    """
     known = Links()
     return Links(
-        runbooks=(runbooks or known.runbooks).rstrip("/"),
-        grafana=(grafana or known.grafana).rstrip("/"),
-        jaeger=(jaeger or known.jaeger).rstrip("/"),
+        runbooks=_address(runbooks or known.runbooks, "--runbooks"),
+        grafana=_address(grafana or known.grafana, "--grafana"),
+        jaeger=_address(jaeger or known.jaeger, "--jaeger"),
     )
+
+
+def _address(url: str, option: str) -> str:
+    """Without the slash at its end. Braces would be a template of Prometheus."""
+    try:
+        parts = urlsplit(url)
+        possible = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        possible = False
+    if not possible or not url.isprintable() or set(url) & _NOT_IN_A_LINK:
+        message = f"{option} takes an address such as https://host/path, not {url[:_LONGEST_SHOWN]!r}"
+        raise ConfigurationError(message)
+    return url.rstrip("/")
 
 
 def label(name: str) -> str:

@@ -41,9 +41,12 @@ TOOLS: Final = "AgentNetToolFailures"
 
 
 def burnable(burns: Sequence[Burn], objective_percent: float) -> list[Burn]:
-    """Those that can be: all turns failing use a budget of 10 % ten times too fast, and never 14.4 times."""
+    """Those that can be: all turns failing use a budget of 10 % ten times too fast, and never 14.4 times.
+
+    Without a budget there is nothing to use.
+    """
     budget = 1 - objective_percent / _PERCENT
-    return [burn for burn in burns if burn.factor * budget < 1]
+    return [burn for burn in burns if 0 < burn.factor * budget < 1]
 
 
 def records(by: Sequence[str]) -> Iterator[RecordingRule]:

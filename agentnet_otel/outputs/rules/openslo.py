@@ -1,9 +1,12 @@
 """The objectives as OpenSLO v1: shares of turns that succeed and that are fast enough, at the recommended level."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 
+from agentnet_otel import semconv
 from agentnet_otel.core.thresholds import Metric, ThresholdTable
+from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.outputs.rules import recordings, series
 from agentnet_otel.outputs.rules.documented import ALLOWED_SLOW_SHARE
 from agentnet_otel.outputs.rules.promql import edge, number, selector
@@ -14,10 +17,15 @@ SERVICE_NAME = "agentnet"
 WINDOW = "30d"
 _PERCENT = 100
 _MS = 1000
+_LONGEST_SLUG = 40
 
 
 def openslo(table: ThresholdTable) -> str:
-    """The documents, divided as YAML divides them."""
+    """The documents, divided as YAML divides them.
+
+    Raises:
+        ConfigurationError: a limit cannot be told as an objective.
+    """
     success = map(_success, scopes(table, Metric.SUCCESS_RATE))
     latency = map(_latency, scopes(table, Metric.TURN_LATENCY))
     return "---\n".join([_service(), *success, *latency])
@@ -45,6 +53,14 @@ def _success(scope: Scope) -> str:
 
 def _latency(scope: Scope) -> str:
     limit_s = bucket_edges(scope.threshold.recommended / _MS, scope.threshold)[0]
+    if not limit_s:
+        least = number(semconv.EDGES_TURN_SECONDS[0] * _MS)
+        message = (
+            f"{scope.limits or 'all agents'}: {scope.threshold.metric.value}: no bucket of "
+            f"{semconv.METRIC_TURN_DURATION} ends before {number(scope.threshold.recommended)} ms: such an objective "
+            f"cannot be written as OpenSLO. Choose {least} ms or more"
+        )
+        raise ConfigurationError(message)
     return _slo(
         "turn-latency",
         scope,
@@ -89,6 +105,14 @@ def _lines(name: str, scope: Scope, what: str, target: float, good: str, everyth
 
 
 def _slug(limits: str) -> str:
-    """A name of OpenSLO: small letters, digits and dashes."""
+    """A part of a name of OpenSLO: small letters, digits and dashes, 63 characters in all.
+
+    What is left of other names has a digest behind it, for several may look alike then.
+    """
+    if not limits:
+        return ""
     plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in limits.lower())
-    return f"-{plain.strip('-')}" if limits else ""
+    if plain != limits.replace(" ", "-", 1) or len(plain) > _LONGEST_SLUG or plain.endswith("-"):
+        digest = hashlib.sha256(limits.encode()).hexdigest()[:8]
+        plain = f"{plain[: _LONGEST_SLUG - len(digest) - 1].strip('-')}-{digest}"
+    return f"-{plain}"

@@ -162,7 +162,7 @@ def bucket_edges(limit_s: float, threshold: Threshold) -> tuple[float, float]:
     edges = (0.0, *semconv.EDGES_TURN_SECONDS)
     if limit_s > edges[-1]:
         message = (
-            f"{threshold.metric.value}: {limit_s * _MS:g} ms lies beyond the last bucket of "
+            f"{threshold.metric.value}: {number(limit_s * _MS)} ms lies beyond the last bucket of "
             f"{semconv.METRIC_TURN_DURATION} ({edges[-1] * _MS:g} ms): Prometheus cannot tell which turns took longer. "
             "Choose a lower limit"
         )

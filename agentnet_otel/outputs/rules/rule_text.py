@@ -33,7 +33,8 @@ def _rule(rule: RecordingRule | AlertRule) -> Iterator[str]:
     yield from _expression(rule.expr)
     yield f"        for: {rule.hold}"
     yield f"        keep_firing_for: {rule.keep_firing}"
-    yield from _mapping("labels", {"severity": rule.severity.value, **rule.labels})
+    labels = {name: _not_a_template(value) for name, value in rule.labels.items()}
+    yield from _mapping("labels", {"severity": rule.severity.value, **labels})
     yield from _mapping("annotations", rule.annotations)
 
 
@@ -41,6 +42,11 @@ def _expression(expr: str) -> Iterator[str]:
     yield "        expr: |-"
     for line in expr.split("\n"):
         yield f"          {line}"
+
+
+def _not_a_template(value: str) -> str:
+    """Labels of alerts are templates: braces in somebody's name are written by one."""
+    return value.replace("{{", '{{"{{"}}')
 
 
 def _mapping(name: str, values: Mapping[str, str]) -> Iterator[str]:

@@ -7,7 +7,8 @@ left out of the rule for all.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from agentnet_otel.core.thresholds import Metric, Threshold, ThresholdTable
+from agentnet_otel.core.thresholds import HIGHEST, Metric, Threshold, ThresholdTable
+from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.outputs.rules.promql import AGENT, MODEL, SERVICE, one_of, quoted
 
 
@@ -41,7 +42,34 @@ def limits_of_model(model: str) -> str:
 
 
 def scopes(table: ThresholdTable, metric: Metric) -> Iterator[Scope]:
-    """All that have limits of a metric: everybody first, then agents, then models."""
+    """All that have limits of a metric: everybody first, then agents, then models.
+
+    Raises:
+        ConfigurationError: a limit is such that nobody can be on its good side, and its alert would always fire.
+    """
+    for scope in _scopes(table, metric):
+        _require_good_side(scope)
+        yield scope
+
+
+def _require_good_side(scope: Scope) -> None:
+    threshold = scope.threshold
+    limit, metric = threshold.recommended, threshold.metric
+    if threshold.higher_is_better and limit >= HIGHEST.get(metric, limit + 1):
+        side, other = "above", "lower"
+    elif not threshold.higher_is_better and limit <= 0:
+        side, other = "below", "higher"
+    else:
+        return
+    value = f"{limit:g} {threshold.unit}".rstrip()
+    message = (
+        f"{scope.limits or 'all agents'}: {metric.value}: nothing lies {side} {value}, so that its alert would always "
+        f"fire. Choose a {other} recommended limit"
+    )
+    raise ConfigurationError(message)
+
+
+def _scopes(table: ThresholdTable, metric: Metric) -> Iterator[Scope]:
     agents = sorted(agent for agent, own in table.agents.items() if metric in own)
     models = sorted(model for model, own in table.models.items() if metric in own)
     no_agent = f"{AGENT}!~{one_of(agents)}" if agents else ""

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from rule_cases import GAP, SHOP, Case, Expectation, counted, durations, measured, phases, series_name, turns
 
-from agentnet_otel.core.thresholds import DOCUMENTED, Metric
+from agentnet_otel.core.thresholds import DOCUMENTED, Metric, ThresholdTable, with_limits
 from agentnet_otel.outputs.rules import catalogue
 from agentnet_otel.outputs.rules.catalogue import RuleOptions
 from agentnet_otel.outputs.rules.model import RuleGroup
@@ -656,3 +656,19 @@ def test_alert(alert, judged):
     """It fires when it must, not just below, not without traffic; it resolves; resets and gaps change nothing."""
     failed = judged(CASES[alert], rules_of(alert, RuleOptions()))
     assert not failed, failed[:6000]
+
+
+@pytest.mark.parametrize("name", ["a {{ $value }}", "{{{{ b }} {{{", 'c|d (e) "f" \\ ü', "g\nh"])
+def test_odd_names_with_limits_of_their_own(name, judged):
+    """Braces are no template, signs of expressions stand for themselves: its own limits hold, those for all do not."""
+    own = {Metric.SUCCESS_RATE: with_limits(DOCUMENTED[Metric.SUCCESS_RATE], 50, 40)}
+    options = RuleOptions(table=ThresholdTable(agents={name: own}))
+    alert, who = "AgentNetSuccessRateCritical", {"service_name": "shop", "gen_ai_agent_name": name}
+    told = Expectation(minute=40, alert=alert, labels={"severity": "critical", "limits": f"agent {name}", **who})
+    tenth = phases((41, 9)), phases((41, 2))
+    cases = [
+        Case(name="its own", series=turns(None, phases((41, RATE)), who=who), expectations=(told,)),
+        Case(name="not those for all", series=turns(*tenth, who=who), expectations=silence(alert, 40)),
+    ]
+    failed = judged(cases, rules_of(alert, options))
+    assert not failed, failed[:3000]

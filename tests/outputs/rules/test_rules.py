@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from agentnet_otel import semconv
 from agentnet_otel.core.thresholds import DOCUMENTED, Metric, ThresholdTable, with_limits
 from agentnet_otel.errors import ConfigurationError
+from agentnet_otel.outputs.rules.annotations import Links, links_of
 from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts, all_rules, rule_files
 from agentnet_otel.outputs.rules.health import burnable
 from agentnet_otel.outputs.rules.openslo import openslo
@@ -152,9 +153,11 @@ def test_native_histograms_have_rules_of_their_own():
     assert [alert.expr for alert in alerts(native)] == [alert.expr for alert in alerts(RuleOptions())]
 
 
-@pytest.mark.parametrize(("objective", "factors"), [(95, [14.4, 6, 3, 1]), (90, [6, 3, 1]), (50, [1]), (0, [])])
+@pytest.mark.parametrize(
+    ("objective", "factors"), [(95, [14.4, 6, 3, 1]), (90, [6, 3, 1]), (50, [1]), (0, []), (100, [])]
+)
 def test_a_budget_that_cannot_burn_so_fast_has_no_such_alert(objective, factors):
-    """Factor times budget stays below 1."""
+    """Factor times budget stays below 1; without a budget there is nothing to use."""
     assert [burn.factor for burn in burnable((*FAST_BURNS, *SLOW_BURNS), objective)] == factors
 
 
@@ -197,8 +200,56 @@ def test_objectives_are_openslo():
     assert [d["spec"]["objectives"][0]["target"] for d in (success, latency)] == [0.95, 0.95]
     metric = latency["spec"]["indicator"]["spec"]["ratioMetric"]
     assert r'le=~"2(\\.0)?"' in metric["good"]["metricSource"]["spec"]["query"]
-    own = list(YAML(typ="safe").load_all(openslo(with_own(SUCCESS, 80, 50, agent="Plan B").table)))
-    assert "agentnet-success-rate-agent-plan-b" in [document["metadata"]["name"] for document in own]
+
+
+def test_objectives_have_names_of_their_own():
+    """As OpenSLO takes them: names that would look alike, or are too long, have a digest."""
+    agents = ["plan-b", "Plan B", "plan b", "検索", "検", "x" * 300, "x" * 301, "b-"]
+    own = {SUCCESS: with_limits(DOCUMENTED[SUCCESS], 80, 50)}
+    text = openslo(ThresholdTable(agents=dict.fromkeys(agents, own)))
+    names = [document["metadata"]["name"] for document in YAML(typ="safe").load_all(text)]
+    assert "agentnet-success-rate-agent-plan-b" in names
+    assert len(set(names)) == len(names) == len(agents) + 3
+    assert all(re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name) for name in names)
+
+
+def test_an_objective_below_all_buckets_is_refused():
+    """There would be no series that counts such turns."""
+    with pytest.raises(ConfigurationError, match=r"agent a: turn_latency: no bucket of .* ends before 20 ms"):
+        openslo(with_own(LATENCY, 20, 50, agent="a").table)
+
+
+@pytest.mark.parametrize(
+    ("metric", "limits", "told"),
+    [
+        (SUCCESS, (100, 99), "success_rate: nothing lies above 100 %, .* Choose a lower"),
+        (Metric.TOKEN_EFFICIENCY, (1, 0.9), "token_efficiency: nothing lies above 1, .* Choose a lower"),
+        (LATENCY, (0, 1), "turn_latency: nothing lies below 0 ms, .* Choose a higher"),
+        (Metric.COST_PER_TURN, (0, 0), "cost_per_turn: nothing lies below 0 USD, .* Choose a higher"),
+    ],
+)
+def test_a_limit_that_nobody_can_meet_has_no_alert(metric, limits, told):
+    """It would always fire: a value equal to a limit is on its bad side."""
+    own = with_limits(DOCUMENTED[metric], *limits)
+    with pytest.raises(ConfigurationError, match=f"agent a: {told}"):
+        all_rules(with_own(metric, *limits, agent="a"))
+    with pytest.raises(ConfigurationError, match=f"all agents: {told}"):
+        all_rules(RuleOptions(table=ThresholdTable(default={**DOCUMENTED, metric: own})))
+
+
+@pytest.mark.parametrize(
+    "address", ["", "g", "javascript:1", "http://", "http://g:x", "http://g/{{ $value }}", "http://a b", "http://g\n"]
+)
+def test_links_begin_with_an_address(address):
+    """Nothing that a template or a browser would take for something else."""
+    for place, option in enumerate(("--runbooks", "--grafana", "--jaeger")):
+        given = [None, None, None]
+        given[place] = address
+        if address:
+            with pytest.raises(ConfigurationError, match=f"{option} takes an address"):
+                links_of(*given)
+        else:
+            assert links_of(*given) == Links()
 
 
 def test_numbers_and_names_are_written_as_promql_has_them():
