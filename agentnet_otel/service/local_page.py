@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from agentnet_otel.core.observations import observation_of
+from agentnet_otel.core.running_verdicts import RunningVerdicts
 from agentnet_otel.core.thresholds import ThresholdTable
-from agentnet_otel.core.verdicts import Judgement, judge
+from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.model import Outcome, Turn
 from agentnet_otel.outputs.local_page.frame import LIST_PATH, POLICY, TURN_PATH
@@ -18,7 +20,7 @@ from agentnet_otel.sources.store.turn_store import StoredTurn
 PAGE_TURNS: Final = 100
 """Turns of a page."""
 JUDGED_TURNS: Final = 1000
-"""The newest turns that the verdicts are on."""
+"""The newest turns that the verdicts are on, where turns may arrive: they are judged anew whenever one does."""
 LOOKED_THROUGH: Final = 20_000
 """Turns that a page looks through for those that are wanted; the next page goes on behind them."""
 NAMED_AGENTS: Final = 200
@@ -46,7 +48,7 @@ class Turns(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judged:
-    """The verdicts on the newest turns, as they were at a place: on how many, and whose they are."""
+    """The verdicts on turns, as they were at a place: on how many, and whose they are."""
 
     last: int
     verdicts: Sequence[Judgement]
@@ -55,8 +57,9 @@ class _Judged:
 
 
 class LocalPage:
-    """Answers with pages. ``open_turns`` opens them for one answer. ``live``: turns may arrive. ``note``: said on top.
+    """Answers with pages. ``open_turns`` opens them for one answer. ``note``: said on top.
 
+    ``live``: turns may arrive, and the verdicts are on the newest; else they are on all, judged once.
     ``trace_url``: a template of the address of a trace elsewhere.
     """
 
@@ -114,7 +117,8 @@ class LocalPage:
         """Worked out once for all who ask until there is news."""
         with self._lock:
             if self._newest is None or self._newest.last != last:
-                self._newest = _judged(turns, last, self._thresholds)
+                newest = turns.before(None, JUDGED_TURNS if self._live else last)
+                self._newest = _judged([stored.turn for stored in newest], last, self._thresholds)
             return self._newest
 
     def turn(self, query: Query) -> Answer:
@@ -139,10 +143,13 @@ class LocalPage:
             turns.close()
 
 
-def _judged(turns: Turns, last: int, thresholds: ThresholdTable) -> _Judged:
-    newest = [stored.turn for stored in turns.before(None, JUDGED_TURNS)]
-    agents = sorted({turn.agent for turn in newest})[:NAMED_AGENTS]
-    return _Judged(last=last, verdicts=judge(newest, thresholds), turns=len(newest), agents=agents)
+def _judged(newest_first: Sequence[Turn], last: int, thresholds: ThresholdTable) -> _Judged:
+    """In the order in which `check` takes them, so that it says the same of the same turns."""
+    running = RunningVerdicts(thresholds)
+    for turn in reversed(newest_first):
+        running.add(observation_of(turn))
+    agents = sorted({turn.agent for turn in newest_first})[:NAMED_AGENTS]
+    return _Judged(last=last, verdicts=running.judgements(), turns=running.turns, agents=agents)
 
 
 def _page(turns: Turns, wanted: TurnFilter, before: int | None) -> tuple[list[Turn], int | None, int]:

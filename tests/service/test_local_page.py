@@ -59,6 +59,16 @@ def all_shown(page, **parameters):
     return numbers
 
 
+@pytest.mark.parametrize(("live", "told"), [(False, "On all 1,020 turns"), (True, "On the newest 1,000 turns")])
+def test_what_the_verdicts_are_on(live, told):
+    """Of turns to which none come all, as `check` judges them; where more may come, only the newest."""
+    failed = [turn(number, outcome=Outcome.ERROR) for number in range(1, 21)]
+    held = HeldTurns([*failed, *(turn(number) for number in range(21, 1021))])
+    page = LocalPage(lambda: held, ThresholdTable(), live=live).turns(Query(parameters={})).body.decode()
+    assert told in page
+    assert ("98.0 %" in page) is not live
+
+
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250])
 def test_pages_hold_each_turn_once(count):
     """Page by page the newest first, each turn once, and no link to a page of nothing."""

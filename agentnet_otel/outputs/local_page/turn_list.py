@@ -1,4 +1,4 @@
-"""The page of turns: the verdicts on the newest, filters, and the turns as they arrived."""
+"""The page of turns: the verdicts, filters, and the turns as they arrived."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -52,7 +52,9 @@ class TurnFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnList:
-    """What the page shows. ``judged``: how many of the newest turns the verdicts are on; ``agents``: names to choose.
+    """What the page shows. ``judged``: how many turns the verdicts are on; ``agents``: names to choose.
+
+    ``live``: turns may arrive, and the verdicts are on the newest; else on all.
 
     ``last``: the place of the newest turn of all. ``before``: the turns shown came before it, None for the newest.
     ``older``: where the next page begins, None where there is none. ``looked_through``: turns that were looked at.
@@ -113,7 +115,8 @@ def _filters(shown: TurnList) -> Iterator[str]:
 
 def _found(shown: TurnList) -> Iterator[str]:
     yield '<h2 id="verdicts">Verdicts</h2>'
-    what = "There are no turns yet." if not shown.judged else f"On the newest {shown.judged:,} turns of all agents."
+    which = "the newest" if shown.live else "all"
+    what = "There are no turns yet." if not shown.judged else f"On {which} {shown.judged:,} turns of all agents."
     yield from blocks_html([paragraph(what)], "Verdicts", "verdicts")
     yield from blocks_html([verdicts_table(shown.verdicts)], "Verdicts", "verdicts")
     yield '<h2 id="turns">The newest first</h2>' if shown.before is None else '<h2 id="turns">Older turns</h2>'

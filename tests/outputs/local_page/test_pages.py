@@ -91,6 +91,7 @@ def test_a_list_tells_verdicts_and_turns():
     page = listed(turn(1500), turn(20, outcome=Outcome.TIMEOUT, tokens=TokenUsage(input=3, output=4), cost_usd=0.5))
     words = words_of(page)
     assert "On the newest 2 turns of all agents." in words
+    assert "On all 1 turns of all agents." in words_of(listed(turn(20), live=False))
     assert "Turn latency" in words
     assert "planner 2023-11-14 22:13:21 UTC success 1,500" in words
     assert re.search(r"timeout 20\.0 7 \$0\.5", words), words
