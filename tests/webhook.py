@@ -13,7 +13,7 @@ class Receiver(ThreadingHTTPServer):
     It answers nobody while ``open`` is cleared.
     """
 
-    daemon_threads = True
+    daemon_threads = False  # so that closing waits for those who answer
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -27,6 +27,8 @@ class Receiver(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    timeout = 30
+
     def do_POST(self):
         """Take a post."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
