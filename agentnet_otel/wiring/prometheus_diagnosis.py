@@ -7,12 +7,13 @@ from typing import Final
 from agentnet_otel import semconv
 from agentnet_otel.core.thresholds import Metric, ThresholdTable
 from agentnet_otel.outputs.rules import series
-from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts
+from agentnet_otel.outputs.rules.catalogue import RuleOptions
 from agentnet_otel.outputs.rules.promql import AGENT, MODEL, SERVICE, edge
 from agentnet_otel.outputs.rules.recordings import bucket_edges
 from agentnet_otel.outputs.rules.scopes import scopes
 from agentnet_otel.outputs.rules.windows import FEW_TURNS, QUIET
 from agentnet_otel.sources.prometheus_api import PrometheusApi, PromSample
+from agentnet_otel.wiring.loaded_rules import missing_alerts, native, other_rules
 
 MAX_RESETS: Final = 20
 """Counters that start anew more often within an hour are deltas, or the page of several processes."""
@@ -115,7 +116,7 @@ def _without_buckets(api: PrometheusApi, bucket: str) -> Finding:
 
 def _native_rules(api: PrometheusApi) -> bool:
     """Whether the rules on latency are those for native histograms."""
-    return any("histogram_fraction(" in rule.query and series.DURATION in rule.query for rule in api.rules())
+    return native(api.rules() or [], series.DURATION)
 
 
 def _resets(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
@@ -129,7 +130,7 @@ def _resets(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
 
 def _deltas(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
     """Deltas that are stored as they come make rules and dashboards, which ask for increases, wrong without a sign."""
-    if NATIVE_DELTAS in api.flags().get("enable-feature", "").split(","):
+    if NATIVE_DELTAS in (api.flags() or {}).get("enable-feature", "").split(","):
         yield Finding(
             what="deltas are stored as they come: whoever sends such is counted wrong",
             change=f"enable otlp-deltatocumulative in place of {NATIVE_DELTAS}, or send cumulative values.",
@@ -148,7 +149,10 @@ def _writers(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
 
 def _start_times(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding]:
     """Series that began within the hour have a zero at their start where their start time is known."""
-    if ZERO_INGESTION not in api.flags().get("enable-feature", ""):
+    flags = api.flags()
+    if flags is None:
+        yield Finding(what="this server does not tell its flags: whether start times are used, new series show")
+    elif ZERO_INGESTION not in flags.get("enable-feature", ""):
         yield Finding(
             what="start times are not used: the first failure of a new series does not count",
             change=f"start Prometheus with --enable-feature={ZERO_INGESTION}.",
@@ -167,16 +171,29 @@ def _start_times(api: PrometheusApi, _table: ThresholdTable) -> Iterator[Finding
 
 
 def _rules(api: PrometheusApi, table: ThresholdTable) -> Iterator[Finding]:
-    wanted = {alert.alert for alert in alerts(RuleOptions(table=table))}
     loaded = api.rules()
-    missing = sorted(wanted - {rule.name for rule in loaded})
+    if loaded is None:
+        yield Finding(what="this server does not tell its rules: look yourself whether they are loaded")
+        return
+    missing, count = missing_alerts(loaded, table)
     yield Finding(
-        what=f"{len(wanted) - len(missing)} of {len(wanted)} alerts are loaded"
+        what=f"{count - len(missing)} of {count} alerts are loaded"
         + (f"; missing: {_listed(missing)}" if missing else ""),
         change="write them with agentnet-otel rules -o FILE, and name the file under rule_files." if missing else "",
     )
+    different, twice = other_rules(loaded, RuleOptions(table=table, native=native(loaded, series.DURATION)))
+    if different:
+        yield Finding(
+            what=f"rules are loaded that these limits, or this version, do not make: {_listed(different)}",
+            change="write them anew with agentnet-otel rules; give both commands the same --thresholds.",
+        )
+    if twice:
+        yield Finding(
+            what=f"rules are loaded more than once: {_listed(twice)}",
+            change="name one file with them under rule_files.",
+        )
     for rule in loaded:
-        if rule.error and (rule.name in wanted or "agentnet" in rule.name):
+        if rule.error and "agentnet" in rule.name.lower():
             yield Finding(what=f"rule {rule.name} fails: {rule.error}", change="make the rules anew.")
 
 

@@ -6,15 +6,29 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from ruamel.yaml import YAML
 
 from agentnet_otel import cli, semconv
 from agentnet_otel.core.thresholds import DOCUMENTED, Metric, ThresholdTable, with_limits
 from agentnet_otel.errors import BackendError, ConfigurationError
-from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts
+from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts, all_rules
 from agentnet_otel.sources.prometheus_api import PrometheusApi
 from agentnet_otel.wiring.prometheus_diagnosis import examine
 
 NAMES = sorted({alert.alert for alert in alerts(RuleOptions())})
+
+
+def loaded(options):
+    """The rules as Prometheus tells them: other spaces, other spellings of numbers."""
+    made = YAML(typ="safe").load(all_rules(options))["groups"]
+    return [
+        {
+            "name": rule.get("alert") or rule["record"],
+            "query": rule["expr"].replace("\n", " ").replace("0.05", "5e-02"),
+        }
+        for group in made
+        for rule in group["rules"]
+    ]
 
 
 class FakePrometheus:
@@ -28,16 +42,16 @@ class FakePrometheus:
             "count by (le)": [({"le": "5.0"}, 1)],
             "count(agentnet_turn_cost_usd_count)": [({}, 1)],
         }
-        self.rules = [{"name": name} for name in NAMES]
+        self.rules = loaded(RuleOptions())
         self.flags = {"enable-feature": "exemplar-storage,created-timestamp-zero-ingestion"}
-        self.status, self.raw = 200, None
+        self.status, self.raw, self.unknown = 200, None, ()
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 parts = urllib.parse.urlsplit(self.path)
                 body = fake.body(parts.path, dict(urllib.parse.parse_qsl(parts.query)))
-                self.send_response(fake.status)
+                self.send_response(404 if parts.path.endswith(fake.unknown) and fake.unknown else fake.status)
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -134,8 +148,7 @@ def test_buckets_that_are_not_there_are_told(prometheus):
     prometheus.answers["histogram_count"] = [({}, 1)]
     prometheus.answers["count(agentnet_turn_duration_seconds_bucket"] = []
     assert any("with --native" in change for change in prometheus.changes())
-    native = {"name": "x", "query": "histogram_fraction(0, 2, increase(agentnet_turn_duration_seconds[5m]))"}
-    prometheus.rules = [*prometheus.rules, native]
+    prometheus.rules = loaded(RuleOptions(native=True))
     assert prometheus.changes() == []
     prometheus.answers["histogram_count"] = []
     assert any("drops histograms" in change for change in prometheus.changes())
@@ -160,21 +173,105 @@ def test_buckets_around_own_limits_are_needed(prometheus):
 def test_limits_of_nobody_are_told(prometheus):
     """A name that is written otherwise than in the label has no turns."""
     own = {Metric.COST_PER_TURN: with_limits(DOCUMENTED[Metric.COST_PER_TURN], 1, 2)}
-    prometheus.rules = [{"name": name} for name in NAMES]
+    prometheus.rules = loaded(RuleOptions(table=ThresholdTable(agents={"planner": own})))
     prometheus.answers["count by (gen_ai_agent_name)"] = [({"gen_ai_agent_name": "planner"}, 1)]
     assert not [f for f in prometheus.findings(ThresholdTable(agents={"planner": own})) if f.change]
     table = ThresholdTable(agents={"planner": own, "Planner": own}, models={"m": own})
+    prometheus.rules = loaded(RuleOptions(table=table))
     whats = [finding.what for finding in prometheus.findings(table) if finding.change]
     assert [what.partition(": ")[2].partition(".")[0] for what in whats] == ["Planner", "m"]
 
 
 def test_rules_that_are_missing_or_fail_are_told(prometheus):
     """By name."""
-    prometheus.rules = [{"name": name} for name in NAMES[1:]]
+    prometheus.rules = [rule for rule in loaded(RuleOptions()) if rule["name"] != NAMES[0]]
     prometheus.rules[0]["lastError"] = "many-to-many matching"
     told = [finding.what for finding in prometheus.findings() if finding.change]
     assert any(f"missing: {NAMES[0]}" in what for what in told)
     assert any(what.endswith("fails: many-to-many matching") for what in told)
+
+
+def test_rules_of_other_limits_are_told(prometheus):
+    """Limits that were changed since, or of an agent of whom the rules know nothing."""
+    for metric, named in (
+        (Metric.SUCCESS_RATE, {"AgentNetSuccessRateWarning"}),
+        (Metric.TURN_LATENCY, {"AgentNetTurnLatencyWarning", "agent:agentnet_turns_above_recommended:increase15m"}),
+    ):
+        base = DOCUMENTED[metric]
+        own = {metric: with_limits(base, base.recommended * 1.01, None)}
+        for table in (ThresholdTable(default={**DOCUMENTED, **own}), ThresholdTable(agents={"planner": own})):
+            prometheus.answers["count by (gen_ai_agent_name)"] = [({"gen_ai_agent_name": "planner"}, 1)]
+            prometheus.rules = loaded(RuleOptions())
+            (told,) = [finding.what for finding in prometheus.findings(table) if "--thresholds" in finding.change]
+            assert any(name in told for name in named)
+            prometheus.rules = loaded(RuleOptions(table=table))
+            (told,) = [f.what for f in prometheus.findings() if "--thresholds" in f.change]
+            assert any(name in told for name in named)
+
+
+def test_rules_that_are_loaded_twice_are_told(prometheus):
+    """Two files with the same rules; rules of others are nobody's business."""
+    prometheus.rules = [*loaded(RuleOptions()), {"name": "AgentNetOfMine", "query": "1"}, {"name": "x", "query": "1"}]
+    assert prometheus.changes() == []
+    prometheus.rules += loaded(RuleOptions())[:1]
+    (change,) = prometheus.changes()
+    assert change == "name one file with them under rule_files."
+
+
+def test_servers_that_do_not_know_all(prometheus):
+    """Those that speak Prometheus' API without its flags or rules are looked at all the same."""
+    prometheus.unknown = ("/flags", "/rules")
+    assert prometheus.changes() == []
+    told = " ".join(finding.what for finding in prometheus.findings())
+    assert "does not tell its flags" in told
+    assert "does not tell its rules" in told
+    prometheus.unknown = "/query"
+    with pytest.raises(BackendError, match="answers 404"):
+        prometheus.findings()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"[]",
+        b"<html>",
+        b'{"status": "success", "data": null}',
+        b'{"status": "error", "error": "no"}',
+        b'{"data": {"resultType": "scalar", "result": [1, "5"]}}',
+        b'{"data": {"result": [{"metric": {}, "value": [1, "x"]}]}}',
+        b'{"data": {"result": [{"metric": {"a": 1}, "value": [1, "1"]}]}}',
+    ],
+)
+def test_answers_of_other_servers(prometheus, raw):
+    """One sentence, whatever it is."""
+    prometheus.raw = raw
+    api = PrometheusApi(prometheus.url)
+    for question in (lambda: api.query("up"), api.rules, api.flags):
+        with pytest.raises(BackendError, match="this is no answer of Prometheus"):
+            question()
+
+
+def test_a_server_without_rules(prometheus):
+    """None, or null, are no rules."""
+    prometheus.raw = b'{"data": {"groups": null}}'
+    assert PrometheusApi(prometheus.url).rules() == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://h:x", "http://h:0", "http://a b", "http://h/?x", "http://ü", ""]
+)
+def test_what_is_no_address_of_prometheus(url):
+    """It is told before anything is asked."""
+    with pytest.raises(ConfigurationError, match="is no address of Prometheus"):
+        PrometheusApi(url)
+
+
+def test_a_password_in_the_address_is_not_told():
+    """It is not taken there, and stands in no message."""
+    with pytest.raises(ConfigurationError, match="without a password") as raised:
+        PrometheusApi("http://me:secret@host:9090")
+    assert "secret" not in str(raised.value)
 
 
 def test_start_times_that_are_not_used_are_told(prometheus):
