@@ -21,6 +21,8 @@ START_S = 60
 WAIT_S = 90
 LOG_CHARACTERS = 4000
 PORTS = (15_000, 32_000)
+START_TIMES = "created-timestamp-zero-ingestion"
+"""The feature of Prometheus by which the first value of a new series counts."""
 
 
 def pytest_collection_modifyitems(items):
@@ -169,6 +171,21 @@ class Servers:
         return self.start_http(
             name, [self.program("otelcol"), *files], f"http://{environment['HEALTH_ENDPOINT']}", environment
         )
+
+    def prometheus(self, configuration, *options, features=START_TIMES, folder=None, address=None):
+        """Prometheus, which takes OTLP too; its process, and its address. ``folder``: of its configuration and data."""
+        folder, address = folder or self.folder, address or f"127.0.0.1:{free_port()}"
+        (folder / "prometheus.yml").write_text(json.dumps(configuration))
+        command = [
+            self.program("prometheus"),
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--web.listen-address={address}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            "--web.enable-otlp-receiver",
+            f"--enable-feature={features}",
+            *options,
+        ]
+        return self.start_http(f"prometheus of {folder.name}", command, f"http://{address}/-/ready"), address
 
     def jaeger(self):
         """Jaeger in memory; where it takes spans and where it is asked."""

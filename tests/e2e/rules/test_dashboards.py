@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.outputs.dashboards.catalogue import dashboards
 from agentnet_otel.outputs.rules.catalogue import RuleOptions, all_rules
-from tests.e2e.conftest import ROOT, command_line, eventually, free_port, get_json
+from tests.e2e.conftest import ROOT, START_TIMES, command_line, eventually, free_port, get_json
 
 HERE = Path(__file__).parent
 SECONDS = 30
@@ -100,16 +100,7 @@ def started_prometheus(servers, path, address, targets):
     for job in configuration["scrape_configs"]:
         job.pop("authorization", None)
     del configuration["alerting"]
-    (folder / "prometheus.yml").write_text(json.dumps(configuration))
-    command = [
-        servers.program("prometheus"),
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--web.listen-address={address}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        "--web.enable-otlp-receiver",
-        "--enable-feature=exemplar-storage,created-timestamp-zero-ingestion",
-    ]
-    servers.start_http(f"prometheus {path}", command, f"http://{address}/-/ready")
+    servers.prometheus(configuration, features=f"exemplar-storage,{START_TIMES}", folder=folder, address=address)
     return Prometheus(address)
 
 

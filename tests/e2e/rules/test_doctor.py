@@ -14,9 +14,8 @@ from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts, all_rules
 from agentnet_otel.sources.prometheus_api import PrometheusApi
 from agentnet_otel.wiring.prometheus_diagnosis import examine
-from tests.e2e.conftest import command_line, eventually, free_port, get_json
+from tests.e2e.conftest import START_TIMES, command_line, eventually, free_port, get_json
 
-ZEROS = "created-timestamp-zero-ingestion"
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 PROMOTED = {"promote_resource_attributes": ["service.name"]}
@@ -74,7 +73,7 @@ def prometheus(servers):
     """Starts a Prometheus; ``jobs``: where they scrape. Without ``rules`` it has none."""
     begun = []
 
-    def start(jobs=None, *, features=ZEROS, rules=True, otlp=None):
+    def start(jobs=None, *, features=START_TIMES, rules=True, otlp=None):
         folder = servers.folder / f"prometheus-{len(begun)}-{free_port()}"
         folder.mkdir()
         (folder / "agentnet.rules.yml").write_text(all_rules(RuleOptions()))
@@ -86,18 +85,10 @@ def prometheus(servers):
                 {"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in (jobs or {}).items()
             ],
         }
-        (folder / "prometheus.yml").write_text(json.dumps(configuration))
-        address = f"127.0.0.1:{free_port()}"
-        command = [
-            servers.program("prometheus"),
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--web.listen-address={address}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            "--web.enable-otlp-receiver",
-            f"--enable-feature={features}",
-            "--scrape.discovery-reload-interval=100ms",
-        ]
-        begun.append(servers.start_http(folder.name, command, f"http://{address}/-/ready"))
+        process, address = servers.prometheus(
+            configuration, "--scrape.discovery-reload-interval=100ms", features=features, folder=folder
+        )
+        begun.append(process)
         return f"http://{address}"
 
     yield start
@@ -192,7 +183,7 @@ def test_deltas_are_refused(prometheus):
 
 def test_deltas_are_stored_as_they_come(prometheus):
     """With a feature that makes every increase wrong."""
-    url = prometheus(features=f"{ZEROS},otlp-native-delta-ingestion", otlp=PROMOTED)
+    url = prometheus(features=f"{START_TIMES},otlp-native-delta-ingestion", otlp=PROMOTED)
     assert send(url, DELTA) == 200
     wait_for(url, "agentnet_turns_total")
     assert "otlp-deltatocumulative" in change_of("deltas are stored as they come", url)
@@ -223,8 +214,8 @@ def test_processes_share_one_page(prometheus):
 
 
 @pytest.mark.parametrize(("features", "part", "change"), [
-    ("exemplar-storage", "start times are not used", ZEROS),
-    (ZEROS, "come without their start times", "let Prometheus scrape OpenMetrics"),
+    ("exemplar-storage", "start times are not used", START_TIMES),
+    (START_TIMES, "come without their start times", "let Prometheus scrape OpenMetrics"),
 ])  # fmt: skip
 def test_start_times_are_missing(prometheus, features, part, change):
     """Prometheus does not ask for them, or the page does not tell them."""

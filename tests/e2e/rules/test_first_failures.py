@@ -1,6 +1,5 @@
 """A series that is just born counts from zero: five first errors are an increase of five, pulled and by OTLP."""
 
-import json
 import urllib.parse
 
 import pytest
@@ -24,22 +23,11 @@ def prometheus(servers):
     """Starts one that scrapes a target and takes OTLP."""
 
     def start(target):
-        address, folder = f"127.0.0.1:{free_port()}", servers.folder
         configuration = {
             "global": {"scrape_interval": "100ms", "scrape_timeout": "100ms"},
             "scrape_configs": [{"job_name": "pulled", "static_configs": [{"targets": [target]}]}],
         }
-        (folder / "prometheus.yml").write_text(json.dumps(configuration))
-        command = [
-            servers.program("prometheus"),
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--web.listen-address={address}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            "--web.enable-otlp-receiver",
-            "--enable-feature=created-timestamp-zero-ingestion",
-            "--scrape.discovery-reload-interval=100ms",
-        ]
-        servers.start_http("prometheus", command, f"http://{address}/-/ready")
+        _, address = servers.prometheus(configuration, "--scrape.discovery-reload-interval=100ms")
 
         def ask(query):
             found = get_json(f"http://{address}/api/v1/query?{urllib.parse.urlencode({'query': query})}")

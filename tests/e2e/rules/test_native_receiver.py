@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.e2e.conftest import command_line, eventually, free_port, get_json, without_telemetry
+from tests.e2e.conftest import command_line, eventually, get_json, without_telemetry
 
 TURNS = 60
 SCRIPT = """
@@ -33,7 +33,7 @@ EXPECTED = {
 @pytest.fixture
 def prometheus(servers):
     """The address of a Prometheus with the rules for native histograms, which alert at once."""
-    folder, address = servers.folder, f"127.0.0.1:{free_port()}"
+    folder = servers.folder
     (folder / "limits.yaml").write_text(LIMITS)
     rules = command_line("rules", "--native", "--thresholds", folder / "limits.yaml")
     (folder / "native.rules.yml").write_text(
@@ -44,16 +44,7 @@ def prometheus(servers):
         "rule_files": ["native.rules.yml"],
         "otlp": {"promote_resource_attributes": ["service.name"]},
     }
-    (folder / "prometheus.yml").write_text(json.dumps(configuration))
-    command = [
-        servers.program("prometheus"),
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--web.listen-address={address}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        "--web.enable-otlp-receiver",
-        "--enable-feature=created-timestamp-zero-ingestion",
-    ]
-    servers.start_http("prometheus", command, f"http://{address}/-/ready")
+    _, address = servers.prometheus(configuration)
     return f"http://{address}"
 
 
