@@ -21,10 +21,10 @@ from agentnet_otel.outputs.reports.analysis import (
     Trends,
 )
 from agentnet_otel.performance.benchmark import BenchmarkResult
-from agentnet_otel.performance.latency import (
+from agentnet_otel.performance.latency import LatencyTracker
+from agentnet_otel.performance.latency_measurement import TurnLatencyMeasurement
+from agentnet_otel.performance.latency_summaries import (
     ISSUE_THRESHOLD_MS,
-    LatencyTracker,
-    TurnLatencyMeasurement,
     component_breakdown,
     issues_of,
     latency_statistics,

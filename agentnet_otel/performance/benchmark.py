@@ -15,7 +15,8 @@ from agentnet_otel.model import Turn
 from agentnet_otel.performance import field_checks as check
 from agentnet_otel.performance import figures
 from agentnet_otel.performance.host_sampling import HostUsage
-from agentnet_otel.performance.latency import LatencyTracker, latency_statistics
+from agentnet_otel.performance.latency import LatencyTracker
+from agentnet_otel.performance.latency_summaries import latency_statistics
 from agentnet_otel.performance.samples import OperationSample
 from agentnet_otel.performance.tokens import TokenUtilizationTracker
 

@@ -8,23 +8,27 @@ Two dialects of the documentation are served by one implementation: where a key 
 other both are there, and where they contradict each other the docstring says what holds.
 """
 
-import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from statistics import fmean, median, stdev
-from typing import Any, Final, Self, overload
+from dataclasses import replace
+from typing import Any, Final, overload
 
-from agentnet_otel.core import documented_limits
-from agentnet_otel.core.statistics import quantile
 from agentnet_otel.instrumentation.clock import Clock, SystemClock
 from agentnet_otel.instrumentation.faults import logger
-from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.model import LatencyComponent, Turn
 from agentnet_otel.performance import field_checks as check
+from agentnet_otel.performance.latency_measurement import TurnLatencyMeasurement, latency_of, latency_of_open_turn
+from agentnet_otel.performance.latency_summaries import (
+    ISSUE_THRESHOLD_MS,
+    LatencyLimits,
+    component_breakdown,
+    issues_of,
+    latency_statistics,
+)
 from agentnet_otel.performance.open_turns import MAX_TOOL_USES, OpenTurn, Parts
-from agentnet_otel.performance.recording import MAX_HISTORY, Shared, TurnLog
+from agentnet_otel.performance.recording import MAX_HISTORY, Shared
+from agentnet_otel.performance.tracker import Tracker
 
 __all__ = ["LatencyComponent", "LatencyLimits", "LatencyTracker", "TurnLatencyMeasurement", "get_latency_tracker"]
 
@@ -33,118 +37,9 @@ MAX_OPEN_TURNS: Final = 10_000
 
 _NANOS_PER_SECOND: Final = 1_000_000_000
 _NANOS_PER_MS: Final = 1_000_000
-_MS_PER_SECOND: Final = 1000
-_CLOCK_GRAIN_MS: Final = 1e-3
-"""Epoch seconds as a float are good to a quarter of a microsecond."""
-_RECENT_SHARE: Final = 10
-"""The newest tenth of the turns is "recent"."""
-ISSUE_THRESHOLD_MS: Final = 1000.0
-"""The documented threshold of turns that stand out."""
 
 
-@dataclass
-class TurnLatencyMeasurement:
-    """Latency of one turn, as documented: times in seconds since the epoch, components in milliseconds.
-
-    ``metadata`` is what the newer dialect has in place of the five fields before it; both are here. ``duration_ms``
-    is the exact length where it is known: the difference of two such times is good to a quarter of a microsecond.
-
-    Raises:
-        ValueError: a field has the wrong type or range; the turn ends before it starts.
-    """
-
-    turn_id: str
-    agent_id: str
-    start_time: float
-    end_time: float
-    component_latencies: dict[LatencyComponent, float] = field(default_factory=dict)
-    prompt_length: int = 0
-    response_length: int = 0
-    tokens_processed: int = 0
-    policy_violations: int = 0
-    tools_used: list[str] = field(default_factory=list)
-    metadata: dict[str, Any] = field(default_factory=dict)
-    duration_ms: float | None = None
-
-    def __post_init__(self) -> None:
-        check.name("turn_id", self.turn_id)
-        check.name("agent_id", self.agent_id)
-        start = check.moment("start_time", self.start_time)
-        if check.moment("end_time", self.end_time) < start:
-            check.refuse("end_time", self.end_time, f"a time from start_time ({self.start_time!r}) on")
-        self.component_latencies = check.members(
-            "component_latencies", self.component_latencies, LatencyComponent, check.amount
-        )
-        for name in ("prompt_length", "response_length", "tokens_processed", "policy_violations"):
-            setattr(self, name, check.count(name, getattr(self, name)))
-        self.tools_used = check.names("tools_used", self.tools_used)
-        self.metadata = check.plain_data("metadata", self.metadata)
-
-    @property
-    def total_latency_ms(self) -> float:
-        """The whole turn."""
-        between_ms = (self.end_time - self.start_time) * _MS_PER_SECOND
-        exact_ms = self.duration_ms
-        return between_ms if exact_ms is None or abs(exact_ms - between_ms) > _CLOCK_GRAIN_MS else exact_ms
-
-    @property
-    def latency_breakdown(self) -> dict[str, float]:
-        """Per cent of the turn that each component took; empty for a turn without length."""
-        total_ms = self.total_latency_ms
-        if total_ms == 0:
-            return {}
-        return {component.value: ms / total_ms * 100 for component, ms in self.component_latencies.items()}
-
-    @property
-    def latency_breakdown_percent(self) -> dict[str, float]:
-        """What the newer dialect calls `latency_breakdown`."""
-        return self.latency_breakdown
-
-
-def latency_of(turn: Turn) -> TurnLatencyMeasurement:
-    """The documented measurement of a turn. A component's latency is its self time, so the parts never exceed it.
-
-    ``tools_used`` has a name for each use; ``metadata`` says where the turn came from and how it ended.
-    """
-    start = turn.start_ns / _NANOS_PER_SECOND
-    origin = {
-        "trace_id": turn.trace_id,
-        "span_id": turn.span_id,
-        "session": turn.session,
-        "model": turn.model,
-        "outcome": turn.outcome.value,
-    }
-    return TurnLatencyMeasurement(
-        turn_id=turn.turn_id,
-        agent_id=turn.agent,
-        start_time=start,
-        end_time=start + turn.duration_ns / _NANOS_PER_SECOND,
-        component_latencies={c: own_ns / _NANOS_PER_MS for c, own_ns in turn.component_self_ns.items()},
-        prompt_length=turn.prompt_length or 0,
-        response_length=turn.response_length or 0,
-        tokens_processed=turn.tokens.total,
-        policy_violations=turn.policy_violations,
-        tools_used=[call.name for call in turn.tool_calls],
-        metadata={key: value for key, value in origin.items() if value},
-        duration_ms=turn.duration_ns / _NANOS_PER_MS,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LatencyLimits:
-    """Above which a turn is an issue. ``memory_share``: part of the latency threshold that memory may take."""
-
-    policy_violations: int = documented_limits.POLICY_VIOLATIONS
-    tool_uses: int = documented_limits.TOOL_USES
-    memory_share: float = documented_limits.MEMORY_SHARE
-
-    def __post_init__(self) -> None:
-        check.count("policy_violations", self.policy_violations)
-        check.count("tool_uses", self.tool_uses)
-        check.amount("memory_share", self.memory_share)
-
-
-class LatencyTracker:
+class LatencyTracker(Tracker[TurnLatencyMeasurement]):
     """Latency of turns. Any method may be called from any thread and any task.
 
     Args:
@@ -160,32 +55,11 @@ class LatencyTracker:
     def __init__(
         self, max_history: int = MAX_HISTORY, *, limits: LatencyLimits | None = None, clock: Clock | None = None
     ) -> None:
+        super().__init__(max_history)
         self.limits = limits or LatencyLimits()
         self._clock: Clock = clock or SystemClock()
-        self._log: TurnLog[TurnLatencyMeasurement] = TurnLog(check.whole_number("max_history", max_history, least=1))
         self._open: dict[str, OpenTurn] = {}
-        self._lock = threading.Lock()
         self._misuses: Counter[str] = Counter()
-        lifecycle.renew_lock_after_fork(self)
-
-    @classmethod
-    def from_turns(cls, turns: Iterable[Turn], max_history: int | None = None) -> Self:
-        """A tracker that holds these turns: all of them, unless ``max_history`` says how many at most."""
-        given = list(turns)
-        tracker = cls(max(MAX_HISTORY, len(given)) if max_history is None else max_history)
-        for turn in given:
-            tracker.record_turn(turn)
-        return tracker
-
-    @property
-    def max_history(self) -> int:
-        """How many turns are kept."""
-        return self._log.max_entries
-
-    @property
-    def dropped(self) -> int:
-        """How many turns went to make room for newer ones."""
-        return self._log.dropped
 
     @property
     def misuses(self) -> Mapping[str, int]:
@@ -360,7 +234,7 @@ class LatencyTracker:
         if unfinished:
             self._note("unfinished_component", f"turn {turn_id!r} ended while {', '.join(unfinished)} ran")
         duration_ns = self._length_ns(opened.started_ns, now_ns)
-        measurement = _measurement(turn_id, opened, duration_ns, response_length, tokens_processed)
+        measurement = latency_of_open_turn(turn_id, opened, duration_ns, response_length, tokens_processed)
         self._log.add_record(measurement, opened.start_ns + duration_ns)
         return replace(measurement)
 
@@ -398,10 +272,6 @@ class LatencyTracker:
             and _has_items(measurement, metadata_filter or {})
         ]
         return found if limit is None else found[len(found) - min(limit, len(found)) :]
-
-    def recorded_turns(self) -> list[Turn]:
-        """The turns that were taken in whole, in order of ending."""
-        return [entry for entry in self._log.entries() if isinstance(entry, Turn)]
 
     def hand_measured(self) -> list[TurnLatencyMeasurement]:
         """Copies of the measurements that were taken by hand, in order of ending."""
@@ -451,21 +321,8 @@ class LatencyTracker:
             self._open.clear()
         self._log.clear()
 
-    # --- for the process around it -------------------------------------------------------------------
-
-    def reset_lock(self) -> None:
-        """Make a new lock, in a forked child."""
-        self._lock = threading.Lock()
-
-    def reset_after_fork(self) -> None:
-        """Start anew, in a forked child, where the turns are the parent's."""
-        self.reset_lock()
-        self._log.reset_lock()
+    def _forget_all(self) -> None:
         self.clear_measurements()
-
-    def _entries_of(self, agent_id: str | None) -> Sequence[Turn | TurnLatencyMeasurement]:
-        entries = self._log.entries()
-        return entries if agent_id is None else [entry for entry in entries if _agent(entry) == agent_id]
 
     def _begin(self, turn_id: str, kind: LatencyComponent, now_ns: int, *, by_hand: bool) -> Parts | None:
         with self._lock:
@@ -497,32 +354,8 @@ class LatencyTracker:
             logger.warning("agentnet_otel: latency tracker: %s. Further ones of the kind are only counted.", text)
 
 
-def _measurement(
-    turn_id: str, opened: OpenTurn, duration_ns: int, response_length: int, tokens_processed: int
-) -> TurnLatencyMeasurement:
-    start = opened.start_ns / _NANOS_PER_SECOND
-    return TurnLatencyMeasurement(
-        turn_id=turn_id,
-        agent_id=opened.agent_id,
-        start_time=start,
-        end_time=start + duration_ns / _NANOS_PER_SECOND,
-        component_latencies={c: ns / _NANOS_PER_MS for c, ns in opened.component_ns.items()},
-        prompt_length=opened.prompt_length,
-        response_length=response_length,
-        tokens_processed=tokens_processed,
-        policy_violations=opened.policy_violations,
-        tools_used=opened.tools_used,
-        metadata=opened.metadata,
-        duration_ms=duration_ns / _NANOS_PER_MS,
-    )
-
-
 def _copy(entry: Turn | TurnLatencyMeasurement) -> TurnLatencyMeasurement:
     return latency_of(entry) if isinstance(entry, Turn) else replace(entry)
-
-
-def _agent(entry: Turn | TurnLatencyMeasurement) -> str:
-    return entry.agent if isinstance(entry, Turn) else entry.agent_id
 
 
 def _used(measurement: TurnLatencyMeasurement, tool: str) -> bool:
@@ -533,81 +366,6 @@ def _used(measurement: TurnLatencyMeasurement, tool: str) -> bool:
 def _has_items(measurement: TurnLatencyMeasurement, wanted: Mapping[str, Any]) -> bool:
     metadata = measurement.metadata
     return all(key in metadata and metadata[key] == value for key, value in wanted.items())
-
-
-def latency_statistics(latencies: Sequence[float]) -> dict[str, Any]:
-    """The statistics of `LatencyTracker.get_latency_statistics` for latencies in milliseconds, oldest first."""
-    if not latencies:
-        return {}
-    ordered = sorted(latencies)
-    values = {
-        "mean": fmean(ordered),
-        "median": median(ordered),
-        "min": ordered[0],
-        "max": ordered[-1],
-        "stdev": stdev(ordered) if len(ordered) > 1 else 0.0,
-        "p95": quantile(ordered, 0.95),
-    }
-    recent = quantile(sorted(latencies[-max(1, len(latencies) // _RECENT_SHARE) :]), 0.95)
-    return {
-        "count": len(ordered),
-        **values,
-        "p99": quantile(ordered, 0.99),
-        **{f"{name}_ms": value for name, value in values.items()},
-        "p95_recent_ms": recent,
-        "trend": _trend(recent, values["p95"]),
-    }
-
-
-def _trend(recent: float, overall: float) -> str:
-    if recent == overall:
-        return "stable"
-    return "improving" if recent < overall else "degrading"
-
-
-def component_breakdown(measurements: Sequence[TurnLatencyMeasurement]) -> dict[str, dict[str, Any]]:
-    """What `LatencyTracker.get_component_breakdown` tells, of these."""
-    by_component: dict[str, list[float]] = {}
-    for measurement in measurements:
-        for component, ms in measurement.component_latencies.items():
-            by_component.setdefault(component.value, []).append(ms)
-    averages = {name: fmean(values) for name, values in by_component.items()}
-    sum_of_averages = sum(averages.values())
-    whole_ms = sum(measurement.total_latency_ms for measurement in measurements)
-    return {
-        name: {
-            "avg_latency_ms": average,
-            "percentage": average / sum_of_averages * 100 if sum_of_averages else 0.0,
-            "percentage_of_total": sum(by_component[name]) / whole_ms * 100 if whole_ms else 0.0,
-            "count": len(by_component[name]),
-        }
-        for name, average in averages.items()
-    }
-
-
-def issues_of(
-    measurements: Sequence[TurnLatencyMeasurement], threshold_ms: float, limits: LatencyLimits
-) -> dict[str, list[str]]:
-    """What `LatencyTracker.identify_performance_issues` tells, of these."""
-    memory_ms = [(m.turn_id, m.component_latencies.get(LatencyComponent.MEMORY_ACCESS, 0.0)) for m in measurements]
-    return {
-        "high_latency_turns": [
-            f"{m.turn_id}: {m.total_latency_ms:.2f}ms" for m in measurements if m.total_latency_ms > threshold_ms
-        ],
-        "policy_heavy_turns": [
-            f"{m.turn_id}: {m.policy_violations} violations"
-            for m in measurements
-            if m.policy_violations > limits.policy_violations
-        ],
-        "tool_heavy_turns": [
-            f"{m.turn_id}: {len(m.tools_used)} tools" for m in measurements if len(m.tools_used) > limits.tool_uses
-        ],
-        "memory_intensive_turns": [
-            f"{turn_id}: {ms:.2f}ms memory access"
-            for turn_id, ms in memory_ms
-            if ms > limits.memory_share * threshold_ms
-        ],
-    }
 
 
 _shared: Final[Shared[LatencyTracker]] = Shared()

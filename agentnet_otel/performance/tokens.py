@@ -8,14 +8,12 @@ Two dialects of the documentation are served by one implementation; where they c
 says what holds.
 """
 
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Self, overload
+from typing import Any, Final, overload
 
 from agentnet_otel.core.cost import Call, CostModels, Price, PriceBook, Pricing, assumed_price, price_of_turn
 from agentnet_otel.instrumentation.clock import Clock, SystemClock
-from agentnet_otel.instrumentation.lifecycle import lifecycle
 from agentnet_otel.model import TokenCategory, TokenType, TokenUsage, Turn
 from agentnet_otel.performance import field_checks as check
 from agentnet_otel.performance.opportunities import (
@@ -25,7 +23,7 @@ from agentnet_otel.performance.opportunities import (
     find_opportunities,
     system_recommendations,
 )
-from agentnet_otel.performance.recording import MAX_HISTORY, Shared, TurnLog
+from agentnet_otel.performance.recording import MAX_HISTORY, Shared
 from agentnet_otel.performance.token_metrics import TokenMetrics, make_metrics, token_metrics_of
 from agentnet_otel.performance.token_summaries import (
     agent_summary,
@@ -35,6 +33,7 @@ from agentnet_otel.performance.token_summaries import (
     total_cost_usd,
 )
 from agentnet_otel.performance.token_usage import Places, RecordedUsage, checked_usage
+from agentnet_otel.performance.tracker import Tracker, agent_of
 from agentnet_otel.prices import installed
 
 __all__ = [
@@ -63,7 +62,7 @@ class _CacheHits:
         self.saved_usd += other.saved_usd
 
 
-class TokenUtilizationTracker:
+class TokenUtilizationTracker(Tracker[TokenMetrics]):
     """Tokens of turns. Any method may be called from any thread and any task.
 
     Args:
@@ -88,40 +87,19 @@ class TokenUtilizationTracker:
         limits: TokenLimits | None = None,
         clock: Clock | None = None,
     ) -> None:
+        super().__init__(max_history)
         self.limits = limits or TokenLimits()
         self._clock: Clock = clock or SystemClock()
-        self._log: TurnLog[TokenMetrics] = TurnLog(check.whole_number("max_history", max_history, least=1))
         self._models = CostModels(cost_models)
         self._pricing = Pricing(self._models, installed() if prices is None else prices)
         self._before_new_rates: list[Callable[[], object]] = []
         self._cache_hits: dict[str, _CacheHits] = {}
         self._nobodys_cache_hits = _CacheHits()
-        self._lock = threading.Lock()
-        lifecycle.renew_lock_after_fork(self)
-
-    @classmethod
-    def from_turns(cls, turns: Iterable[Turn], max_history: int | None = None) -> Self:
-        """A tracker that holds these turns: all of them, unless ``max_history`` says how many at most."""
-        given = list(turns)
-        tracker = cls(max(MAX_HISTORY, len(given)) if max_history is None else max_history)
-        for turn in given:
-            tracker.record_turn(turn)
-        return tracker
 
     @property
     def prices(self) -> PriceBook:
         """What prices it goes by: the user's rates, then those of the price book, then the user's default rate."""
         return self._pricing
-
-    @property
-    def max_history(self) -> int:
-        """How many turns are kept."""
-        return self._log.max_entries
-
-    @property
-    def dropped(self) -> int:
-        """How many turns went to make room for newer ones."""
-        return self._log.dropped
 
     # --- filling it ----------------------------------------------------------------------------------
 
@@ -285,16 +263,10 @@ class TokenUtilizationTracker:
 
     def get_metrics(self, agent_id: str | None = None) -> list[TokenMetrics]:
         """Copies of the metrics in order of recording or ending, of one agent or all."""
-        entries = self._log.entries()
         return [
             token_metrics_of(entry) if isinstance(entry, Turn) else replace(entry)
-            for entry in entries
-            if agent_id is None or _agent(entry) == agent_id
+            for entry in self._entries_of(agent_id)
         ]
-
-    def recorded_turns(self) -> list[Turn]:
-        """The turns that were taken in whole, in order of ending."""
-        return [entry for entry in self._log.entries() if isinstance(entry, Turn)]
 
     def hand_recorded(self) -> list[TokenMetrics]:
         """Copies of the metrics that were recorded by hand, in order of recording."""
@@ -377,18 +349,9 @@ class TokenUtilizationTracker:
         if agent_id is None:
             self._log.clear()
         else:
-            self._log.remove(lambda entry: _agent(entry) == agent_id)
+            self._log.remove(lambda entry: agent_of(entry) == agent_id)
 
-    # --- for the process around it -------------------------------------------------------------------
-
-    def reset_lock(self) -> None:
-        """Make a new lock, in a forked child."""
-        self._lock = threading.Lock()
-
-    def reset_after_fork(self) -> None:
-        """Start anew, in a forked child, where the turns are the parent's."""
-        self.reset_lock()
-        self._log.reset_lock()
+    def _forget_all(self) -> None:
         self.clear_metrics()
 
     def _price(self, model: str, usage: TokenUsage, at_ns: int, *, batch: bool = False) -> Price:
@@ -408,10 +371,6 @@ class TokenUtilizationTracker:
             for hits in (*self._cache_hits.values(), self._nobodys_cache_hits):
                 total.add(hits)
         return total
-
-
-def _agent(entry: Turn | TokenMetrics) -> str:
-    return entry.agent if isinstance(entry, Turn) else entry.agent_id
 
 
 def _metrics(used: RecordedUsage, now_ns: int, price: Price) -> TokenMetrics:
