@@ -22,7 +22,8 @@ from agentnet_otel.outputs.reports.blocks import (
 )
 from agentnet_otel.outputs.reports.chart_blocks import time_text, waterfalls_chart
 from agentnet_otel.outputs.reports.html_report import blocks_html, sections_html
-from agentnet_otel.outputs.reports.tables import slow_turns, trace_link
+from agentnet_otel.outputs.reports.tables.slowest import slow_turns
+from agentnet_otel.outputs.reports.tables.trace_links import trace_link
 
 
 def turn_page(turn: Turn, trace_url: str | None) -> str:

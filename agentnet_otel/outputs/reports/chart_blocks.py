@@ -9,15 +9,10 @@ from agentnet_otel.outputs.reports import blocks, charts, wording
 from agentnet_otel.outputs.reports.blocks import MAX_ROWS, Cell, Chart, Figure, Span, Table, own
 from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.outputs.reports.over_time import TimeRow
-from agentnet_otel.outputs.reports.tables import (
-    UNATTRIBUTED,
-    AgentRow,
-    Bucket,
-    LatencySummary,
-    ModelRow,
-    QuantileRow,
-    SlowTurn,
-)
+from agentnet_otel.outputs.reports.tables.agents_and_models import AgentRow, ModelRow
+from agentnet_otel.outputs.reports.tables.components import UNATTRIBUTED
+from agentnet_otel.outputs.reports.tables.latency import Bucket, LatencySummary, QuantileRow
+from agentnet_otel.outputs.reports.tables.slowest import SlowTurn
 
 MAX_DRAWN: Final = 12
 """Agents or models drawn; the table has more."""

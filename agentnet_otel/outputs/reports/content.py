@@ -25,26 +25,17 @@ from agentnet_otel.outputs.reports.findings import (
 from agentnet_otel.outputs.reports.opportunities import Opportunity, opportunities_of
 from agentnet_otel.outputs.reports.over_time import TimeRow, time_rows
 from agentnet_otel.outputs.reports.runs import Run, Runs, runs_of
-from agentnet_otel.outputs.reports.tables import (
-    AgentRow,
-    ComponentRow,
+from agentnet_otel.outputs.reports.tables.agents_and_models import AgentRow, ModelRow, agent_rows, model_rows
+from agentnet_otel.outputs.reports.tables.components import ComponentRow, component_rows
+from agentnet_otel.outputs.reports.tables.latency import (
     FirstTokenSummary,
     LatencySummary,
-    ModelRow,
-    SlowTurn,
-    TokenSummary,
-    ToolRow,
-    ViolationRow,
-    agent_rows,
-    component_rows,
     first_token_summary,
     latency_summary,
-    model_rows,
-    slow_turns,
-    token_summary,
-    tool_rows,
-    violation_rows,
 )
+from agentnet_otel.outputs.reports.tables.slowest import SlowTurn, slow_turns
+from agentnet_otel.outputs.reports.tables.tokens import TokenSummary, token_summary
+from agentnet_otel.outputs.reports.tables.tools_and_violations import ToolRow, ViolationRow, tool_rows, violation_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

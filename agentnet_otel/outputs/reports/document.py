@@ -42,7 +42,8 @@ from agentnet_otel.outputs.reports.findings import Recommendation
 from agentnet_otel.outputs.reports.measures import measure_interval_text, measure_text
 from agentnet_otel.outputs.reports.opportunities import Opportunity
 from agentnet_otel.outputs.reports.run_blocks import run_blocks
-from agentnet_otel.outputs.reports.tables import LatencySummary, TokenSummary
+from agentnet_otel.outputs.reports.tables.latency import LatencySummary
+from agentnet_otel.outputs.reports.tables.tokens import TokenSummary
 
 TITLE: Final = "AgentNet Performance Report"
 FIRST_STEPS: Final = 3

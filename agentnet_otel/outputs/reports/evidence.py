@@ -10,7 +10,8 @@ from agentnet_otel.core.thresholds import Metric
 from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.model import LatencyComponent, Turn
 from agentnet_otel.outputs.reports.measures import Measure
-from agentnet_otel.outputs.reports.tables import UNATTRIBUTED, trace_link
+from agentnet_otel.outputs.reports.tables.components import UNATTRIBUTED
+from agentnet_otel.outputs.reports.tables.trace_links import trace_link
 from agentnet_otel.outputs.reports.wording import decimals, milliseconds, usd
 
 NAMED_TURNS: Final = 3

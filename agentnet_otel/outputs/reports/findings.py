@@ -13,7 +13,9 @@ from agentnet_otel.model import QualitySource, TokenCategory, Turn
 from agentnet_otel.outputs.reports import measures
 from agentnet_otel.outputs.reports.evidence import Finding, NamedTurn, TurnsToSee
 from agentnet_otel.outputs.reports.measures import Measure
-from agentnet_otel.outputs.reports.tables import UNATTRIBUTED, AgentRow, ComponentRow, ToolRow, ViolationRow
+from agentnet_otel.outputs.reports.tables.agents_and_models import AgentRow
+from agentnet_otel.outputs.reports.tables.components import UNATTRIBUTED, ComponentRow
+from agentnet_otel.outputs.reports.tables.tools_and_violations import ToolRow, ViolationRow
 from agentnet_otel.outputs.reports.wording import limit_text, percent, shortened, usd, value_text, whole_milliseconds
 
 MAX_FINDINGS: Final = 3

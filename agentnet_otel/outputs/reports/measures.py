@@ -7,7 +7,9 @@ from typing import Final
 from agentnet_otel.core.statistics import Interval, interval_of_sums, quantile, quantile_interval, wilson_interval
 from agentnet_otel.core.verdicts import latencies_ms
 from agentnet_otel.model import LatencyComponent, Turn
-from agentnet_otel.outputs.reports.tables import P95, UNATTRIBUTED, ToolRow
+from agentnet_otel.outputs.reports.tables.components import UNATTRIBUTED
+from agentnet_otel.outputs.reports.tables.latency import P95
+from agentnet_otel.outputs.reports.tables.tools_and_violations import ToolRow
 from agentnet_otel.outputs.reports.wording import NOT_AVAILABLE, decimals, percentage, whole_milliseconds
 
 PERCENT: Final = "%"

@@ -8,7 +8,7 @@ from typing import Final
 from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.core.statistics import quantile
 from agentnet_otel.model import Turn
-from agentnet_otel.outputs.reports.tables import P95, P95_NEEDS
+from agentnet_otel.outputs.reports.tables.latency import P95, P95_NEEDS
 
 MAX_TIMES: Final = 48
 """Stretches of time that latency over time is told in, at most."""

@@ -27,7 +27,7 @@ from agentnet_otel.outputs.reports.comparisons import (
     side_text,
 )
 from agentnet_otel.outputs.reports.runs import Difference, Estimated, RunRow, Runs
-from agentnet_otel.outputs.reports.tables import QuantileRow
+from agentnet_otel.outputs.reports.tables.latency import QuantileRow
 
 DIFF_TITLE: Final = "Two runs compared"
 _OVERVIEW: Final = (

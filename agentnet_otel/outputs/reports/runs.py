@@ -14,7 +14,8 @@ from agentnet_otel.core.statistics import MIN_MEAN_N, Interval, mean_interval, w
 from agentnet_otel.core.thresholds import ThresholdTable, Verdict
 from agentnet_otel.core.verdicts import judge, success_rate, worst
 from agentnet_otel.model import TokenCategory, Turn
-from agentnet_otel.outputs.reports.tables import QuantileRow, component_means_ms, quantile_rows
+from agentnet_otel.outputs.reports.tables.components import component_means_ms
+from agentnet_otel.outputs.reports.tables.latency import QuantileRow, quantile_rows
 
 MOST_CHANGES: Final = 8
 """Changes that are told."""
