@@ -148,7 +148,7 @@ class MetricExport:
 
     def __init__(self, provider: MeterProvider, readers: Sequence[MetricReader]) -> None:
         self._provider = provider
-        self._readers = readers
+        self._readers: Sequence[MetricReader] = readers
         for reader in readers:
             provider.add_metric_reader(reader)
         atexit.register(self.shutdown)  # the provider itself ends only the readers that it was made with
@@ -159,9 +159,10 @@ class MetricExport:
         return all(flushed)
 
     def shutdown(self) -> None:
-        """Collect and send a last time, and let the readers go."""
+        """Collect and send a last time, and let the readers go; a second call, as at the exit, does nothing."""
         atexit.unregister(self.shutdown)
-        for reader in self._readers:
+        readers, self._readers = self._readers, ()
+        for reader in readers:
             reader.shutdown()
             self._provider.remove_metric_reader(reader)
 

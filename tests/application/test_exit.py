@@ -169,3 +169,17 @@ def test_providers_that_came_later_are_fed_before_they_close(run_application, re
     assert receiver.agents() == {"open": 1}
     assert sum(receiver.metric("agentnet.turns").values()) == 1
     assert set(receiver.metric("agentnet.turn.active").values()) == {0}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "page = handle.prometheus()",
+        "server = handle.prometheus().start_http_server(port=0)",
+        "handle.prometheus(); agentnet_otel.uninstrument()",
+        "pid = os.fork()\nif pid == 0:\n    os._exit(0)\nos.waitpid(pid, 0)\npage = handle.prometheus()",
+    ],
+)
+def test_a_page_of_metrics_is_let_go_once(turns_after, source):
+    """At the exit, by the handle and by itself; nobody is told of a reader that is gone already."""
+    assert turns_after(source)[1] == ""
