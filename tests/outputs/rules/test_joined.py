@@ -15,6 +15,7 @@ from agentnet_otel.outputs.rules.documented import ALERTS
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = {alert.alert for alert in alerts(RuleOptions())}
 ENDS = ("Warning", "Critical")
+LIMITED = {"AgentNetTurnLatency", "AgentNetSuccessRate", "AgentNetTokenEfficiency", "AgentNetCostPerTurn"}
 SECTIONS = ["Meaning", "Impact", "Look at first", "Silence", "Fix"]
 
 
@@ -68,6 +69,8 @@ def test_every_alert_has_a_runbook():
         assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS, name
         assert "```promql" in text
         assert f"alertname={name}" in text
+        of_table = re.sub("(Warning|Critical)$", "", name) in {*LIMITED, "AgentNetErrorBudgetBurn"}
+        assert ("`--thresholds`" in text) == of_table, f"{name}: whether a limit of one's own can be set"
 
 
 def said(number):
