@@ -60,13 +60,20 @@ def _own_limits(
     found: dict[str, Mapping[Metric, Threshold]] = {}
     for who, limits in own.items():
         where = place_of(own, who, name)
-        if isinstance(who, bool) or not isinstance(who, str | int | float) or str(who) in found:
+        if not _names_somebody(who) or str(who) in found:
             problem = "is named twice" if str(who) in found else f"is no name of one of the {section}"
             message = f"{where}: {who!r} {problem}; write names as text, in quotes"
             raise ConfigurationError(message)
         require_mapping(limits, where, f"{whose} {who!r}")
         found[str(who)] = _limits_of(limits, limits, name, default)
     return found
+
+
+def _names_somebody(who: object) -> bool:
+    """Half a surrogate pair is no text, and nobody is named by nothing."""
+    if isinstance(who, bool) or not isinstance(who, str | int | float):
+        return False
+    return bool(str(who)) and not any("\ud800" <= letter <= "\udfff" for letter in str(who))
 
 
 def _limits_of(

@@ -70,6 +70,8 @@ def test_a_file_without_limits_changes_nothing(file):
         ),
         (b"agents:\n  1: {turn_latency: {critical: 9000}}\n  '1': {}\n", r"limits\.yaml:3: '1' is named twice"),
         (b"agents:\n  null: {}\n", r"limits\.yaml:2: None is no name of one of the agents"),
+        (b"agents:\n  a: {}\n  '': {}\n", r"limits\.yaml:3: '' is no name of one of the agents"),
+        (rb'models: {"m\ud800": {}}', r"limits\.yaml:1: 'm\\ud800' is no name of one of the models"),
         (b"models: {true: {}}\n", r"limits\.yaml:1: True is no name of one of the models"),
         (b"#" * (yaml_file.MAX_FILE_BYTES + 1), r"more than 262,144 bytes are no file of limits"),
     ],
