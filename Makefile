@@ -33,9 +33,12 @@ environment:
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 NOT_INSTALLED = { echo "make: pip could not install the packages of $@; what it said is above. It needs a package index." >&2; exit 1; }
 
+# What is compiled when the package is installed.
+NATIVE := $(wildcard tools/build_native.py agentnet_otel/sources/*.c)
+
 # The locks name every package, so nothing is left to resolve (an old pip refuses extras it meets while resolving).
 # A stamp is older than what it was made from, or missing: then the environment is brought up to date.
-$(VENV)/demo.stamp: requirements.lock pyproject.toml | environment
+$(VENV)/demo.stamp: requirements.lock pyproject.toml $(NATIVE) | environment
 	@echo "==> environment for the demo in $(VENV)"
 	@$(PIP_INSTALL) --require-hashes -r requirements.lock || $(NOT_INSTALLED)
 	@$(PIP_INSTALL) --no-build-isolation -e . || $(NOT_INSTALLED)

@@ -1,12 +1,16 @@
 """The bare wheel, without any extra, in an environment of its own; and each extra that is missing says so."""
 
 import json
+import os
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from agentnet_otel.sources import pieces
 
 UV = Path(sys.executable).with_name("uv")
 
@@ -50,6 +54,31 @@ def bare(wheel, tmp_path_factory):
     python = folder / "bin" / "python"
     run(UV, "pip", "install", "--quiet", "--python", python, wheel)
     return folder / "bin"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(pieces.native is None, reason="there is no compiler on this machine, or Python alone is asked for")
+def test_the_wheel_has_what_is_written_in_c(wheel):
+    """For this interpreter alone, and says so by its name."""
+    with zipfile.ZipFile(wheel) as archive:
+        built = [name for name in archive.namelist() if "_native" in name]
+    assert built == ["agentnet_otel/sources/_native" + sysconfig.get_config_var("EXT_SUFFIX")]
+    assert f"-cp{sys.version_info.major}{sys.version_info.minor}-" in wheel.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("without", [{"AGENTNET_OTEL_PURE_PYTHON": "1"}, {"PATH": "/nowhere"}])
+def test_without_a_compiler_it_is_a_wheel_for_every_machine(without, tmp_path, request):
+    """Be it that there is none, or that none is to be used."""
+    command = [UV, "build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", tmp_path]
+    done = subprocess.run(
+        [*command, request.config.rootpath], env={**os.environ, **without}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert ("no C compiler that works" in done.stderr) == ("PATH" in without)
+    (built,) = tmp_path.glob("*-py3-none-any.whl")
+    with zipfile.ZipFile(built) as archive:
+        assert not [name for name in archive.namelist() if "_native" in name]
 
 
 @pytest.mark.slow

@@ -97,6 +97,14 @@ def test_unmeasured(lane: Lane) -> int:
     return code or lane.run(*pytest, "-m", REPETITIVE, f"--ignore={APPLICATIONS}", *sys.argv[1:], **STANDIN)
 
 
+def test_pure(lane: Lane) -> int:
+    """The tests of reading without what is written in C."""
+    lane.say("tests of reading in Python alone")
+    selected = ("-m", "not e2e and not slow and not repetitive", "tests/sources", "tests/core")
+    pure = {**STANDIN, "AGENTNET_OTEL_PURE_PYTHON": "1"}
+    return lane.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *selected, **pure)
+
+
 def test_there(lane: Lane, version: str, python: Path) -> int:
     """The tests on another Python, in an environment of its own."""
     lane.say(f"tests on Python {version}")
@@ -129,7 +137,7 @@ def environment(lane: Lane, name: str, python: Path, *locks: str) -> tuple[Path,
 
 def beside(lane: Lane) -> int:
     """All that needs no coverage; the first failure ends it."""
-    code = test_unmeasured(lane)
+    code = test_unmeasured(lane) or test_pure(lane)
     source = os.environ.get("AGENTNET_SRC")
     if source:
         code = code or test_real(lane, source)

@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from agentnet_otel.errors import InputError
+from agentnet_otel.sources.pieces import count_objects
 
 MIN_PART_BYTES: Final = 8
 """Bytes that resources, scopes, spans, events and links of a message have to have on average."""
@@ -31,7 +32,7 @@ def check_density_of_json(data: bytes) -> None:
         InputError: there are too many.
     """
     most = max(len(data) // MIN_PART_BYTES, 1000)
-    if data.count(b"{") > most and _TEXT.sub(b"", data).count(b"{") > most:
+    if count_objects(data) > most and count_objects(_TEXT.sub(b"", data)) > most:
         text = f"no JSON of spans that can be used: its objects have fewer than {MIN_PART_BYTES} bytes each"
         raise InputError(text)
 

@@ -23,7 +23,7 @@ from agentnet_otel.core.dialects.openinference import OPENINFERENCE
 from agentnet_otel.core.dialects.openlit import OPENLIT
 from agentnet_otel.core.dialects.openllmetry import OPENLLMETRY, is_vector_store
 from agentnet_otel.core.dialects.own import OWN
-from agentnet_otel.core.dialects.plain import ODD, PlainKeys, genai_keys, own_keys
+from agentnet_otel.core.dialects.plain import ODD, Plain, PlainKeys, genai_keys, own_keys
 from agentnet_otel.core.dialects.vercel import VERCEL
 from agentnet_otel.model import LatencyComponent, SpanRecord
 
@@ -34,6 +34,7 @@ __all__ = [
     "ODD",
     "SCOPES",
     "Dialect",
+    "Plain",
     "PlainKeys",
     "Role",
     "SpanFacts",

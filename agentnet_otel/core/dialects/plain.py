@@ -96,6 +96,8 @@ class PlainKeys:
         """``kinds``: keys that say what a span is; ``odd``: keys that make it another dialect's."""
         self._checks = _checks_of(dialect, kinds, odd)
         self._kinds = kinds
+        self.texts = {key.encode(): key for key, check in self._checks.items() if check is _text}
+        """The keys of which any text is kept, unless it is empty, by how they are written."""
 
     def plain(self, key: str, value: AttributeValue) -> Plain:
         """What is kept of an attribute. An empty text says nothing."""

@@ -1,0 +1,122 @@
+"""Pieces of encoded attributes, and what they say: most spans say the same things again and again.
+
+Of all attributes of a stream only ids, times and counts are new from span to span. So the encoded attributes of a span
+are cut apart at what stands between two of them, and each piece is looked up. Cutting is exact: the bytes
+``}},{"key":"`` cannot stand in a text of valid JSON, whose quotes would be escaped; and a piece that was cut out of a
+nested value is no JSON by itself, so reading it fails.
+
+`_native` does the same in C, which is there where the package was built with a compiler at hand. What comes out is the
+same, only later.
+"""
+
+import importlib
+import os
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from agentnet_otel import semconv
+from agentnet_otel.model import AttributeValue
+
+Read = Callable[[bytes], tuple[str, AttributeValue]]
+"""What a piece says: a key, empty where nothing reads it, and a value."""
+
+MAX_WHOLE: Final = 1000
+"""Spans whose attributes are remembered all together: they are seldom the same where there are many or long ones."""
+MAX_WHOLE_BYTES: Final = 400
+
+_START: Final = b'[{"key":"'
+_BETWEEN: Final = b'}},{"key":"'
+_SPACED_START: Final = b'[{"key": "'
+_SPACED_BETWEEN: Final = b'}}, {"key": "'
+"""How attributes begin and what stands between them: without spaces, and as Python's json writes them."""
+_END: Final = b"}}]"
+
+
+class PythonPieces(dict[bytes, tuple[str, AttributeValue]]):
+    """What pieces of attributes say; ``read`` tells it of bytes, once for each of at most ``limit`` remembered ones."""
+
+    def __init__(self, read: Read, limit: int) -> None:
+        super().__init__()
+        self._read = read
+        self._limit = limit
+        self._whole: dict[bytes, dict[str, AttributeValue]] = {}
+        """What all attributes of a span say together, where other spans may say the same."""
+
+    def __missing__(self, piece: bytes) -> tuple[str, AttributeValue]:
+        """Read a piece; when there are too many, the memory starts anew."""
+        found = self._read(piece)
+        if len(self) >= self._limit:
+            self.clear()
+        self[piece] = found
+        return found
+
+    def mapping(self, encoded: bytes | msgspec.Raw, /) -> dict[str, AttributeValue] | None:
+        """The attributes of a span; None where they are not written in one of the usual ways.
+
+        Raises:
+            Exception: whatever ``read`` raises.
+        """
+        written = bytes(encoded)
+        known = self._whole.get(written) if len(written) <= MAX_WHOLE_BYTES else None
+        if known is not None:
+            return known
+        if written.endswith(_END):
+            for start, between in ((_START, _BETWEEN), (_SPACED_START, _SPACED_BETWEEN)):
+                if written.startswith(start) and len(written) >= len(start) + len(_END):
+                    pieces = written[len(start) : -len(_END)].split(between)
+                    return self._remember(written, dict(map(self.__getitem__, pieces)))
+        return None
+
+    def _remember(self, written: bytes, attributes: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
+        """Keep what all attributes of a span say, unless they name its turn, which no other turn's spans do."""
+        attributes.pop("", None)
+        if len(written) <= MAX_WHOLE_BYTES and semconv.TURN_ID not in attributes:
+            if len(self._whole) >= MAX_WHOLE:
+                self._whole.clear()
+            self._whole[written] = attributes
+        return attributes
+
+
+def python_count_objects(data: bytes, /) -> int:
+    """How many opening braces there are."""
+    return data.count(b"{")
+
+
+def python_are_ids(texts: list[str], digits: int, /) -> bool:
+    """Whether all texts are hexadecimal numbers of so many digits, in lower case and not 0.
+
+    Reading them as hexadecimal is the quickest check; it alone would take capitals and spaces.
+    """
+    if not texts:
+        return True
+    joined = "".join(texts)
+    try:
+        size = len(bytes.fromhex(joined))
+    except ValueError:
+        return False
+    return (
+        size * 2 == digits * len(texts)
+        and joined == joined.lower()
+        and set(map(len, texts)) == {digits}
+        and "0" * digits not in texts
+    )
+
+
+ENV_PURE_PYTHON: Final = "AGENTNET_OTEL_PURE_PYTHON"
+"""Set to 1, what is written in C is left alone."""
+
+native: ModuleType | None = None
+"""What is written in C; None where it was not built, or is not wanted."""
+if os.environ.get(ENV_PURE_PYTHON, "").lower() not in {"1", "true"}:
+    try:
+        native = importlib.import_module("agentnet_otel.sources._native")
+    except ImportError:
+        native = None
+
+if native is None or TYPE_CHECKING:
+    Pieces, are_ids, count_objects = PythonPieces, python_are_ids, python_count_objects
+else:
+    Pieces, are_ids, count_objects = native.Pieces, native.are_ids, native.count_objects
