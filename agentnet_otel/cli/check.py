@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -105,30 +106,45 @@ def check(
     table = threshold_table(thresholds)
     before = None if baseline is None else _loaded(baseline)
     alerts = _alerts((alertmanager, webhook), table, alert_state, alert_minutes, (runbooks, grafana, jaeger))
-    running = RunningVerdicts(table)
-    kept = None if baseline is None and save_baseline is None else _builder()
     with reading_progress(quiet=quiet) as tick, collecting_seldom():
         whole = bool(table.models) or alerts is not None  # rows do not tell which of its models a turn is taken for
         stream = _stream(sources, jobs, tick, whole=whole, group_calls=group_calls, quiet=quiet)
-        for seen, models, end_ns in _observed(stream, alerts):
-            running.add(seen)
-            if kept is not None:
-                kept.add(seen, models, end_ns)
+        found = _judged(stream, table, before, alerts, keep=save_baseline is not None)
     tell_reading(stream, quiet=quiet)
-    verdicts = running.judgements()
-    now = None if kept is None else kept.built(environment=stream.environment)
-    comparison = None if before is None or now is None else before.compare(now)
-    code = _check_code(verdicts, comparison, running.turns, stream, told=_pushed(alerts))
-    if as_json:
-        write(indented_json(_check_object(verdicts, comparison, running.turns, code)), None)
-    else:
-        _print_check(verdicts, comparison, running.turns, remarks=not quiet)
-    comparisons = () if comparison is None else [("", comparison)]
-    gate = Gate(command="check", verdicts=verdicts, comparisons=comparisons, turns=running.turns, code=code)
-    tell_ci(gate, junit, as_json=as_json)
-    if save_baseline is not None and now is not None:
-        _save_baseline(now, save_baseline, stream.read)
+    code = _check_code(found, stream, told=_pushed(alerts))
+    _tell_check(found, code, junit, as_json=as_json, quiet=quiet)
+    if save_baseline is not None and found.baseline is not None:
+        _save_baseline(found.baseline, save_baseline, stream.read)
     raise Exit(code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """What turns came to. ``baseline``: what is kept of them, where they are compared or kept."""
+
+    verdicts: Sequence[Judgement]
+    turns: int
+    baseline: "Baseline | None"
+    comparison: Comparison | None
+
+
+def _judged(
+    stream: Stream, table: ThresholdTable, before: "Baseline | None", alerts: "AlertPush | None", *, keep: bool
+) -> _Judged:
+    """Read the turns, and judge them by the limits and by a baseline."""
+    running = RunningVerdicts(table)
+    kept = _builder() if keep or before is not None else None
+    for seen, models, end_ns in _observed(stream, alerts):
+        running.add(seen)
+        if kept is not None:
+            kept.add(seen, models, end_ns)
+    now = None if kept is None else kept.built(environment=stream.environment)
+    return _Judged(
+        verdicts=running.judgements(),
+        turns=running.turns,
+        baseline=now,
+        comparison=None if before is None or now is None else before.compare(now),
+    )
 
 
 def _loaded(path: Path) -> "Baseline":
@@ -200,38 +216,44 @@ def _observed(stream: Stream, alerts: "AlertPush | None") -> Iterator[tuple[Obse
             yield observation_of_row(row), row.models, end_of_row(row)
 
 
-def _check_code(
-    verdicts: Sequence[Judgement], comparison: Comparison | None, turns: int, reading: Stream, *, told: bool
-) -> int:
+def _check_code(found: _Judged, reading: Stream, *, told: bool) -> int:
     """Verdicts go before what could not be read, or told to whom it was for; that goes before too few turns."""
-    if worst(verdicts) is Verdict.FAIL:
+    if worst(found.verdicts) is Verdict.FAIL:
         return CRITICAL
-    if comparison is not None and comparison.regressions:
+    if found.comparison is not None and found.comparison.regressions:
         return REGRESSION
     if not told:
         return FAILURE
-    too_few = turns < MIN_MEAN_N or (comparison is not None and comparison.too_few)
+    too_few = found.turns < MIN_MEAN_N or (found.comparison is not None and found.comparison.too_few)
     return reading_code(reading) or (TOO_FEW_TURNS if too_few else 0)
 
 
-def _check_object(
-    verdicts: Sequence[Judgement], comparison: Comparison | None, turns: int, code: int
-) -> dict[str, Any]:
+def _tell_check(found: _Judged, code: int, junit: Path | None, *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        write(indented_json(_check_object(found, code)), None)
+    else:
+        _print_check(found, remarks=not quiet)
+    comparisons = () if found.comparison is None else [("", found.comparison)]
+    gate = Gate(command="check", verdicts=found.verdicts, comparisons=comparisons, turns=found.turns, code=code)
+    tell_ci(gate, junit, as_json=as_json)
+
+
+def _check_object(found: _Judged, code: int) -> dict[str, Any]:
     return {
-        "turns": turns,
-        "verdict": worst(verdicts).value,
+        "turns": found.turns,
+        "verdict": worst(found.verdicts).value,
         "exit_code": code,
-        "verdicts": [verdict_object(row) for row in verdicts],
-        "comparison": None if comparison is None else comparison_object(comparison),
+        "verdicts": [verdict_object(row) for row in found.verdicts],
+        "comparison": None if found.comparison is None else comparison_object(found.comparison),
     }
 
 
-def _print_check(verdicts: Sequence[Judgement], comparison: Comparison | None, turns: int, *, remarks: bool) -> None:
-    console.print_verdicts(verdicts)
-    if turns < MIN_MEAN_N and remarks:
-        console.print_lines([f"{turns} turns are fewer than the {MIN_MEAN_N} that a verdict needs."])
-    if comparison is not None:
-        print_comparison(comparison, remarks=remarks)
+def _print_check(found: _Judged, *, remarks: bool) -> None:
+    console.print_verdicts(found.verdicts)
+    if found.turns < MIN_MEAN_N and remarks:
+        console.print_lines([f"{found.turns} turns are fewer than the {MIN_MEAN_N} that a verdict needs."])
+    if found.comparison is not None:
+        print_comparison(found.comparison, remarks=remarks)
 
 
 def _save_baseline(baseline: "Baseline", path: Path, read: ReadReport) -> None:
