@@ -14,8 +14,8 @@ from agentnet_otel.outputs.local_page.frame import EVENTS_PATH, LIST_PATH, TURN_
 from agentnet_otel.outputs.reports import blocks, wording
 from agentnet_otel.outputs.reports.blocks import Cell, Figure, Span, Table, Tone, paragraph
 from agentnet_otel.outputs.reports.chart_blocks import time_text
-from agentnet_otel.outputs.reports.document import verdicts_table
 from agentnet_otel.outputs.reports.html_report import blocks_html
+from agentnet_otel.outputs.reports.verdict_blocks import verdicts_table
 
 OUTCOME_TONES: Final = {
     Outcome.SUCCESS: Tone.GOOD,

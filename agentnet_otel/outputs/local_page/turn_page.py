@@ -16,6 +16,7 @@ from agentnet_otel.outputs.reports.blocks import (
     Section,
     Span,
     Table,
+    growing_table,
     name_of,
     own,
     paragraph,
@@ -161,7 +162,7 @@ def _model_calls(turn: Turn) -> Table:
 
     calls = turn.model_calls
     head = ("Model", "ms", "Input tokens", "Output tokens", "Error")
-    return Table(head=head, rows=tuple(map(row, calls[:MAX_ROWS])), left_out=max(0, len(calls) - MAX_ROWS))
+    return growing_table(head, calls, row)
 
 
 def _tool_calls(turn: Turn) -> Table:
@@ -172,4 +173,4 @@ def _tool_calls(turn: Turn) -> Table:
 
     calls = turn.tool_calls
     head = ("Tool", "ms", "Outcome", "Error")
-    return Table(head=head, rows=tuple(map(row, calls[:MAX_ROWS])), left_out=max(0, len(calls) - MAX_ROWS))
+    return growing_table(head, calls, row)

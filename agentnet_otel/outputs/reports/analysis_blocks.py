@@ -5,6 +5,7 @@ from typing import Final
 
 from agentnet_otel.outputs.reports import blocks, wording
 from agentnet_otel.outputs.reports.analysis import (
+    AgentTokens,
     Analysis,
     Answer,
     BenchmarkAnalysis,
@@ -25,6 +26,7 @@ from agentnet_otel.outputs.reports.blocks import (
     Section,
     Table,
     Tone,
+    growing_table,
     name_of,
     own,
     paragraph,
@@ -33,6 +35,19 @@ from agentnet_otel.outputs.reports.blocks import (
 
 EXAMPLES: Final = 3
 ALL_AGENTS: Final = "all"
+_BENCHMARK_HEAD: Final = (
+    "Benchmark",
+    "Type",
+    "Operations",
+    "Failed",
+    "Success",
+    "Mean ms",
+    "p95 ms",
+    "Ops/s",
+    "Tokens/turn",
+    "Cost/turn",
+    "Limits",
+)
 _STATISTICS: Final = ("mean", "median", "min", "max", "stdev", "p95", "p99")
 
 
@@ -52,23 +67,7 @@ def summary_table(analysis: Analysis) -> Table:
 
 def benchmark_blocks(found: BenchmarkAnalysis) -> Iterator[Block]:
     """Each benchmark, their spread, and what is to be known of them."""
-    yield Table(
-        head=(
-            "Benchmark",
-            "Type",
-            "Operations",
-            "Failed",
-            "Success",
-            "Mean ms",
-            "p95 ms",
-            "Ops/s",
-            "Tokens/turn",
-            "Cost/turn",
-            "Limits",
-        ),
-        rows=tuple(_benchmark(row) for row in found.rows[:MAX_ROWS]),
-        left_out=max(0, len(found.rows) - MAX_ROWS),
-    )
+    yield growing_table(_BENCHMARK_HEAD, found.rows, _benchmark)
     yield Table(
         head=("Over all benchmarks", "Average", "Lowest", "Highest", "p95"),
         rows=(
@@ -112,6 +111,18 @@ def _benchmark(row: BenchmarkRow) -> tuple[Cell, ...]:
         blocks.figure(f"{row.tokens_per_turn:,.1f}", row.tokens_per_turn, "tokens"),
         blocks.usd(row.cost_per_turn_usd),
         kept if row.completed else blocks.words("cut short", Tone.MUTED),
+    )
+
+
+def _agent_tokens(item: tuple[str, AgentTokens]) -> tuple[Cell, ...]:
+    agent, row = item
+    return (
+        blocks.named(agent),
+        blocks.count(row.turns),
+        blocks.count(row.input_tokens),
+        blocks.count(row.output_tokens),
+        blocks.decimals(row.efficiency),
+        blocks.usd(row.cost_usd),
     )
 
 
@@ -161,20 +172,8 @@ def _component(name: str, answer: Answer) -> tuple[Cell, ...]:
 def _tokens(found: TokenAnalysis) -> Iterator[Block]:
     dropped = f"; {found.dropped:,} older turns are no longer held" if found.dropped else ""
     yield paragraph(f"{found.total_tokens:,} tokens of {len(found.agents):,} agents{dropped}.")
-    yield Table(
-        head=("Agent", "Turns", "Input tokens", "Output tokens", "Efficiency", "Cost"),
-        rows=tuple(
-            (
-                blocks.named(agent),
-                blocks.count(row.turns),
-                blocks.count(row.input_tokens),
-                blocks.count(row.output_tokens),
-                blocks.decimals(row.efficiency),
-                blocks.usd(row.cost_usd),
-            )
-            for agent, row in list(found.agents.items())[:MAX_ROWS]
-        ),
-        left_out=max(0, len(found.agents) - MAX_ROWS),
+    yield growing_table(
+        ("Agent", "Turns", "Input tokens", "Output tokens", "Efficiency", "Cost"), found.agents.items(), _agent_tokens
     )
     if found.assumed_cost_usd:
         yield paragraph(

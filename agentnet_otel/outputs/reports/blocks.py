@@ -4,14 +4,17 @@ Texts say whether they came with the data: a format has to escape those, and can
 paragraphs hold their figures as numbers too, so that all formats carry the same ones.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from itertools import islice
+from typing import Final, TypeVar
 
 from agentnet_otel.core.statistics import Interval
 from agentnet_otel.outputs.reports import wording
 from agentnet_otel.outputs.reports.charts import Drawing
+
+T = TypeVar("T")
 
 MAX_ROWS: Final = 50
 """Rows shown of a table that grows with the data; the JSON report has them all."""
@@ -117,6 +120,11 @@ class Document:
     sections: tuple[Section, ...]
 
 
+def section(level: int, title: str, found: Iterable[Block]) -> Section:
+    """A heading, and what stands below it."""
+    return Section(title=title, level=level, blocks=tuple(found))
+
+
 # --- texts -----------------------------------------------------------------------------------------------
 
 
@@ -142,12 +150,28 @@ def paragraph(*spans: Span | str, figures: Sequence[Figure] = ()) -> Paragraph:
     )
 
 
+def remarks(texts: Iterable[str]) -> Iterator[Listing]:
+    """What figures have to be read with, beside them; nothing where there is nothing to say."""
+    items = tuple((own(text),) for text in texts)
+    if items:
+        yield Listing(items=items)
+
+
 def joined(spans: Sequence[Sequence[Span]], separator: str = ", ") -> tuple[Span, ...]:
     """Groups of pieces with a separator between them."""
     found: list[Span] = []
     for group in spans:
         found += [own(separator), *group] if found else group
     return tuple(found)
+
+
+# --- tables ----------------------------------------------------------------------------------------------
+
+
+def growing_table(head: tuple[str, ...], items: Collection[T], row: Callable[[T], tuple[Cell, ...]]) -> Table:
+    """A table that grows with the data: at most `MAX_ROWS` rows, and how many more there are."""
+    shown = islice(items, MAX_ROWS)
+    return Table(head=head, rows=tuple(map(row, shown)), left_out=max(0, len(items) - MAX_ROWS))
 
 
 # --- cells -----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Final
 
 from agentnet_otel.core.thresholds import Metric
 from agentnet_otel.outputs.reports import blocks, charts, wording
-from agentnet_otel.outputs.reports.blocks import MAX_ROWS, Cell, Chart, Figure, Span, Table, own
+from agentnet_otel.outputs.reports.blocks import Cell, Chart, Figure, Span, Table, growing_table, own
 from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.outputs.reports.over_time import TimeRow
 from agentnet_otel.outputs.reports.tables.agents_and_models import AgentRow, ModelRow
@@ -65,10 +65,8 @@ def components_chart(report: ReportContent) -> Chart | None:
                 for row in shown
             )
         ),
-        table=Table(
-            head=("Agent, mean ms of a turn", *names, "all"),
-            rows=tuple(_agent_components(row, names) for row in report.agents[:MAX_ROWS]),
-            left_out=max(0, len(report.agents) - MAX_ROWS),
+        table=growing_table(
+            ("Agent, mean ms of a turn", *names, "all"), report.agents, lambda row: _agent_components(row, names)
         ),
     )
 
@@ -114,19 +112,16 @@ def models_chart(models: Sequence[ModelRow]) -> Chart:
         drawing=charts.Bars(
             rows=tuple(charts.Bar(name=model, value=cost, text=wording.usd(cost)) for cost, model in priced[:MAX_DRAWN])
         ),
-        table=Table(
-            head=("Model", "Turns", "Input tokens", "Output tokens", "Cost"),
-            rows=tuple(
-                (
-                    blocks.named(row.model),
-                    blocks.count(row.turns),
-                    blocks.count(row.usage.input),
-                    blocks.count(row.usage.output),
-                    blocks.usd(row.cost_usd),
-                )
-                for row in models[:MAX_ROWS]
+        table=growing_table(
+            ("Model", "Turns", "Input tokens", "Output tokens", "Cost"),
+            models,
+            lambda row: (
+                blocks.named(row.model),
+                blocks.count(row.turns),
+                blocks.count(row.usage.input),
+                blocks.count(row.usage.output),
+                blocks.usd(row.cost_usd),
             ),
-            left_out=max(0, len(models) - MAX_ROWS),
         ),
         folded=False,
     )
