@@ -1,6 +1,7 @@
 """The page of one turn: where its time went, its tokens and cost, its calls."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.model import ModelCall, ToolCall, Turn
@@ -8,18 +9,17 @@ from agentnet_otel.outputs.local_page.frame import LIST_PATH, framed
 from agentnet_otel.outputs.local_page.turn_list import OUTCOME_TONES
 from agentnet_otel.outputs.reports import blocks, wording
 from agentnet_otel.outputs.reports.blocks import (
-    MAX_ROWS,
     Block,
     Cell,
     Figure,
-    Listing,
     Section,
     Span,
     Table,
     growing_table,
     name_of,
-    own,
     paragraph,
+    remarks,
+    section,
 )
 from agentnet_otel.outputs.reports.chart_blocks import time_text, waterfalls_chart
 from agentnet_otel.outputs.reports.html_report import blocks_html, sections_html
@@ -62,9 +62,7 @@ def _lead(turn: Turn, trace_url: str | None) -> Iterator[Block]:
     facts.append(("Trace", Cell(spans=(trace,), figures=(Figure(value=turn.trace_id),))))
     facts.append(("Span", blocks.named(turn.span_id)))
     yield Table(head=("Fact", "Value"), rows=tuple((blocks.words(what), cell) for what, cell in facts))
-    remarks = tuple((own(text),) for text in _remarks(turn))
-    if remarks:
-        yield Listing(items=remarks)
+    yield from remarks(_remarks(turn))
 
 
 def _remarks(turn: Turn) -> Iterator[str]:
@@ -89,14 +87,29 @@ def _sections(turn: Turn, trace_url: str | None) -> Iterator[Section]:
     where = waterfalls_chart(slow_turns([turn], trace_url), "Where the turn spent its time")
     yield Section(title="Where the time went", level=2, blocks=(where, _components(turn)))
     yield Section(title="Tokens and cost", level=2, blocks=(_tokens(turn), _categories(turn), _money(turn)))
-    yield Section(title="Calls of models", level=2, blocks=(_model_calls(turn),))
-    yield Section(title="Calls of tools", level=2, blocks=(_tool_calls(turn),))
-    rows = tuple(
-        (blocks.named(one.rule), blocks.named(one.severity or "unknown")) for one in turn.violations[:MAX_ROWS]
-    )
-    more = max(0, turn.policy_violations - len(rows))
-    violations = Table(head=("Rule", "Severity"), rows=rows, left_out=more if rows else 0)
-    yield Section(title="Violated rules", level=2, blocks=(violations,))
+    yield section(2, "Calls of models", _whole(_model_calls(turn)))
+    yield section(2, "Calls of tools", _whole(_tool_calls(turn)))
+    yield section(2, "Violated rules", _violations(turn))
+
+
+def _whole(table: Table) -> Iterator[Block]:
+    """A table that is all there is: nothing else has the rows that it leaves out."""
+    yield replace(table, left_out=0)
+    if table.left_out:
+        yield paragraph(f"And {table.left_out:,} more.")
+
+
+def _violations(turn: Turn) -> Iterator[Block]:
+    """Some only tell how many there were, and not of which rules."""
+    unnamed = turn.policy_violations - len(turn.violations)
+    if turn.violations or unnamed <= 0:
+        head = ("Rule", "Severity")
+        named = growing_table(
+            head, turn.violations, lambda one: (blocks.named(one.rule), blocks.named(one.severity or "unknown"))
+        )
+        yield from _whole(named)
+    if unnamed > 0:
+        yield paragraph(f"Violations whose rule is not told: {unnamed:,}.")
 
 
 def _components(turn: Turn) -> Table:

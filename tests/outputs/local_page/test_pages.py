@@ -197,3 +197,17 @@ def test_a_turn_that_is_gone():
     page = missing_page("There is no such turn.")
     assert "There is no such turn." in words_of(page)
     assert '<a href="/"' in page
+
+
+def test_what_a_page_of_a_turn_leaves_out_is_counted():
+    """Of more than 50 calls the rest, of violations those whose rule nobody tells; nothing is said to be elsewhere."""
+    calls = (ToolCall(name="search", outcome="success"),) * 53
+    rules = (PolicyViolation(rule="tone", severity="minor"),) * 52
+    words = words_of(turn_page(turn(20, tool_calls=calls, violations=rules, policy_violations=55), None))
+    assert words.count("search") == 50
+    assert "And 3 more." in words
+    assert "And 2 more. Violations whose rule is not told: 3." in words
+    assert "JSON report" not in words
+    unnamed = words_of(turn_page(turn(20, policy_violations=3), None))
+    assert "Violated rules Violations whose rule is not told: 3." in unnamed
+    assert "Violated rules None." in words_of(turn_page(turn(20), None))
