@@ -179,6 +179,11 @@ class Turn:
         return max(0, sum(self.component_counts.values()) - len(self.steps)) if self.steps else 0
 
     @property
+    def unnamed_violations(self) -> int:
+        """Violations of which only the number is known: nobody told their rules, or a span had no room for them."""
+        return max(0, self.policy_violations - len(self.violations))
+
+    @property
     def tools(self) -> tuple[str, ...]:
         """Names of the tools used, each once, in the order of their first call."""
         return tuple(dict.fromkeys(call.name for call in self.tool_calls))

@@ -172,9 +172,8 @@ class _Service:
                 error_type=call.error_type,
                 context=None,
             )
-        unnamed = turn.policy_violations - len(turn.violations)
-        if unnamed > 0:
-            self.meter.weight *= unnamed
+        if turn.unnamed_violations:
+            self.meter.weight *= turn.unnamed_violations
             metrics.violation_found(agent, PolicyViolation(rule=semconv.ERROR_TYPE_OTHER), None)
 
     def data(self, name: str) -> ResourceMetrics:

@@ -228,6 +228,20 @@ def test_too_few_turns_are_said_to_be_too_few(make_turns):
     )
 
 
+def test_violations_whose_rules_nobody_tells(make_turns):
+    """They are counted in the table and in the finding, which names the turns, and are never passed over."""
+    rules = (PolicyViolation(rule="tone"),)
+    found = report(make_turns(100, policy_violations=3) + make_turns(100, violations=rules, policy_violations=1))
+    assert [(row.rule, row.severity, row.count) for row in found.violations] == [
+        ("unknown", None, 300),
+        ("tone", None, 100),
+    ]
+    (told,) = [one for one in found.key_findings if "violations" in one.text]
+    assert told.text == "400 policy violations, most often of rules that are not told (300)."
+    assert (told.measure.value, len(told.turns)) == (100.0, 3)
+    assert all(row.trace_id for row in found.violations)
+
+
 def test_tools_and_violations_are_findings(make_turns):
     """A failing tool and broken rules are told where nothing is worse."""
     calls = (ToolCall(name="search", outcome="error"), ToolCall(name="search", outcome="success"))

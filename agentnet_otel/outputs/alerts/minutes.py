@@ -153,8 +153,9 @@ def _who(turn: Turn) -> tuple[str, str]:
 def _of_policies_and_tools(turn: Turn) -> Iterator[tuple[Whom, Figures]]:
     service, agent = _who(turn)
     counted = int(turn.outcome is not Outcome.CANCELLED)
-    if counted or turn.violations:
-        violated = Figures(counted, float(len(turn.violations)))
+    violations = len(turn.violations) + turn.unnamed_violations
+    if counted or violations:
+        violated = Figures(counted, float(violations))
         yield Whom(kind=Kind.VIOLATIONS, service=service, agent=agent), violated
     for violation in turn.violations:
         if violation.severity in SEVERITIES:

@@ -101,14 +101,14 @@ def _whole(table: Table) -> Iterator[Block]:
 
 def _violations(turn: Turn) -> Iterator[Block]:
     """Some only tell how many there were, and not of which rules."""
-    unnamed = turn.policy_violations - len(turn.violations)
-    if turn.violations or unnamed <= 0:
+    unnamed = turn.unnamed_violations
+    if turn.violations or not unnamed:
         head = ("Rule", "Severity")
         named = growing_table(
             head, turn.violations, lambda one: (blocks.named(one.rule), blocks.named(one.severity or "unknown"))
         )
         yield from _whole(named)
-    if unnamed > 0:
+    if unnamed:
         yield paragraph(f"Violations whose rule is not told: {unnamed:,}.")
 
 

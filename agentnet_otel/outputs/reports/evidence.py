@@ -11,6 +11,7 @@ from agentnet_otel.core.verdicts import Judgement
 from agentnet_otel.model import LatencyComponent, Turn
 from agentnet_otel.outputs.reports.measures import Measure
 from agentnet_otel.outputs.reports.tables.components import UNATTRIBUTED
+from agentnet_otel.outputs.reports.tables.tools_and_violations import UNNAMED_RULE
 from agentnet_otel.outputs.reports.tables.trace_links import trace_link
 from agentnet_otel.outputs.reports.wording import decimals, milliseconds, usd
 
@@ -102,7 +103,12 @@ class TurnsToSee:
 
     def violating(self, rule: str) -> tuple[NamedTurn, ...]:
         """The newest turns that violated a rule."""
-        found = [turn for turn in self._turns if any(violation.rule == rule for violation in turn.violations)]
+        found = [
+            turn
+            for turn in self._turns
+            if any(violation.rule == rule for violation in turn.violations)
+            or (rule == UNNAMED_RULE and turn.unnamed_violations)
+        ]
         return tuple(named(turn, rule, self._trace_url) for turn in reversed(found[-NAMED_TURNS:]))
 
     def longest_in(self, component: str) -> tuple[NamedTurn, ...]:

@@ -15,7 +15,7 @@ from agentnet_otel.outputs.reports.evidence import Finding, NamedTurn, TurnsToSe
 from agentnet_otel.outputs.reports.measures import Measure
 from agentnet_otel.outputs.reports.tables.agents_and_models import AgentRow
 from agentnet_otel.outputs.reports.tables.components import UNATTRIBUTED, ComponentRow
-from agentnet_otel.outputs.reports.tables.tools_and_violations import ToolRow, ViolationRow
+from agentnet_otel.outputs.reports.tables.tools_and_violations import UNNAMED_RULE, ToolRow, ViolationRow
 from agentnet_otel.outputs.reports.wording import limit_text, percent, shortened, usd, value_text, whole_milliseconds
 
 MAX_FINDINGS: Final = 3
@@ -236,7 +236,8 @@ def _violated(violations: Sequence[ViolationRow]) -> list[str]:
         return []
     total = sum(row.count for row in violations)
     first = violations[0]
-    return [f"{total} policy violations, most often {shortened(first.rule)} ({first.count})."]
+    rule = "of rules that are not told" if first.rule == UNNAMED_RULE else shortened(first.rule)
+    return [f"{total:,} policy violations, most often {rule} ({first.count:,})."]
 
 
 def _time(components: Sequence[ComponentRow]) -> list[str]:

@@ -51,7 +51,11 @@ def measure_interval_text(measure: Measure) -> str:
 
 def share_of_violating(turns: Sequence[Turn]) -> Measure:
     """Turns that violated a rule, whichever, of all."""
-    return _share("turns that violated a rule", sum(bool(turn.violations) for turn in turns), len(turns))
+    return _share(
+        "turns that violated a rule",
+        sum(bool(turn.violations or turn.unnamed_violations) for turn in turns),
+        len(turns),
+    )
 
 
 def share_of_failed_calls(tool: ToolRow) -> Measure:

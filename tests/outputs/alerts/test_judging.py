@@ -119,6 +119,7 @@ def violating(severity, times=1):
         ([(called(None), 3)] * 20, set()),
         ([(violating("minor", 5), 3), *[(turn(), 2)] * 49], {("AgentNetPolicyViolations", "warning")}),
         ([(violating("minor", 5), 3), *[(turn(), 2)] * 50], set()),
+        ([(turn(policy_violations=5), 3), *[(turn(), 2)] * 49], {("AgentNetPolicyViolations", "warning")}),
         ([(violating(None, 4), 3)], set()),
         ([(violating("minor", 9), 16), (turn(), 2)], set()),
         ([(violating("severe"), 14)], {("AgentNetSeverePolicyViolation", "critical")}),

@@ -3,10 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Final, TypedDict
 
 from agentnet_otel.model import Turn
 from agentnet_otel.outputs.reports.tables.trace_links import trace_link
+
+UNNAMED_RULE: Final = "unknown"
+"""Stands for the rules of violations of which only the number is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +57,11 @@ def violation_rows(turns: Sequence[Turn], trace_url: str | None) -> tuple[Violat
     found: Counter[tuple[str, str | None]] = Counter()
     newest: dict[tuple[str, str | None], Turn] = {}
     for turn in turns:
-        for violation in turn.violations:
-            found[violation.rule, violation.severity] += 1
-            newest[violation.rule, violation.severity] = turn
+        kinds = Counter((violation.rule, violation.severity) for violation in turn.violations)
+        if turn.unnamed_violations:
+            kinds[UNNAMED_RULE, None] += turn.unnamed_violations
+        found.update(kinds)
+        newest.update(dict.fromkeys(kinds, turn))
     return tuple(
         ViolationRow(rule=rule, severity=severity, count=count, **_trace(newest[rule, severity], trace_url))
         for (rule, severity), count in found.most_common()
