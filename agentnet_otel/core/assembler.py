@@ -1,7 +1,8 @@
 """Spans in, turns out, whatever the order in which spans come.
 
 Theory of operation. Spans of one trace stand in a `TraceTree`, which knows what belongs to which turn; here it is
-decided *when* a turn is told and how long it is remembered. Two ways of knowing that a turn is complete:
+decided *when* a turn is told and how long it is remembered. `HeldTraces` has the traces, and lets go of them. Two ways
+of knowing that a turn is complete:
 
 * in process, where `Assembler.started` tells of each span that begins: as soon as the turn's own span ended and
   nothing below it is open, at the latest `QUIET_NS` after it ended (something leaks, or runs for long);
@@ -39,21 +40,34 @@ A turn that is told again is the same turn in its next revision. Policies, each 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 import msgspec
 
 from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.dialects import Role, read_facts
-from agentnet_otel.core.forgotten import Fate, Forgotten
+from agentnet_otel.core.forgotten import Fate
+from agentnet_otel.core.held_traces import EVICTION_LOOK, Counts, HeldTrace, HeldTraces
 from agentnet_otel.core.plain_span import PlainSpan, member_of_plain
-from agentnet_otel.core.plain_trace import PlainTrace, is_simple, turn_of
 from agentnet_otel.core.reconstruction import reconstruct
 from agentnet_otel.core.trace_tree import Stage, Told, TraceTree
 from agentnet_otel.core.turn_parts import Member, member_of
-from agentnet_otel.model import LatencyComponent, SpanRecord, Turn
+from agentnet_otel.core.unread_trace import UnreadTrace
+from agentnet_otel.model import SpanRecord, Turn
+
+__all__ = [
+    "ENDED_TURNS",
+    "EVICTION_LOOK",
+    "MAX_SPANS",
+    "MISSING_NS",
+    "QUIET_NS",
+    "REVISIONS_AT_ONCE",
+    "TURN_SPANS",
+    "UNOWNED_SPANS",
+    "Assembler",
+    "Counts",
+    "newest_revisions",
+]
 
 QUIET_NS: Final = 5_000_000_000
 """How long a trace of a stream has to be quiet before its turns are told."""
@@ -65,33 +79,12 @@ TURN_SPANS: Final = 10_000
 """Spans that a turn may have and still be revised."""
 MAX_SPANS: Final = 1_000_000
 """Spans held at once."""
-EVICTION_LOOK: Final = 16
-"""Traces that are looked at, those that were quiet longest, for one to which nothing is missing."""
 UNOWNED_SPANS: Final = 5_000
 """Spans held in process because a span around them, which is open, may turn out to be a turn."""
 REVISIONS_AT_ONCE: Final = 10
 """Revisions of a turn that are told in process without waiting for quiet."""
 
 _ZERO_IDS: Final = frozenset({"", "0" * 16, "0" * 32})
-
-
-@dataclass(slots=True, kw_only=True)
-class Counts:
-    """What the assembler saw, and what it could not use."""
-
-    spans: int = 0
-    duplicates: int = 0
-    without_ids: int = 0
-    late: int = 0
-    outside: int = 0
-    """Calls (inference, tools, memory, policy) outside any turn."""
-    evicted_traces: int = 0
-    clipped: int = 0
-    """Spans whose times ran backwards or left their turn."""
-    incomplete: int = 0
-    """Turns whose own span did not come."""
-    twins: int = 0
-    """Spans that only repeat another one, as Logfire's pending spans do."""
 
 
 class Assembler:
@@ -121,34 +114,27 @@ class Assembler:
         self._max_spans = max_spans
         self._max_ended = ended_turns
         self._turn_spans = turn_spans
-        self._max_unowned = unowned_spans
         self._groups_calls = group_calls
         self._now_ns = 0
-        self._held = 0
-        self._traces: OrderedDict[str, TraceTree | PlainTrace] = OrderedDict()
-        """The one that was quiet longest first."""
         self._ended: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._waiting: OrderedDict[tuple[str, str], int] = OrderedDict()
         """In process: turns that ended while something below them is open, and when that was seen."""
-        self._unowned: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._forgotten = Forgotten()
+        self._traces = HeldTraces(self.counts, in_process=in_process, max_unowned=unowned_spans)
 
     @property
     def held_spans(self) -> int:
         """Spans held now."""
-        return self._held
+        return self._traces.spans
 
     @property
     def held_traces(self) -> AbstractSet[str]:
         """Trace ids of which something is held."""
-        return self._traces.keys()
+        return self._traces.ids
 
     def is_settled(self, trace_id: str) -> bool:
         """Whether all that is known of a trace was told."""
-        tree = self._traces.get(trace_id)
-        if isinstance(tree, PlainTrace):
-            return tree.turn is not None
-        return tree is None or (tree.stage is Stage.SETTLED and not tree.pending)
+        trace = self._traces.get(trace_id)
+        return trace is None or trace.is_told
 
     # --- what comes ----------------------------------------------------------------------------------
 
@@ -157,8 +143,8 @@ class Assembler:
 
         ``is_turn``: whether it is a turn's own span; None where only its end will tell.
         """
-        self._tree(trace_id).start(span_id, parent_span_id, is_turn=is_turn)
-        self._held += 1
+        self._traces.tree(trace_id).start(span_id, parent_span_id, is_turn=is_turn)
+        self._traces.spans += 1
         return self._evict()
 
     def feed(self, span: SpanRecord) -> list[Turn]:
@@ -170,72 +156,63 @@ class Assembler:
 
     def take(self, member: Member) -> list[Turn]:
         """Take one ended span of which the facts were read, and which has ids; returns as `feed`."""
-        self.counts.spans += 1
-        tree = self._tree(member.trace_id)
-        if not self._take(member, tree):
-            self.lost(member.trace_id, member.span_id)
-            return []
-        turns = self._advance(member, tree) if self._in_process else []
-        return [*turns, *self._evict()]
+        return self.take_batch([member])
 
     def take_batch(self, spans: Sequence[PlainSpan | Member]) -> list[Turn]:
         """Take spans that came together, as their readers give them; returns as `feed`.
 
-        Of plain ones nothing is made before their trace is quiet: what comes of them is the same.
+        In a stream nothing is made of them before their trace is quiet.
         """
         turns: list[Turn] = []
-        trace: PlainTrace | None = None
+        trace: UnreadTrace | None = None
         last_id = ""
         for span in spans:
-            if isinstance(span, PlainSpan):
-                if span.trace_id != last_id:
-                    last_id = span.trace_id
-                    trace = self._plain_trace(last_id)
-                if trace is not None and span.span_id in trace.members:
-                    self.counts.spans += 1
-                    self.counts.duplicates += 1
+            if span.trace_id != last_id:
+                last_id = span.trace_id
+                trace = self._traces.unread(last_id)
+            if trace is not None and (trace.turn is None or span.span_id in trace.spans):
+                self._hold(span, trace)
+                if self._traces.spans <= self._max_spans:
                     continue
-                if trace is not None and trace.turn is None:
-                    self._hold(span, trace)
-                    if self._held <= self._max_spans:
-                        continue
-                    turns += self._evict()
-                else:
-                    turns += self.take(member_of_plain(span))
             else:
-                turns += self.take(span)
-            last_id, trace = "", None  # its trace may be a tree by now, or gone
+                turns += self._read(span if isinstance(span, Member) else member_of_plain(span))
+            turns += self._evict()
+            last_id = ""  # its trace may be a tree by now, or gone
         return turns
 
-    def _hold(self, span: PlainSpan, trace: PlainTrace) -> None:
-        trace.add(span)
-        trace.arrived_ns = self._now_ns
+    def _hold(self, span: PlainSpan | Member, trace: UnreadTrace) -> None:
+        """Keep a span for later, unless it is of no use; then it is counted."""
         self.counts.spans += 1
-        self._held += 1
-
-    def _plain_trace(self, trace_id: str) -> PlainTrace | None:
-        """The trace if nothing is made of it yet; None where a tree has to take its spans."""
-        found = self._traces.get(trace_id)
-        if found is None:
-            if self._in_process or self._forgotten.knows(trace_id):
-                return None
-            found = self._traces[trace_id] = PlainTrace()
+        if span.span_id in trace.spans:
+            self.counts.duplicates += 1
+        elif isinstance(span, Member) and span.facts.role is Role.TWIN:
+            self.counts.twins += 1
+            self._traces.let_go_empty(span.trace_id, trace)
         else:
-            self._traces.move_to_end(trace_id)
-        return found if isinstance(found, PlainTrace) else None
+            trace.add(span)
+            trace.arrived_ns = self._now_ns
+            self._traces.spans += 1
+
+    def _read(self, member: Member) -> list[Turn]:
+        self.counts.spans += 1
+        tree = self._traces.tree(member.trace_id)
+        if not self._take(member, tree):
+            self.lost(member.trace_id, member.span_id)
+            return []
+        return self._advance(member, tree) if self._in_process else []
 
     def lost(self, trace_id: str, span_id: str) -> None:
         """Learn that a span which began has ended, without what it says."""
-        tree = self._tree_of(trace_id)
+        tree = self._traces.tree_of(trace_id)
         if tree is not None:
-            self._held -= span_id in tree.open
+            self._traces.spans -= span_id in tree.open
             tree.stop(span_id)
-            self._let_go(trace_id, tree)
+            self._traces.let_go(trace_id)
 
     def _take(self, member: Member, tree: TraceTree) -> bool:
         """Put a span where it belongs, unless it is of no use; then it is counted."""
-        trace_id, facts = member.trace_id, member.facts
-        fate = self._forgotten.fate(trace_id, member.span_id)
+        trace_id, facts, forgotten = member.trace_id, member.facts, self._traces.forgotten
+        fate = forgotten.fate(trace_id, member.span_id)
         if member.span_id in tree.members or fate in {Fate.IN_TURN, Fate.OUTSIDE}:
             self.counts.duplicates += 1
             return False
@@ -244,13 +221,13 @@ class Assembler:
             return False
         if fate is Fate.MISSING or self._is_late(member, tree):
             self.counts.late += 1
-            self._forgotten.remember(trace_id, member.span_id, Fate.IN_TURN)
+            forgotten.remember(trace_id, member.span_id, Fate.IN_TURN)
             return False
-        if facts.role in {Role.WORKFLOW, Role.ROOT} and self._forgotten.held_turns(trace_id, member.span_id):
+        if facts.role in {Role.WORKFLOW, Role.ROOT} and forgotten.held_turns(trace_id, member.span_id):
             member = msgspec.structs.replace(member, facts=msgspec.structs.replace(facts, role=Role.SESSION))
-        self._held += member.span_id not in tree.open
+        self._traces.spans += member.span_id not in tree.open
         tree.arrived_ns = self._now_ns
-        if facts.role is not Role.TURN and self._forgotten.fate(trace_id, member.parent_span_id) is Fate.OUTSIDE:
+        if facts.role is not Role.TURN and forgotten.fate(trace_id, member.parent_span_id) is Fate.OUTSIDE:
             member = msgspec.structs.replace(member, parent_span_id=None)  # the way up is known to lead to no turn
         tree.add(member)
         return True
@@ -266,12 +243,12 @@ class Assembler:
             return turn in tree.closed or (told is not None and told.spans >= self._turn_spans)
         if parent in tree.open:
             return False
-        if self._forgotten.fate(member.trace_id, parent) in {Fate.IN_TURN, Fate.MISSING}:
+        if self._traces.forgotten.fate(member.trace_id, parent) in {Fate.IN_TURN, Fate.MISSING}:
             return True
         return (
             facts.turn_id is not None
             and not tree.knows_turn_id(facts.turn_id)
-            and self._forgotten.knows_turn_id(member.trace_id, facts.turn_id)
+            and self._traces.forgotten.knows_turn_id(member.trace_id, facts.turn_id)
         )
 
     # --- when turns are told -------------------------------------------------------------------------
@@ -282,76 +259,56 @@ class Assembler:
         if self._in_process:
             return self._flush_waiting()
         turns: list[Turn] = []
-        for trace_id, tree in list(self._traces.items()):
-            if self._now_ns - tree.arrived_ns < self._quiet_ns:
+        for trace_id, trace in self._traces.items():
+            if self._now_ns - trace.arrived_ns < self._quiet_ns:
                 break  # those behind it came later
-            if isinstance(tree, PlainTrace):
-                if tree.turn is None:
-                    turns.extend(self._flush_plain(trace_id, tree))
-            elif tree.stage is not Stage.SETTLED:
-                turns.extend(self._flush_trace(trace_id, tree))
+            if not trace.is_told:
+                turns.extend(self._flush_trace(trace_id, trace))
         return turns
 
     def drain(self) -> list[Turn]:
         """All turns that were not told yet, complete or not: the stream is at its end."""
         turns: list[Turn] = []
-        for trace_id, tree in list(self._traces.items()):
-            if not isinstance(tree, PlainTrace):
-                turns.extend(self._settle(trace_id, tree))
-            elif tree.turn is None:
-                turns.extend(self._settle_plain(trace_id, tree) or self._settle(trace_id, self._tree(trace_id)))
+        for trace_id, trace in self._traces.items():
+            if self._in_process or not trace.is_told:
+                turns.extend(self._tell_unread(trace_id, trace) or self._settle(trace_id))
         return turns
 
-    def _flush_plain(self, trace_id: str, trace: PlainTrace) -> list[Turn]:
-        trace.newest_end_ns = min(trace.newest_end_ns, self._now_ns)
-        if self._now_ns - max(trace.newest_end_ns, trace.arrived_ns) < self._quiet_ns:
+    def _flush_trace(self, trace_id: str, trace: HeldTrace) -> list[Turn]:
+        trace.newest_end_ns = min(trace.newest_end_ns, self._now_ns)  # a clock that runs ahead must not hold its trace
+        quiet_ns = self._now_ns - max(trace.newest_end_ns, trace.arrived_ns)
+        if quiet_ns < self._quiet_ns:
             return []
-        return self._settle_plain(trace_id, trace) or self._flush_trace(trace_id, self._as_tree(trace_id, trace))
-
-    def _settle_plain(self, trace_id: str, trace: PlainTrace) -> list[Turn]:
-        """Tell the turn of a trace that is simple; none where it is not, or cannot be rebuilt."""
-        try:
-            turn = turn_of(trace, self._prices)
-        except Exception:  # noqa: BLE001 - the tree that is made of it tells what is wrong
-            return []
-        if turn is None:
-            return []
-        trace.turn = turn
-        self.counts.clipped += turn.clipped_spans
-        self._ended[(trace_id, turn.span_id)] = None
-        self._trim()
-        return [turn]
-
-    def _as_tree(self, trace_id: str, trace: PlainTrace) -> TraceTree:
-        """The trace as if its spans had been put into a tree as they came, in its place."""
-        tree = TraceTree(in_process=self._in_process)
-        for member in trace.as_members():
-            tree.add(member)
-        tree.arrived_ns, tree.newest_end_ns = trace.arrived_ns, trace.newest_end_ns
-        turn = trace.turn
-        if turn is not None:
-            tree.decide_roles()
-            tree.stage = Stage.SETTLED
-            tree.pending.clear()
-            tree.told[turn.span_id] = Told(revision=1, spans=turn.spans, clipped_spans=turn.clipped_spans)
-        self._traces[trace_id] = tree
-        return tree
-
-    def _flush_trace(self, trace_id: str, tree: TraceTree) -> list[Turn]:
-        tree.newest_end_ns = min(tree.newest_end_ns, self._now_ns)  # a clock that runs ahead must not hold its trace
-        quiet_ns = self._now_ns - max(tree.newest_end_ns, tree.arrived_ns)
-        if quiet_ns < self._quiet_ns or (tree.stage is Stage.QUIET and quiet_ns < self._missing_ns):
-            return []
+        turns = self._tell_unread(trace_id, trace)
+        tree = None if turns else self._traces.tree_of(trace_id)
+        if tree is None or (tree.stage is Stage.QUIET and quiet_ns < self._missing_ns):
+            return turns
         if quiet_ns >= self._missing_ns or not tree.waits:
-            return self._settle(trace_id, tree)
+            return self._settle(trace_id)
         tree.decide_roles()
         tree.stage = Stage.QUIET
         turns = self._tell_pending(trace_id, tree)
         self._trim()
         return turns
 
-    def _settle(self, trace_id: str, tree: TraceTree) -> list[Turn]:
+    def _tell_unread(self, trace_id: str, trace: HeldTrace) -> list[Turn]:
+        """Tell the turn of a trace that needs no tree; none where it does, or where the turn cannot be rebuilt."""
+        if not isinstance(trace, UnreadTrace):
+            return []
+        try:
+            turn = trace.tell(self._prices)
+        except Exception:  # noqa: BLE001 - the tree that is made of it tells what is wrong
+            return []
+        if turn is None:
+            return []
+        self.counts.clipped += turn.clipped_spans
+        self._ended[(trace_id, turn.span_id)] = None
+        self._trim()
+        return [turn]
+
+    def _settle(self, trace_id: str) -> list[Turn]:
         """Tell all of a trace, be it incomplete, and let go of what lies in no turn."""
+        tree = self._traces.tree(trace_id)
         tree.decide_roles()
         tree.give_up_missing()
         if self._groups_calls:
@@ -359,11 +316,9 @@ class Assembler:
         tree.demoted.clear()
         tree.stage = Stage.SETTLED
         turns = self._tell_pending(trace_id, tree)
-        holding, bare = tree.unowned()
-        self._count_outside(tree, holding)
-        self._drop(trace_id, tree, bare, Fate.OUTSIDE)
+        self._traces.drop_bare(trace_id, tree)
         self._trim()
-        self._let_go(trace_id, tree)
+        self._traces.let_go(trace_id)
         return turns
 
     def _tell_pending(self, trace_id: str, tree: TraceTree) -> list[Turn]:
@@ -385,7 +340,7 @@ class Assembler:
             tree.decide_roles()
             while decided := tree.decided_workflows():  # first outer ones, then those inside them
                 for workflow in decided:
-                    self._drop_unowned(trace_id, workflow, tree)
+                    self._traces.drop_unowned(trace_id, workflow, tree)
         turns = []
         for turn_id in list(tree.pending):
             told = tree.told.get(turn_id)
@@ -395,10 +350,10 @@ class Assembler:
             else:
                 turns.append(self._tell(trace_id, tree, turn_id))
         while tree.demoted:
-            self._drop_unowned(trace_id, tree.demoted.pop(), tree)
-        self._drop_unowned(trace_id, span.span_id, tree)
+            self._traces.drop_unowned(trace_id, tree.demoted.pop(), tree)
+        self._traces.drop_unowned(trace_id, span.span_id, tree)
         self._trim()
-        self._let_go(trace_id, tree)
+        self._traces.let_go(trace_id)
         return turns
 
     def _flush_waiting(self) -> list[Turn]:
@@ -408,7 +363,7 @@ class Assembler:
             if self._now_ns - since_ns < self._quiet_ns:
                 break
             del self._waiting[(trace_id, turn_id)]
-            tree = self._tree_of(trace_id)
+            tree = self._traces.tree_of(trace_id)
             if tree is not None and turn_id in tree.pending:
                 turns.append(self._tell(trace_id, tree, turn_id))
         self._trim()
@@ -424,8 +379,7 @@ class Assembler:
         told.revision, told.session, told.spans = parts.revision, parts.inherited_session, turn.spans
         told.clipped_spans, told.incomplete = turn.clipped_spans, turn.incomplete
         self._ended.setdefault((trace_id, turn_id))
-        for member in parts.below if self._unowned else ():
-            self._unowned.pop((trace_id, member.span_id), None)
+        self._traces.found_owner(trace_id, parts.below)
         return turn
 
     # --- what is let go ------------------------------------------------------------------------------
@@ -434,136 +388,17 @@ class Assembler:
         """Forget the turns that fell out of the window."""
         while len(self._ended) > self._max_ended:
             (trace_id, turn_id), _ = self._ended.popitem(last=False)
-            tree = self._traces.get(trace_id)
-            if isinstance(tree, PlainTrace):
-                self._forget_plain(trace_id, tree)
-            elif tree is not None and turn_id in tree.told:
-                self._forget_turn(trace_id, tree, turn_id)
-                self._let_go(trace_id, tree)
-
-    def _forget_plain(self, trace_id: str, trace: PlainTrace) -> None:
-        for span_id in trace.members:
-            self._forgotten.remember(trace_id, span_id, Fate.IN_TURN)
-        for turn_id in trace.turn_ids():
-            self._forgotten.remember_turn_id(trace_id, turn_id)
-        self._held -= len(trace.members)
-        del self._traces[trace_id]
-
-    def _forget_turn(self, trace_id: str, tree: TraceTree, turn_id: str) -> None:
-        root = tree.members.get(turn_id)
-        around = list(tree.ancestors(turn_id))
-        turn_ids = {member.facts.turn_id for member in (*tree.below(turn_id)[0], *([root] if root else []))}
-        self._drop(trace_id, tree, tree.close_turn(turn_id), Fate.IN_TURN)
-        self._forgotten.remember(trace_id, turn_id, Fate.MISSING if root is None else Fate.IN_TURN)
-        for named in turn_ids - {None}:
-            self._forgotten.remember_turn_id(trace_id, named or "")
-        if self._in_process:
-            self._drop_bare(trace_id, around, tree)
-
-    def _drop_unowned(self, trace_id: str, span_id: str, tree: TraceTree) -> None:
-        """In process the way up is known: outside any turn, open or ended, nothing is needed again."""
-        if span_id not in tree.members or tree.belongs_to_turn(span_id):
-            return
-        inside = tree.lies_in_turn(span_id)
-        if inside is None:
-            self._hold_unowned(trace_id, span_id)
-        if inside is not False:
-            return
-        self._drop(trace_id, tree, tree.closed_below(span_id), Fate.IN_TURN)
-        ids = [member.span_id for member in reversed(tree.below(span_id)[0])]
-        self._drop_bare(trace_id, [*ids, span_id, *tree.ancestors(span_id)], tree)
-
-    def _drop_bare(self, trace_id: str, span_ids: Iterable[str], tree: TraceTree) -> None:
-        """Let go of those that lie in no turn and hold nothing; children come before their parents."""
-        for span_id in span_ids:
-            member = tree.members.get(span_id)
-            if member is None or tree.belongs_to_turn(span_id) or tree.lies_in_turn(span_id) is not False:
-                continue
-            if tree.has_below(span_id):
-                self._count_outside(tree, [member])
-            else:
-                self._drop(trace_id, tree, [member], Fate.OUTSIDE)
-
-    def _hold_unowned(self, trace_id: str, span_id: str) -> None:
-        self._unowned[(trace_id, span_id)] = None
-        while len(self._unowned) > self._max_unowned:
-            (oldest_trace, oldest), _ = self._unowned.popitem(last=False)
-            tree = self._tree_of(oldest_trace)
-            member = None if tree is None else tree.members.get(oldest)
-            if tree is not None and member is not None and not tree.belongs_to_turn(oldest):
-                self._drop(oldest_trace, tree, [member], Fate.OUTSIDE)
-
-    def _drop(self, trace_id: str, tree: TraceTree, gone: Sequence[Member], fate: Fate) -> None:
-        """Let go of spans; calls among them that lie in no turn are counted."""
-        if fate is Fate.OUTSIDE:
-            self._count_outside(tree, gone)
-        for member in gone:
-            if member.facts.role is Role.TURN:
-                for around in tree.ancestors(member.span_id):
-                    tree.hosts_turns(around)
-                    self._forgotten.remember_host(trace_id, around)
-        for member in gone:
-            tree.remove(member.span_id)
-            self._forgotten.remember(trace_id, member.span_id, fate)
-        self._held -= len(gone)
-
-    def _count_outside(self, tree: TraceTree, members: Iterable[Member]) -> None:
-        """Count calls outside any turn, each once."""
-        for member in members:
-            component = member.facts.component
-            if component not in {None, LatencyComponent.ORCHESTRATION} and member.span_id not in tree.outside:
-                tree.outside[member.span_id] = None
-                self.counts.outside += 1
-
-    def _tree_of(self, trace_id: str) -> TraceTree | None:
-        """The tree of a trace of which anything is held."""
-        found = self._traces.get(trace_id)
-        return self._as_tree(trace_id, found) if isinstance(found, PlainTrace) else found
-
-    def _tree(self, trace_id: str) -> TraceTree:
-        tree = self._tree_of(trace_id)
-        if tree is None:
-            tree = self._traces[trace_id] = TraceTree(in_process=self._in_process)
-        else:
-            self._traces.move_to_end(trace_id)
-        return tree
-
-    def _let_go(self, trace_id: str, tree: TraceTree) -> None:
-        """Drop a trace that has nothing to tell any more."""
-        if tree.told or tree.pending or tree.open or (tree.members and tree.stage is not Stage.SETTLED):
-            return
-        self._drop_rest(trace_id, tree)
-        self._traces.pop(trace_id, None)
-
-    def _drop_rest(self, trace_id: str, tree: TraceTree) -> None:
-        turns = [member for member in tree.members.values() if member.facts.role is Role.TURN]
-        self._drop(trace_id, tree, turns, Fate.IN_TURN)
-        self._drop(trace_id, tree, list(tree.members.values()), Fate.OUTSIDE)
+            self._traces.forget_turn(trace_id, turn_id)
+            self._traces.let_go(trace_id)
 
     def _evict(self) -> list[Turn]:
         turns: list[Turn] = []
-        while self._held > self._max_spans and self._traces:
-            trace_id, tree = self._next_to_evict()
-            turns.extend(self._settle(trace_id, tree))
+        while self._traces.spans > self._max_spans and self._traces:
+            trace_id = self._traces.next_to_evict()
+            turns.extend(self._settle(trace_id))
             self.counts.evicted_traces += 1
-            for turn_id in list(tree.told):
-                self._forget_turn(trace_id, tree, turn_id)
-            self._drop_rest(trace_id, tree)
-            self._held -= len(tree.open)
-            self._traces.pop(trace_id, None)
+            self._traces.let_go_whole(trace_id)
         return turns
-
-    def _next_to_evict(self) -> tuple[str, TraceTree]:
-        """The trace that was quiet longest; one that lacks nothing, if there is such among the first."""
-        quiet = list(islice(self._traces.items(), EVICTION_LOOK))
-        found = next((trace_id for trace_id, tree in quiet if not self._waits(trace_id, tree)), quiet[0][0])
-        held = self._traces[found]
-        return found, self._as_tree(found, held) if isinstance(held, PlainTrace) else held
-
-    def _waits(self, trace_id: str, tree: TraceTree | PlainTrace) -> bool:
-        if not isinstance(tree, PlainTrace):
-            return tree.waits
-        return tree.turn is None and not is_simple(tree) and self._as_tree(trace_id, tree).waits
 
 
 def newest_revisions(turns: Iterable[Turn]) -> list[Turn]:

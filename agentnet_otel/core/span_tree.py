@@ -1,6 +1,6 @@
 """The spans of one trace as a tree: who is below whom, and what is still open. What a turn is, is not known here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -54,6 +54,21 @@ class SpanTree:
         if not announced:
             self._add_open(span_id, self._open_below.get(span_id, 0))
 
+    def attach_all(self, members: Iterable[Member]) -> None:
+        """Take ended spans into a tree that is empty: what `attach` of one after the other comes to."""
+        self.members = held = {member.span_id: member for member in members}
+        below = self._children
+        for span_id, member in held.items():
+            parent = member.parent_span_id
+            if parent is None:
+                continue
+            if parent in below:
+                below[parent][span_id] = None
+            else:
+                below[parent] = {span_id: None}
+            if parent not in held:
+                self.detached[span_id] = None
+
     def remove(self, span_id: str) -> Member:
         """Forget a span."""
         member = self.members.pop(span_id)
@@ -81,8 +96,10 @@ class SpanTree:
 
     def ancestors(self, span_id: str) -> Iterator[str]:
         """Ids above a span, nearest first, as far as spans are known; the last one need not be here."""
-        seen = {span_id}
         here = self._parent_of(span_id)
+        if here is None:
+            return
+        seen = {span_id}
         while here is not None and here not in seen:
             seen.add(here)
             yield here

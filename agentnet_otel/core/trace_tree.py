@@ -5,16 +5,20 @@ own spans carry still leads to the turn. Spans whose turn never showed its own s
 is told as an incomplete turn under the id of the missing span.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Final
 
 import msgspec
 
 from agentnet_otel.core.dialects import MAYBE_TURNS, Role, SpanFacts
 from agentnet_otel.core.span_tree import SpanTree
 from agentnet_otel.core.turn_parts import Member, TurnParts
-from agentnet_otel.model import LatencyComponent, SpanKind
+from agentnet_otel.model import LatencyComponent, SpanKind, Turn
+
+ROLES_OF_NOTE: Final = MAYBE_TURNS | {Role.TURN, Role.SESSION}
+"""Roles of which a tree keeps lists."""
 
 
 class Stage(Enum):
@@ -78,6 +82,26 @@ class TraceTree(SpanTree):
     _group_of: dict[str, str] = field(default_factory=dict)
     _of_calls: set[str] = field(default_factory=set)
     """Groups that are no incomplete turns, but calls outside any."""
+
+    @classmethod
+    def of(cls, members: Sequence[Member]) -> "TraceTree":
+        """The tree of spans that came in a stream, in this order: what `add` of one after the other comes to."""
+        tree = cls()
+        if any(member.facts.role is Role.TURN and _looks_around(member) for member in members):
+            for member in members:
+                tree.add(member)
+            return tree
+        tree.attach_all(members)
+        for member in members:
+            if member.facts.role is Role.TURN:
+                tree._fold_repeats(member)
+        for span_id, member in tree.members.items():
+            if span_id in tree.detached:
+                tree._note_stray(member)
+            if member.facts.role in ROLES_OF_NOTE:
+                tree._note_role(member)
+        tree.newest_end_ns = max((member.end_ns for member in members), default=0)
+        return tree
 
     def add(self, member: Member) -> None:
         """Take an ended span in, and mark the turns that it changes."""
@@ -194,14 +218,26 @@ class TraceTree(SpanTree):
 
     def unowned(self) -> tuple[list[Member], list[Member]]:
         """Spans that belong to no turn: those that stand above one, and those that nothing needs."""
-        owned: set[str] = set()
-        for span_id in self.members:
-            still_told = self.is_turn(span_id) and span_id not in self.closed
-            if still_told or self.enclosing_turn(span_id) is not None:
-                owned.add(span_id)
+        owned = self._owned()
+        if len(owned) == len(self.members):
+            return [], []
         above = {ancestor for span_id in owned for ancestor in self.ancestors(span_id)} - owned
         holding = [self.members[span_id] for span_id in above if span_id in self.members]
         return holding, [m for span_id, m in self.members.items() if span_id not in owned and span_id not in above]
+
+    def _owned(self) -> set[str]:
+        """Spans that are turns which can be revised, or lie in a turn."""
+        owned: set[str] = set()
+        for span_id, member in reversed(self.members.items()):  # parents end, and so come, behind what is below them
+            if member.facts.role is Role.TURN:
+                within = span_id not in self.closed or self.enclosing_turn(span_id) is not None
+            else:
+                parent = member.parent_span_id
+                known = parent in owned and not self._of_calls  # those of calls are found by their group
+                within = known or self.enclosing_turn(span_id) is not None
+            if within:
+                owned.add(span_id)
+        return owned
 
     def closed_below(self, span_id: str) -> list[Member]:
         """The own spans, below one, of turns that can be revised no more."""
@@ -212,6 +248,22 @@ class TraceTree(SpanTree):
             found.extend(nested)
             waiting.extend(m.span_id for m in nested)
         return found
+
+    @property
+    def is_told(self) -> bool:
+        """Whether all that is known of it was told."""
+        return self.stage is Stage.SETTLED and not self.pending
+
+    def as_tree(self) -> "TraceTree":
+        """Itself, as of traces that are none yet."""
+        return self
+
+    def take_as_told(self, turn: Turn) -> None:
+        """Learn that its one turn was told."""
+        self.decide_roles()
+        self.stage = Stage.SETTLED
+        self.pending.clear()
+        self.told[turn.span_id] = Told(revision=1, spans=turn.spans, clipped_spans=turn.clipped_spans)
 
     @property
     def waits(self) -> bool:
@@ -538,3 +590,8 @@ class TraceTree(SpanTree):
                 return ancestor if remote and member.kind is SpanKind.CLIENT else None
             below = member
         return None
+
+
+def _looks_around(turn: Member) -> bool:
+    """Whether a turn changes what stands around or beside it."""
+    return turn.kind is SpanKind.CLIENT or turn.facts.body_beside

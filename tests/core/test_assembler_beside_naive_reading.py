@@ -32,7 +32,7 @@ def test_any_order_copies_and_losses(data):
     turns = [turn for span in (*stream, *copies) for turn in assembler.feed(span)]
     assert_equal([*turns, *assembler.drain()], assembler.counts, survivors)
     assert assembler.counts.duplicates == len(copies)
-    assert assembler.held_spans == sum(len(tree.members) for tree in assembler._traces.values())
+    assert assembler.held_spans == sum(len(held.as_tree().members) for _, held in assembler._traces.items())
 
 
 @settings(max_examples=100)
@@ -79,7 +79,7 @@ def test_in_process(data):
                 is_turn=is_turn_from_start(span.scope_name, operation),
             )
     assert_equal(turns, assembler.counts, spans)
-    held = {member.span_id for tree in assembler._traces.values() for member in tree.members.values()}
+    held = {member.span_id for _, held in assembler._traces.items() for member in held.as_tree().members.values()}
     assert assembler.held_spans == len(held)
     if not turns:
         assert not held

@@ -129,7 +129,9 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def held_is_what_is_held(self):
         """The number that bounds memory is true."""
-        assert self.assembler.held_spans == sum(len(tree.members) for tree in self.assembler._traces.values())
+        assert self.assembler.held_spans == sum(
+            len(held.as_tree().members) for _, held in self.assembler._traces.items()
+        )
         assert self.assembler.counts.spans == self.fed
 
 

@@ -5,7 +5,7 @@ import pytest
 from agentnet_otel import semconv
 from agentnet_otel.core.assembler import MISSING_NS, QUIET_NS, Assembler
 from agentnet_otel.core.plain_span import Origin, PlainSpan, member_of_plain
-from agentnet_otel.core.plain_trace import PlainTrace
+from agentnet_otel.core.trace_tree import TraceTree
 from agentnet_otel.testing import EPOCH_NS
 
 OURS = Origin(resource={}, service_name="s", scope_name=semconv.SCOPE_NAME, scope_version="", ours=True)
@@ -65,7 +65,7 @@ class Both:
     @property
     def trees_made(self):
         """Traces of the second one that became trees."""
-        return [found for found in self.plain._traces.values() if not isinstance(found, PlainTrace)]
+        return [found for _, found in self.plain._traces.items() if isinstance(found, TraceTree)]
 
 
 def test_no_tree_is_made_of_a_whole_turn():
