@@ -169,10 +169,12 @@ class _Model:
         self._info = info
         self._own = own
         self._rates: dict[int, _Rates | None] = {}
+        self._changes = isinstance(info.prices, list)
+        """Whether its prices, but those of batches, depend on the time."""
 
     def rates(self, at_ns: int, *, batch: bool) -> "_Rates | None":
         """The rates at a time (epoch nanoseconds); of a batch only if it has some of its own."""
-        at = _EPOCH + timedelta(microseconds=at_ns // _NANOS_PER_MICRO)
+        at = _EPOCH if not (batch or self._changes) else _EPOCH + timedelta(microseconds=at_ns // _NANOS_PER_MICRO)
         standard = self._info.get_prices(at)
         if batch:
             price = self._info.get_prices(at, _BATCH) if self._own else standard
@@ -234,4 +236,5 @@ def _steps(price: "Decimal | TieredPrices") -> tuple[tuple[int, float], ...]:
 
 
 def _rate(steps: tuple[tuple[int, float], ...], input_tokens: int) -> float:
-    return next(rate for start, rate in steps if input_tokens > start)
+    first, rate = steps[0]  # nearly always the only one
+    return rate if input_tokens > first else next(rate for start, rate in steps if input_tokens > start)

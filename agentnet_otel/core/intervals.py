@@ -7,6 +7,7 @@ last, because that is the one the turn waits for (ties: the earlier start, then 
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -43,6 +44,14 @@ def self_times(intervals: Sequence[ComponentInterval], within: Stretch) -> dict[
         for interval in intervals:
             totals[interval.component] += interval.end_ns - interval.start_ns
         return totals
+    if _nested_in_sequence(intervals, within):
+        for interval in intervals:
+            totals[interval.component] += interval.end_ns - interval.start_ns
+        components = {interval.span_id: interval.component for interval in intervals}
+        for interval in intervals:
+            if interval.parent_id in components:
+                totals[components[interval.parent_id]] -= interval.end_ns - interval.start_ns
+        return totals
     forest = _Forest(intervals, within)
     pending: list[tuple[str, list[Stretch]]] = [("", [within])]
     while pending:
@@ -75,6 +84,31 @@ def _in_sequence(intervals: Sequence[ComponentInterval], within: Stretch) -> boo
             return False
         now = end_ns
     return now <= within[1]
+
+
+def _nested_in_sequence(intervals: Sequence[ComponentInterval], within: Stretch) -> bool:
+    """Whether each runs within its parent, and longer than anything below it, and those below one do not overlap.
+
+    Then a parent has what its children leave, whoever ends last. A child that takes all of its parent's time is left to
+    the general way, and with it spans that name each other as parent.
+    """
+    runs = {interval.span_id: (interval.start_ns, interval.end_ns) for interval in intervals}
+    below: dict[str, list[Stretch]] = {}
+    for interval in intervals:
+        own = runs[interval.span_id]
+        around = runs.get(interval.parent_id)
+        if around is None:
+            below.setdefault("", []).append(own)
+        elif around[0] <= own[0] <= own[1] <= around[1] and own != around:
+            below.setdefault(interval.parent_id, []).append(own)
+        else:
+            return False
+    for siblings in below.values():
+        siblings.sort()
+        if any(one[1] > other[0] for one, other in pairwise(siblings)):
+            return False
+    outer = below.get("", ())
+    return all(within[0] <= start <= end <= within[1] for start, end in outer)
 
 
 class _Forest:

@@ -112,26 +112,28 @@ class _Own:
         self._words: values.Attributes = {} if root is None else root.words
 
     def text(self, key: str) -> str | None:
-        return values.text(self._words.get(key))
+        return values.text(self._words[key]) if key in self._words else None
 
     def count(self, key: str) -> int | None:
-        return values.count(self._words.get(key))
+        return values.count(self._words[key]) if key in self._words else None
 
     def amount(self, key: str) -> float | None:
-        return values.amount(self._words.get(key))
+        return values.amount(self._words[key]) if key in self._words else None
 
     def ratio(self, key: str) -> float | None:
-        return values.ratio(self._words.get(key))
+        return values.ratio(self._words[key]) if key in self._words else None
 
     def flag(self, key: str) -> bool:
-        return values.flag(self._words.get(key))
+        return key in self._words and values.flag(self._words[key])
 
     def member(self, kind: type[E], key: str) -> E | None:
         said = self.text(key)
-        return next((member for member in kind if member.value == said), None)
+        return None if said is None else next((member for member in kind if member.value == said), None)
 
     def categories(self) -> dict[TokenCategory, int]:
         """Tokens by category, as far as the span tells them."""
+        if not self._words:
+            return {}
         said = {category: self.count(key) for category, key in _CATEGORY_KEYS.items()}
         return {category: count for category, count in said.items() if count is not None}
 

@@ -106,3 +106,19 @@ def test_self_times_are_a_partition(rows):
     covered = {t for p in parts for t in range(max(0, p.start_ns), min(100, max(p.start_ns, p.end_ns)))}
     assert all(own >= 0 for own in times.values())
     assert sum(times.values()) == len(covered)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), max_size=8))
+def test_components_in_each_other_are_read_the_same_way_as_any(drawn):
+    """The quick way where nothing overlaps but parents and children says what the general one says.
+
+    A child that takes all of its parent's time, here none, has all intervals read in the general way.
+    """
+    components, parts = tuple(LatencyComponent)[1:5], []
+    for number, (kind, parent, start, length) in enumerate(drawn):
+        around = parts[parent] if parent < len(parts) else part("", INFERENCE, 0, 100)
+        begin = min(around.start_ns + start * 8, around.end_ns)
+        end = min(begin + length * 6, around.end_ns)
+        parts.append(part(str(number), components[kind], begin, end, around.span_id))
+    nothing = [part("x", MEMORY, 0, 0), part("y", MEMORY, 0, 0, "x")]
+    assert self_times([*parts, *nothing], (0, 100)) == {MEMORY: 0} | self_times(parts, (0, 100))

@@ -11,6 +11,8 @@ from agentnet_otel.model import CostSource, LatencyComponent, PolicyViolation, T
 class Role(Enum):
     """What a span is to a turn."""
 
+    __hash__ = object.__hash__  # millions of spans are asked whether theirs is one of some; `Enum` hashes names
+
     TURN = auto()
     UNNAMED_TURN = auto()
     """An agent without a name of its own: a turn unless an agent that has one is below it."""
