@@ -244,6 +244,32 @@ static PyObject *Pieces_mapping(Pieces *self, PyObject *encoded)
     return mapping;
 }
 
+PyDoc_STRVAR(mapping_of_doc,
+"mapping_of(pieces, /)\n--\n\n"
+"The same of a list of pieces that were cut already.\n\n"
+"Raises:\n    Exception: whatever ``read`` raises.");
+
+static PyObject *Pieces_mapping_of(Pieces *self, PyObject *pieces)
+{
+    if (!PyList_CheckExact(pieces)) {
+        PyErr_SetString(PyExc_TypeError, "pieces are a list of bytes");
+        return NULL;
+    }
+    PyObject *mapping = PyDict_New();
+    for (Py_ssize_t at = 0; mapping != NULL && at < PyList_GET_SIZE(pieces); at++) {
+        PyObject *piece = Py_NewRef(PyList_GET_ITEM(pieces, at)); /* reading may change the list */
+        if (!PyBytes_CheckExact(piece)) {
+            PyErr_SetString(PyExc_TypeError, "pieces are a list of bytes");
+            Py_CLEAR(mapping);
+        }
+        else if (put_piece(self, mapping, PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece)) < 0) {
+            Py_CLEAR(mapping);
+        }
+        Py_DECREF(piece);
+    }
+    return mapping;
+}
+
 /* --- the type ---------------------------------------------------------------------------------------------------- */
 
 static int Pieces_init(Pieces *self, PyObject *args, PyObject *kwargs)
@@ -307,6 +333,7 @@ static Py_ssize_t Pieces_length(Pieces *self)
 
 static PyMethodDef Pieces_methods[] = {
     {"mapping", (PyCFunction)Pieces_mapping, METH_O, mapping_doc},
+    {"mapping_of", (PyCFunction)Pieces_mapping_of, METH_O, mapping_of_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -334,27 +361,36 @@ static PyType_Spec Pieces_spec = {
 
 /* --- counting ---------------------------------------------------------------------------------------------------- */
 
-PyDoc_STRVAR(count_doc, "count_objects(data, /)\n--\n\nHow many opening braces there are.");
-
-static PyObject *count_objects(PyObject *Py_UNUSED(module), PyObject *data)
+/* Sums of one byte are what compilers can make wide: so many at once cannot overflow. */
+static Py_ssize_t count_byte(const unsigned char *at, Py_ssize_t size, unsigned char wanted)
 {
-    Py_buffer view;
-    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
-        return NULL;
-    }
-    const unsigned char *at = view.buf, *end = at + view.len;
+    const unsigned char *end = at + size;
     Py_ssize_t count = 0;
     while (at < end) {
-        /* Sums of one byte are what compilers can make wide: so many at once cannot overflow. */
         const unsigned char *stop = end - at > 255 ? at + 255 : end;
         unsigned char some = 0;
         for (; at < stop; at++) {
-            some += *at == '{';
+            some += *at == wanted;
         }
         count += some;
     }
-    PyBuffer_Release(&view);
-    return PyLong_FromSsize_t(count);
+    return count;
+}
+
+PyDoc_STRVAR(count_doc, "count_bytes(data, wanted, /)\n--\n\nHow many bytes of ``data`` are one of those of ``wanted``.");
+
+static PyObject *count_bytes(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2 || !PyBytes_Check(args[0]) || !PyBytes_Check(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "count_bytes takes bytes, and bytes to count in them");
+        return NULL;
+    }
+    const unsigned char *data = (const unsigned char *)PyBytes_AS_STRING(args[0]);
+    Py_ssize_t found = 0;
+    for (Py_ssize_t at = 0; at < PyBytes_GET_SIZE(args[1]); at++) {
+        found += count_byte(data, PyBytes_GET_SIZE(args[0]), (unsigned char)PyBytes_AS_STRING(args[1])[at]);
+    }
+    return PyLong_FromSsize_t(found);
 }
 
 /* --- ids --------------------------------------------------------------------------------------------------------- */
@@ -399,7 +435,7 @@ static PyObject *are_ids(PyObject *Py_UNUSED(module), PyObject *const *args, Py_
 
 static PyMethodDef functions[] = {
     {"are_ids", (PyCFunction)(void (*)(void))are_ids, METH_FASTCALL, ids_doc},
-    {"count_objects", count_objects, METH_O, count_doc},
+    {"count_bytes", (PyCFunction)(void (*)(void))count_bytes, METH_FASTCALL, count_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from agentnet_otel.errors import InputError
-from agentnet_otel.sources.pieces import count_objects
+from agentnet_otel.sources.pieces import count_bytes
 
 MIN_PART_BYTES: Final = 8
 """Bytes that resources, scopes, spans, events and links of a message have to have on average."""
@@ -16,7 +16,7 @@ MIN_PART_BYTES: Final = 8
 MAX_DENSE_PARTS: Final = 100_000
 """So many more than that no beginning of a message may have: a crafted one is refused soon, not at its end."""
 
-_TAGS: Final = (0x0A, 0x12, 0x5A, 0x6A)
+_TAGS: Final = b"\x0a\x12\x5a\x6a"
 _PARTS: Final[tuple[dict[int, int], ...]] = ({0x0A: 1}, {0x12: 2}, {0x12: 3}, {0x5A: 4, 0x6A: 4}, {})
 """By depth: the tags that begin a part, and its depth."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -32,7 +32,7 @@ def check_density_of_json(data: bytes) -> None:
         InputError: there are too many.
     """
     most = max(len(data) // MIN_PART_BYTES, 1000)
-    if count_objects(data) > most and count_objects(_TEXT.sub(b"", data)) > most:
+    if count_bytes(data, b"{") > most and count_bytes(_TEXT.sub(b"", data), b"{") > most:
         text = f"no JSON of spans that can be used: its objects have fewer than {MIN_PART_BYTES} bytes each"
         raise InputError(text)
 
@@ -44,7 +44,7 @@ def check_density(data: bytes) -> None:
         InputError: there are too many.
     """
     most = max(len(data) // MIN_PART_BYTES, 1000)
-    if sum(data.count(tag) for tag in _TAGS) <= most:
+    if count_bytes(data, _TAGS) <= most:
         return
     try:
         parts = _count_parts(data, most)

@@ -5,6 +5,8 @@ are cut apart at what stands between two of them, and each piece is looked up. C
 ``}},{"key":"`` cannot stand in a text of valid JSON, whose quotes would be escaped; and a piece that was cut out of a
 nested value is no JSON by itself, so reading it fails.
 
+Attributes in protobuf come cut already.
+
 `_native` does the same in C, which is there where the package was built with a compiler at hand. What comes out is the
 same, only later.
 """
@@ -67,12 +69,21 @@ class PythonPieces(dict[bytes, tuple[str, AttributeValue]]):
             for start, between in ((_START, _BETWEEN), (_SPACED_START, _SPACED_BETWEEN)):
                 if written.startswith(start) and len(written) >= len(start) + len(_END):
                     pieces = written[len(start) : -len(_END)].split(between)
-                    return self._remember(written, dict(map(self.__getitem__, pieces)))
+                    return self._remember(written, self.mapping_of(pieces))
         return None
+
+    def mapping_of(self, pieces: list[bytes], /) -> dict[str, AttributeValue]:
+        """The same of a list of pieces that were cut already.
+
+        Raises:
+            Exception: whatever ``read`` raises.
+        """
+        attributes = dict(map(self.__getitem__, pieces))
+        attributes.pop("", None)
+        return attributes
 
     def _remember(self, written: bytes, attributes: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
         """Keep what all attributes of a span say, unless they name its turn, which no other turn's spans do."""
-        attributes.pop("", None)
         if len(written) <= MAX_WHOLE_BYTES and semconv.TURN_ID not in attributes:
             if len(self._whole) >= MAX_WHOLE:
                 self._whole.clear()
@@ -80,9 +91,9 @@ class PythonPieces(dict[bytes, tuple[str, AttributeValue]]):
         return attributes
 
 
-def python_count_objects(data: bytes, /) -> int:
-    """How many opening braces there are."""
-    return data.count(b"{")
+def python_count_bytes(data: bytes, wanted: bytes, /) -> int:
+    """How many bytes of ``data`` are one of those of ``wanted``."""
+    return sum([data.count(byte) for byte in wanted])
 
 
 def python_are_ids(texts: list[str], digits: int, /) -> bool:
@@ -116,7 +127,11 @@ if os.environ.get(ENV_PURE_PYTHON, "").lower() not in {"1", "true"}:
     except ImportError:
         native = None
 
-if native is None or TYPE_CHECKING:
-    Pieces, are_ids, count_objects = PythonPieces, python_are_ids, python_count_objects
+if TYPE_CHECKING or native is None:
+    Pieces = PythonPieces
+    are_ids = python_are_ids
+    count_bytes = python_count_bytes
 else:
-    Pieces, are_ids, count_objects = native.Pieces, native.are_ids, native.count_objects
+    Pieces = native.Pieces
+    are_ids = native.are_ids
+    count_bytes = native.count_bytes

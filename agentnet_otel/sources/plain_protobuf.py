@@ -17,6 +17,7 @@ from agentnet_otel.errors import InputError
 from agentnet_otel.model import AttributeValue
 from agentnet_otel.sources.message_density import check_density
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder, TracesData, decode_attribute
+from agentnet_otel.sources.pieces import Pieces
 from agentnet_otel.sources.plain_json import MAX_ORIGINS, MAX_PIECES, are_well_formed
 from agentnet_otel.sources.share import Batch, Share
 
@@ -27,18 +28,9 @@ _SHORT: Final = 0x80
 """A length below it is one byte."""
 
 
-class _Pieces(dict[bytes, tuple[str, AttributeValue]]):
-    """What encoded attributes say, by their bytes."""
-
-    def __init__(self, keys: PlainKeys) -> None:
-        super().__init__()
-        self._keys = keys
-
-    def __missing__(self, encoded: bytes) -> tuple[str, AttributeValue]:
-        if len(self) >= MAX_PIECES:
-            self.clear()
-        self[encoded] = found = self._keys.plain(*(_text_in(encoded) or decode_attribute(encoded)))
-        return found
+def _pieces(keys: PlainKeys) -> Pieces:
+    """What encoded attributes say in one dialect."""
+    return Pieces(lambda encoded: keys.plain(*(_text_in(encoded) or decode_attribute(encoded))), MAX_PIECES)
 
 
 def _text_in(encoded: bytes) -> tuple[str, str] | None:
@@ -67,8 +59,8 @@ class PlainProtobufDecoder:
         self._note = note
         self._share = share
         self._general = ProtobufDecoder()
-        self._origins: dict[tuple[bytes, bytes], tuple[Origin, _Pieces | None]] = {}
-        self._pieces: dict[PlainKeys, _Pieces] = {}
+        self._origins: dict[tuple[bytes, bytes], tuple[Origin, Pieces | None]] = {}
+        self._pieces: dict[PlainKeys, Pieces] = {}
 
     def decode(self, data: bytes) -> Batch | None:
         """The spans of one message; None where it has to be read in the general way."""
@@ -94,7 +86,7 @@ class PlainProtobufDecoder:
             return None
         return Batch(into, passed)
 
-    def _origin(self, resource: Any, scope: Any) -> tuple[Origin, _Pieces | None]:
+    def _origin(self, resource: Any, scope: Any) -> tuple[Origin, Pieces | None]:
         written = (resource.SerializeToString(), scope.SerializeToString())
         known = self._origins.get(written)
         if known is not None:
@@ -110,19 +102,19 @@ class PlainProtobufDecoder:
             scope_version=scope.version,
             ours=scope.name == semconv.SCOPE_NAME,
         )
-        pieces = None if keys is None else self._pieces.setdefault(keys, _Pieces(keys))
+        pieces = None if keys is None else self._pieces.setdefault(keys, _pieces(keys))
         self._origins[written] = origin, pieces
         return origin, pieces
 
     def _read(
-        self, spans: list[PlainSpan], written: list[Any], pieces: _Pieces | None, into: list[PlainSpan | Member]
+        self, spans: list[PlainSpan], written: list[Any], pieces: Pieces | None, into: list[PlainSpan | Member]
     ) -> None:
         parent = ""
         takes = self._share.takes
         for span, source in zip(spans, written, strict=True):
             if not takes(span.trace_id):
                 continue
-            attributes = _ODD if pieces is None else dict(map(pieces.__getitem__, source.attributes))
+            attributes = _ODD if pieces is None else pieces.mapping_of(list(source.attributes))
             origin = span.origin
             if ODD in attributes:
                 record = self._general.record(source, origin.resource, (origin.scope_name, origin.scope_version))

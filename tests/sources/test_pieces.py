@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentnet_otel.sources import pieces
-from agentnet_otel.sources.pieces import MAX_WHOLE_BYTES, PythonPieces, python_are_ids, python_count_objects
+from agentnet_otel.sources.pieces import MAX_WHOLE_BYTES, PythonPieces, python_are_ids, python_count_bytes
 
 COMPILER = which((sysconfig.get_config_var("CC") or "none").split()[0])
 native = pieces.native
@@ -36,10 +36,10 @@ def kind(request):
 def test_what_is_written_in_c_is_used():
     """Where there is a compiler it was built, and nobody reads by the slower way without knowing."""
     assert native is not None
-    assert (pieces.Pieces, pieces.are_ids, pieces.count_objects) == (
+    assert (pieces.Pieces, pieces.are_ids, pieces.count_bytes) == (
         native.Pieces,
         native.are_ids,
-        native.count_objects,
+        native.count_bytes,
     )
 
 
@@ -189,8 +189,29 @@ def test_wrong_use_is_a_plain_error():
     for wrong in (lambda: native.are_ids("ab", 2), lambda: native.are_ids(["ab"]), lambda: native.are_ids(["ab"], "2")):
         with pytest.raises(TypeError):
             wrong()
+    for wrong in (
+        lambda: cut.mapping_of((b"a",)),
+        lambda: cut.mapping_of(["a"]),
+        lambda: native.count_bytes("a", b"a"),
+    ):
+        with pytest.raises(TypeError):
+            wrong()
     with pytest.raises(ValueError, match="at least 1"):
         native.Pieces(print, 0)
+
+
+def test_pieces_that_were_cut_already_are_looked_up_alike(kind):
+    """Of a key the last one, none of an empty key; an error is told; a list that reading changes does no harm."""
+    many = [b"a=1", b"b=2", b"=3", b"a=4"]
+    assert kind(lambda piece: tuple(piece.decode().split("=")), 2).mapping_of(many) == {"a": "4", "b": "2"}
+    with pytest.raises(ZeroDivisionError):
+        kind(lambda _: 1 / 0, 2).mapping_of([b"a"])
+
+    def empties(piece):
+        many.clear()
+        return piece.decode(), 1
+
+    assert kind(empties, 2).mapping_of(many) == {"a=1": 1}
 
 
 def test_nothing_is_left_behind(kind):
@@ -222,8 +243,12 @@ def test_ids_are_judged_alike(texts):
     assert native is None or native.are_ids(texts, 4) is wanted
 
 
-@given(data=st.one_of(st.binary(), st.integers(0, 2000).map(lambda size: b"{" * size + b"}" * size)))
-def test_objects_are_counted_alike(data):
+@given(
+    data=st.one_of(st.binary(), st.integers(0, 2000).map(lambda size: b"{" * size + b"}" * size)),
+    wanted=st.binary(max_size=3).map(lambda some: bytes(set(some)) + b"{"),
+)
+def test_bytes_are_counted_alike(data, wanted):
     """Any bytes, and more of them than fit into one byte."""
-    assert python_count_objects(data) == data.count(b"{")
-    assert native is None or native.count_objects(data) == data.count(b"{")
+    expected = sum(data.count(byte) for byte in wanted)
+    assert python_count_bytes(data, wanted) == expected
+    assert native is None or native.count_bytes(data, wanted) == expected
