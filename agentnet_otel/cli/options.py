@@ -10,7 +10,13 @@ from agentnet_otel.sources.threshold_file import read_thresholds
 
 Sources = Annotated[
     list[str],
-    Argument(metavar="SOURCE", help="Files of spans (OTLP JSON), directories, or - for standard input."),
+    Argument(
+        metavar="SOURCE",
+        help=(
+            "Files of spans (OTLP JSON or protobuf, Jaeger's JSON; plain, gzip or zstd), directories, - for standard "
+            "input, a store of serve, or jaeger+http://HOST:PORT?service=NAME&lookback=1h."
+        ),
+    ),
 ]
 Thresholds = Annotated[Path | None, Option(help="YAML file with limits of your own.", metavar="FILE")]
 TraceUrl = Annotated[str | None, Option(metavar="TEMPLATE", help="Link of a trace: ...{trace_id}..., also {span_id}.")]
