@@ -2,6 +2,7 @@
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -50,3 +51,26 @@ def test_who_reads_meanwhile_has_the_old_content(tmp_path):
     with path.open("rb") as reader:
         replace_file(path, b"second")
         assert reader.read() == b"the first"
+
+
+def test_a_link_stays_one(tmp_path):
+    """The file that it leads to is replaced, in its own folder, also where it was not there yet."""
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "state.json"
+    link.symlink_to(tmp_path / "elsewhere" / "real.json")
+    for content in (b"first", b"second"):
+        replace_file(link, content)
+        assert link.is_symlink()
+        assert (tmp_path / "elsewhere" / "real.json").read_bytes() == content
+    assert [file.name for file in (tmp_path / "elsewhere").iterdir()] == ["real.json"]
+
+
+def test_a_pipe_stays_one(tmp_path):
+    """As do the devices of a machine on which root writes to /dev/null: what is no file is only written to."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as reader:
+        read = reader.submit(pipe.read_bytes)
+        replace_file(pipe, b"content")
+        assert read.result(timeout=30) == b"content"
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
