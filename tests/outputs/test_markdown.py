@@ -185,6 +185,24 @@ def test_streams_and_concurrency_are_told(make_turn):
     assert "Streamed" not in markdown([make_turn()])
 
 
+@pytest.mark.parametrize(
+    ("apart_ms", "shown"),
+    [
+        (1000.0, r"\d\d:\d\d:\d\d UTC"),
+        (20.0, r"\d\d:\d\d:\d\d\.\d{3} UTC"),
+        (0.01, r"\d\d:\d\d:\d\d\.\d{6} UTC"),
+        (0.0, r"\d\d:\d\d:\d\d\.\d{9} UTC"),
+    ],
+)
+def test_stretches_of_time_can_be_told_apart(make_turn, apart_ms, shown):
+    """However short they are, each has a time of its own."""
+    text = markdown([make_turn(n, start_ms=n * apart_ms) for n in range(80)])
+    times = re.findall(r"^\| \d{4}-\d\d-\d\d (\S+ UTC) \|", text, re.MULTILINE)
+    assert times
+    assert len(set(times)) == len(times)
+    assert all(re.fullmatch(shown, time) for time in times)
+
+
 def test_a_sample_is_weighted(make_turns):
     """Turns that tell their sampling probability are also told as what they stand for."""
     text = markdown(make_turns(10, sampling_probability=0.25))

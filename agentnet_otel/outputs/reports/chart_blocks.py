@@ -17,6 +17,7 @@ from agentnet_otel.outputs.reports.tables.slowest import SlowTurn
 MAX_DRAWN: Final = 12
 """Agents or models drawn; the table has more."""
 _NANOS: Final = 1_000_000_000
+_MOST_DIGITS: Final = 9
 _UNTIMED: Final = "No times of components known"
 
 
@@ -226,11 +227,12 @@ def _percentiles(latency: LatencySummary, limits: tuple[charts.Limit, ...]) -> C
 def _over_time(rows: Sequence[TimeRow], limits: tuple[charts.Limit, ...]) -> Chart:
     middles = [(row.start_ns + row.end_ns) // 2 for row in rows]
     worst = max(rows, key=lambda row: row.p95_ms)
+    digits = _digits_between(rows[0].start_ns, rows[0].end_ns)
     return Chart(
         title="Turn latency over time",
         told=(
             f"Median and p95 of the turns that started in each of {len(rows):,} stretches of time; the highest p95 is "
-            f"{wording.milliseconds(worst.p95_ms)} ms, from {time_text(worst.start_ns)}."
+            f"{wording.milliseconds(worst.p95_ms)} ms, from {time_text(worst.start_ns, digits)}."
         ),
         drawing=charts.Lines(
             lines=(
@@ -245,7 +247,7 @@ def _over_time(rows: Sequence[TimeRow], limits: tuple[charts.Limit, ...]) -> Cha
             head=("Turns started from", "Turns", "Failed", "Median ms", "p95 ms", "p95 sample"),
             rows=tuple(
                 (
-                    blocks.words(time_text(row.start_ns)),
+                    blocks.words(time_text(row.start_ns, digits)),
                     blocks.count(row.turns),
                     blocks.count(row.failed),
                     blocks.milliseconds(row.median_ms),
@@ -328,6 +330,16 @@ def _told(limits: Sequence[charts.Limit]) -> str:
     return ", ".join(limit.text for limit in limits) or "none"
 
 
-def time_text(time_ns: int) -> str:
-    """A time to the second, in UTC."""
-    return datetime.fromtimestamp(time_ns / _NANOS, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def time_text(time_ns: int, digits: int = 0) -> str:
+    """A time in UTC, to the second, or to so many ``digits`` of its fraction."""
+    seconds, rest_ns = divmod(time_ns, _NANOS)
+    fraction = f".{rest_ns:09d}"[: digits + 1] if digits else ""
+    return datetime.fromtimestamp(seconds, UTC).strftime(f"%Y-%m-%d %H:%M:%S{fraction} UTC")
+
+
+def _digits_between(start_ns: int, end_ns: int) -> int:
+    """Digits of a second's fraction by which times so far apart are told apart: none, or three at a time."""
+    digits = 0
+    while digits < _MOST_DIGITS and (end_ns - start_ns) * 10**digits < _NANOS:
+        digits += 3
+    return digits
