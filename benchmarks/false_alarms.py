@@ -4,9 +4,10 @@ Turns of many agents are simulated, written as the series that each path gives, 
 (``promtool test rules``), minute by minute. What fires in a fault, or just after it, is right; what fires elsewhere is
 false. An alert of the error budget is right where turns failed in the last hours that it looks at. A year has more
 healthy minutes than an engine is patient for: a copy of the conditions in numpy, compared with the engine on the same
-series first, counts false alerts in many agent years.
+series first, counts false alerts in many agent years, and judges the same faults at rates in between.
 
 usage: false_alarms.py PROMTOOL [--days N] [--years N] [--rates N ...] [--paths PATH ...] [--markdown FILE]
+                       [--between N ...] [--between-days N]
 """
 
 import argparse
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from agentnet_otel.core.thresholds import DOCUMENTED, Metric
 from agentnet_otel.outputs.rules.catalogue import RuleOptions, alert_groups, recording_groups
 from agentnet_otel.outputs.rules.documented import ALLOWED_SLOW_SHARE
-from agentnet_otel.outputs.rules.health import SILENT_BUSY, SILENT_QUIET
+from agentnet_otel.outputs.rules.health import SILENT_BUSY, SILENT_QUIET, STUCK_S
 from agentnet_otel.outputs.rules.model import AlertRule, RecordingRule, RuleGroup
 from agentnet_otel.outputs.rules.promql import Z_LIKELY, Z
 from agentnet_otel.outputs.rules.rule_text import rule_file
@@ -364,7 +365,10 @@ def silent_condition(turns: Values) -> NDArray[np.bool_]:
 
 def conditions(agent: Agent) -> dict[str, NDArray[np.bool_]]:
     """Each alert's condition, minute by minute."""
-    made: dict[str, NDArray[np.bool_]] = {"AgentNetAgentSilent": silent_condition(agent.turns)}
+    made: dict[str, NDArray[np.bool_]] = {
+        "AgentNetAgentSilent": silent_condition(agent.turns),
+        "AgentNetTurnStuck": np.asarray(agent.oldest_age_s >= STUCK_S, dtype=bool),
+    }
     for end, level in (("Warning", 0), ("Critical", 1)):
         above = (agent.above_2_s, agent.above_5_s)[level]
         made[f"AgentNetTurnLatency{end}"] = share_condition(above, agent.turns, ALLOWED_SLOW_SHARE)
@@ -376,6 +380,16 @@ def conditions(agent: Agent) -> dict[str, NDArray[np.bool_]]:
         burn = f"AgentNetErrorBudgetBurn{end}"
         made[burn] = burn_condition(agent.failed, agent.turns, BURNS[burn])
     return made
+
+
+def fired_by_copy(agents: Sequence[Agent]) -> dict[tuple[str, str], set[int]]:
+    """Alert and agent -> minutes in which it fires: a minute after its condition begins, and five after it ends."""
+    found = {}
+    for agent in agents:
+        for alert, condition in conditions(agent).items():
+            firing = np.flatnonzero(condition & np.concatenate([[False], condition[:-1]]))
+            found[alert, agent.name] = {int(minute) + more for minute in firing for more in range(MINUTES["5m"] + 1)}
+    return found
 
 
 def alerts_of_copy(condition: NDArray[np.bool_]) -> int:
@@ -438,6 +452,21 @@ def detail(scores: Mapping[float, Score]) -> Iterator[str]:
         yield f"| {fault} | {' | '.join(cells)} |"
 
 
+def between(rates: Sequence[float], days: int) -> Iterator[str]:
+    """The faults at other rates, by the copy."""
+    yield "| turns a minute, by the copy | faults | found | right | median |"
+    yield "|---|---|---|---|---|"
+    for rate in rates:
+        agents = simulated(rate, days, int(100 * rate), PATHS[:1])
+        score = scored(agents, fired_by_copy(agents), days)
+        told = score.right + score.false
+        yield (
+            f"| {rate:g} | {score.faults} | {100 * score.found / score.faults:.1f} % |"
+            f" {score.right} of {told} ({100 * score.right / max(told, 1):.1f} %) |"
+            f" {statistics.median(score.delays):g} min |"
+        )
+
+
 def main() -> None:
     """Simulate, run, count, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -447,6 +476,8 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="*", default=RATES, help="turns a minute")
     parser.add_argument("--paths", nargs="*", choices=PATHS, default=PATHS, help="metric paths (default: all)")
     parser.add_argument("--markdown", type=Path, help="write the tables there")
+    parser.add_argument("--between", type=float, nargs="*", default=(), help="other rates, by the copy alone")
+    parser.add_argument("--between-days", type=int, default=60, help="simulated days of these (default: 60)")
     asked = parser.parse_args()
     scores, rows = {}, []
     for rate in asked.rates:
@@ -458,7 +489,11 @@ def main() -> None:
         print(rows[-1], *scores[rate].false_ones, sep="\n", flush=True)
         if asked.markdown is not None:
             asked.markdown.write_text(table(rows, scores))
-    print(table(rows, scores))
+    tables = [table(rows, scores)] if rows else []
+    tables += ["\n".join(between(asked.between, asked.between_days))] if asked.between else []
+    print(*tables, sep="\n")
+    if asked.markdown is not None:
+        asked.markdown.write_text("\n".join(tables))
 
 
 def table(rows: list[str], scores: Mapping[float, Score]) -> str:
