@@ -1,12 +1,14 @@
 """The page of metrics: for one's own port, for WSGI and ASGI servers, and for a registry of prometheus_client."""
 
 import asyncio
+import contextlib
 import gzip
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client.registry import CollectorRegistry
@@ -67,6 +69,7 @@ class PrometheusEndpoint:
         refuse_multiprocess_mode()
         self._readings = readings
         self._memory = ExemplarMemory()
+        self._registered: WeakKeyDictionary[CollectorRegistry, SdkCollector] = WeakKeyDictionary()
 
     @classmethod
     def of_reader(cls, reader: PullReader) -> "PrometheusEndpoint":
@@ -88,9 +91,17 @@ class PrometheusEndpoint:
         return SdkCollector(self._readings, self._memory)
 
     def register(self, registry: CollectorRegistry) -> SdkCollector:
-        """Show the metrics on the page that an application has already; returns what ``unregister`` takes."""
+        """Show the metrics on the page that an application has already; returns what ``unregister`` takes.
+
+        Once each, also where an application is set up twice: the former collector goes.
+        """
+        former = self._registered.get(registry)
+        if former is not None:
+            with contextlib.suppress(KeyError):  # it is not there any more
+                registry.unregister(former)
         collector = self.collector
         registry.register(collector)
+        self._registered[registry] = collector
         return collector
 
     def start_http_server(self, port: int = DEFAULT_PORT, addr: str = LOOPBACK) -> MetricsServer:

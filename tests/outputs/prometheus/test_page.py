@@ -290,6 +290,21 @@ def test_a_registry_of_prometheus_client_shows_the_same_page(pulled):
     assert generate_latest(registry) == b"# EOF\n"
 
 
+def test_a_registry_shows_the_page_once(pulled):
+    """An application that is set up twice registers twice, perhaps with another registry, or takes it off before."""
+    page = pulled()
+    page.meter.create_counter("agentnet.turns").add(1)
+    registry, other = CollectorRegistry(), CollectorRegistry()
+    for one in (registry, registry, other):
+        collector = page.endpoint.register(one)
+    for one in (registry, other):
+        assert generate_latest(one).decode().count("# TYPE agentnet_turns ") == 1
+    other.unregister(collector)
+    assert b"agentnet_turns" not in generate_latest(other)
+    page.endpoint.register(other)
+    assert generate_latest(other).decode().count("# TYPE agentnet_turns ") == 1
+
+
 def test_a_provider_that_was_shut_down_has_an_empty_page(pulled, warnings_of_ours):
     """No error: there is nothing any more."""
     page = pulled()
