@@ -42,7 +42,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the model, best first."""
-        return (self.model,) if self.asked_model in {None, self.model} else (self.model, str(self.asked_model))
+        asked = self.asked_model
+        return (self.model,) if asked is None or asked == self.model else (self.model, asked)
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,6 +1,7 @@
 """Token efficiency of a turn, by the documented formula."""
 
 import sys
+from functools import lru_cache
 from typing import Final
 
 from agentnet_otel.model import QualitySource, TokenUsage
@@ -14,6 +15,8 @@ _WEIGHT_SPEED: Final = 0.2
 _FULL_SPEED_TOKENS_PER_SECOND: Final = 100.0
 _NANOS: Final = 1_000_000_000
 _DECIMALS: Final = 9
+REMEMBERED: Final = 4096
+"""Products that are remembered: rounding to decimals takes as long as all else of a turn's efficiency."""
 
 
 def quality_of(evaluated: float | None, confidence: float | None) -> tuple[float, QualitySource]:
@@ -25,6 +28,7 @@ def quality_of(evaluated: float | None, confidence: float | None) -> tuple[float
     return ASSUMED_QUALITY, QualitySource.ASSUMED
 
 
+@lru_cache(maxsize=REMEMBERED)
 def effective_tokens(output_tokens: int, quality: float) -> int | float:
     """Output tokens x quality, not truncated: a whole number stays one (100 x .29 is 29)."""
     product = round(output_tokens * quality, _DECIMALS)

@@ -30,6 +30,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *read;
     Py_ssize_t limit;
+    Py_ssize_t longest;
     Py_ssize_t used;
     size_t mask;
     Slot *slots;
@@ -144,7 +145,7 @@ static int put_unknown(Pieces *self, PyObject *mapping, Py_hash_t hash, const ch
     }
     else {
         PyObject *key = PyTuple_GET_ITEM(said, 0), *value = PyTuple_GET_ITEM(said, 1);
-        if (remember(self, hash, piece, key, value) == 0) {
+        if (size > self->longest || remember(self, hash, piece, key, value) == 0) {
             done = put(mapping, key, value);
         }
     }
@@ -155,6 +156,9 @@ static int put_unknown(Pieces *self, PyObject *mapping, Py_hash_t hash, const ch
 
 static int put_piece(Pieces *self, PyObject *mapping, const char *bytes, Py_ssize_t size)
 {
+    if (size > self->longest) {
+        return put_unknown(self, mapping, 0, bytes, size);
+    }
     Py_hash_t hash = HASH_BYTES(bytes, size);
     Slot *slot = find(self, hash, bytes, size);
     if (slot->piece == NULL) {
@@ -274,18 +278,19 @@ static PyObject *Pieces_mapping_of(Pieces *self, PyObject *pieces)
 
 static int Pieces_init(Pieces *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"read", "limit", NULL};
+    static char *names[] = {"read", "limit", "longest", NULL};
     PyObject *read;
-    Py_ssize_t limit;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "On:Pieces", names, &read, &limit)) {
+    Py_ssize_t limit, longest;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Onn:Pieces", names, &read, &limit, &longest)) {
         return -1;
     }
     if (limit < 1) {
         PyErr_SetString(PyExc_ValueError, "the limit is a number of pieces, at least 1");
         return -1;
     }
-    Py_XSETREF(self->read, Py_NewRef(read));
+    self->read = Py_NewRef(read);
     self->limit = limit;
+    self->longest = longest;
     return forget(self);
 }
 
@@ -338,8 +343,9 @@ static PyMethodDef Pieces_methods[] = {
 };
 
 PyDoc_STRVAR(Pieces_doc,
-"Pieces(read, limit)\n--\n\n"
-"What pieces of attributes say; ``read`` tells it of bytes, once for each of at most ``limit`` that are remembered.");
+"Pieces(read, limit, longest)\n--\n\n"
+"What pieces of attributes say; ``read`` tells it of bytes, once for each of those that are remembered: at most ``limit``\n"
+"of at most ``longest`` bytes.");
 
 static PyType_Slot Pieces_slots[] = {
     {Py_tp_doc, (void *)Pieces_doc},

@@ -25,6 +25,10 @@ from agentnet_otel.model import AttributeValue
 Read = Callable[[bytes], tuple[str, AttributeValue]]
 """What a piece says: a key, empty where nothing reads it, and a value."""
 
+MAX_PIECES: Final = 10_000
+"""Attributes of which what they say is remembered; when there are more, the memory starts anew."""
+MAX_PIECE_BYTES: Final = 200
+"""Longer ones are texts, such as prompts, which would take much memory, and seldom come again."""
 MAX_WHOLE: Final = 1000
 """Spans whose attributes are remembered all together: they are seldom the same where there are many or long ones."""
 MAX_WHOLE_BYTES: Final = 400
@@ -38,18 +42,24 @@ _END: Final = b"}}]"
 
 
 class PythonPieces(dict[bytes, tuple[str, AttributeValue]]):
-    """What pieces of attributes say; ``read`` tells it of bytes, once for each of at most ``limit`` remembered ones."""
+    """What pieces of attributes say; ``read`` tells it of bytes.
 
-    def __init__(self, read: Read, limit: int) -> None:
+    It does so once for each of those that are remembered: at most ``limit``, of at most ``longest`` bytes.
+    """
+
+    def __init__(self, read: Read, limit: int, longest: int) -> None:
         super().__init__()
         self._read = read
         self._limit = limit
+        self._longest = longest
         self._whole: dict[bytes, dict[str, AttributeValue]] = {}
         """What all attributes of a span say together, where other spans may say the same."""
 
     def __missing__(self, piece: bytes) -> tuple[str, AttributeValue]:
         """Read a piece; when there are too many, the memory starts anew."""
         found = self._read(piece)
+        if len(piece) > self._longest:
+            return found
         if len(self) >= self._limit:
             self.clear()
         self[piece] = found

@@ -21,12 +21,12 @@ from agentnet_otel.errors import AgentNetOtelError
 from agentnet_otel.model import AttributeValue
 from agentnet_otel.sources.message_density import check_density_of_json
 from agentnet_otel.sources.otlp_json import JsonDecoder
-from agentnet_otel.sources.pieces import Pieces, are_ids
+from agentnet_otel.sources.pieces import MAX_PIECE_BYTES, MAX_PIECES, Pieces, are_ids
 from agentnet_otel.sources.share import Batch, Share
 
-MAX_PIECES: Final = 10_000
-"""Attributes of which what they say is remembered; when there are more, the memory starts anew."""
 MAX_ORIGINS: Final = 1000
+MAX_ORIGIN_BYTES: Final = 10_000
+"""Resources that are written longer than this are read each time they come."""
 
 _TRACE_ID_DIGITS: Final = 32
 _SPAN_ID_DIGITS: Final = 16
@@ -59,7 +59,7 @@ class _Attributes:
     def __init__(self, keys: PlainKeys, json: JsonDecoder) -> None:
         self._keys = keys
         self._json = json
-        self._mapping = Pieces(self._read, MAX_PIECES).mapping
+        self._mapping = Pieces(self._read, MAX_PIECES, MAX_PIECE_BYTES).mapping
 
     def of(self, encoded: msgspec.Raw) -> dict[str, AttributeValue]:
         """The plain ones among the attributes of a span."""
@@ -131,7 +131,8 @@ class PlainJsonDecoder:
             ours=name == semconv.SCOPE_NAME,
         )
         spoken = None if keys is None else self._spoken.setdefault(keys, _Attributes(keys, self._json))
-        self._origins[written] = origin, spoken
+        if len(written[0]) + len(written[1]) <= MAX_ORIGIN_BYTES:
+            self._origins[written] = origin, spoken
         return origin, spoken
 
     def _read(

@@ -17,8 +17,8 @@ from agentnet_otel.errors import InputError
 from agentnet_otel.model import AttributeValue
 from agentnet_otel.sources.message_density import check_density
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder, TracesData, decode_attribute
-from agentnet_otel.sources.pieces import Pieces
-from agentnet_otel.sources.plain_json import MAX_ORIGINS, MAX_PIECES, are_well_formed
+from agentnet_otel.sources.pieces import MAX_PIECE_BYTES, MAX_PIECES, Pieces
+from agentnet_otel.sources.plain_json import MAX_ORIGIN_BYTES, MAX_ORIGINS, are_well_formed
 from agentnet_otel.sources.share import Batch, Share
 
 _KEY: Final = 0x0A
@@ -30,7 +30,9 @@ _SHORT: Final = 0x80
 
 def _pieces(keys: PlainKeys) -> Pieces:
     """What encoded attributes say in one dialect."""
-    return Pieces(lambda encoded: keys.plain(*(_text_in(encoded) or decode_attribute(encoded))), MAX_PIECES)
+    return Pieces(
+        lambda encoded: keys.plain(*(_text_in(encoded) or decode_attribute(encoded))), MAX_PIECES, MAX_PIECE_BYTES
+    )
 
 
 def _text_in(encoded: bytes) -> tuple[str, str] | None:
@@ -103,7 +105,8 @@ class PlainProtobufDecoder:
             ours=scope.name == semconv.SCOPE_NAME,
         )
         pieces = None if keys is None else self._pieces.setdefault(keys, _pieces(keys))
-        self._origins[written] = origin, pieces
+        if len(written[0]) + len(written[1]) <= MAX_ORIGIN_BYTES:
+            self._origins[written] = origin, pieces
         return origin, pieces
 
     def _read(

@@ -1,6 +1,7 @@
 """The quick way of OTLP JSON gives what the general way gives, on whatever is written."""
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import example, given, settings
@@ -366,3 +367,32 @@ def test_a_record_has_what_a_plain_span_has():
     data = json.dumps(request([{**as_object(record), "traceState": "ot=th:8"}])).encode()
     rows, counts, _ = quick(data, row_window())
     assert (rows, counts.spans) == ([], 1)
+
+
+def kept_bytes(decoder, documents):
+    """By how much memory grows while a decoder reads, first in a short run so that all else is there."""
+    decoder.decode(json.dumps(request([IDS], semconv.SCOPE_NAME)).encode())
+    tracemalloc.start()
+    try:
+        for document in documents:
+            assert decoder.decode(json.dumps(document, separators=COMPACT).encode()) is not None
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", ["attributes", "resources"])
+def test_long_texts_are_not_kept(kind):
+    """Prompts as attributes, and large resources, are read each time: memory is bounded in bytes, not in pieces."""
+    decoder = PlainJsonDecoder(lambda _: None, Share())
+
+    def documents():
+        for number in range(200):
+            text = f"{number}" + "a line\n" * 3000
+            said = [attribute("gen_ai.input.messages", text)]
+            document = request([{**IDS, "attributes": said if kind == "attributes" else []}], semconv.SCOPE_NAME)
+            if kind == "resources":
+                document["resourceSpans"][0]["resource"] = {"attributes": [attribute("process.command_line", text)]}
+            yield document
+
+    assert kept_bytes(decoder, documents()) < 1_000_000
