@@ -91,7 +91,7 @@ class PlainJsonDecoder:
         self._share = share
         self._json = JsonDecoder()
         self._origins: dict[tuple[bytes, bytes], tuple[Origin, _Attributes | None]] = {}
-        self._spoken: dict[PlainKeys, _Attributes] = {}
+        self._spoken: dict[PlainKeys | None, _Attributes] = {}
 
     def decode(self, data: bytes) -> Batch | None:
         """The spans of one request; None where it has to be read in the general way."""
@@ -130,7 +130,9 @@ class PlainJsonDecoder:
             scope_version=version,
             ours=name == semconv.SCOPE_NAME,
         )
-        spoken = None if keys is None else self._spoken.setdefault(keys, _Attributes(keys, self._json))
+        spoken = self._spoken.get(keys)
+        if spoken is None and keys is not None:
+            spoken = self._spoken[keys] = _Attributes(keys, self._json)
         if len(written[0]) + len(written[1]) <= MAX_ORIGIN_BYTES:
             self._origins[written] = origin, spoken
         return origin, spoken

@@ -62,7 +62,7 @@ class PlainProtobufDecoder:
         self._share = share
         self._general = ProtobufDecoder()
         self._origins: dict[tuple[bytes, bytes], tuple[Origin, Pieces | None]] = {}
-        self._pieces: dict[PlainKeys, Pieces] = {}
+        self._pieces: dict[PlainKeys | None, Pieces] = {}
 
     def decode(self, data: bytes) -> Batch | None:
         """The spans of one message; None where it has to be read in the general way."""
@@ -104,7 +104,9 @@ class PlainProtobufDecoder:
             scope_version=scope.version,
             ours=scope.name == semconv.SCOPE_NAME,
         )
-        pieces = None if keys is None else self._pieces.setdefault(keys, _pieces(keys))
+        pieces = self._pieces.get(keys)
+        if pieces is None and keys is not None:
+            pieces = self._pieces[keys] = _pieces(keys)
         if len(written[0]) + len(written[1]) <= MAX_ORIGIN_BYTES:
             self._origins[written] = origin, pieces
         return origin, pieces
