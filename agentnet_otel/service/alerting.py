@@ -56,9 +56,12 @@ class Alerting:
         folder: Path,
         now_ns: Callable[[], int],
         tell: Callable[[str], None],
+        tell_damage: Callable[[str], None],
     ) -> None:
+        """``tell_damage`` gets a sentence on a turn of the store that is damaged, and left out, each time it is met."""
         self._settings = settings
         self._folder = folder
+        self._tell_damage = tell_damage
         self._now_ns = now_ns
         self._tell = tell
         self._judge = Judge(RuleOptions(table=table, links=settings.links))
@@ -122,7 +125,7 @@ class Alerting:
         self._pusher.deliver(self._now_ns)
 
     def _take_in(self, now_ns: int) -> None:
-        store = TurnStore(self._folder, read_only=True)
+        store = TurnStore(self._folder, read_only=True, unreadable=self._tell_damage)
         try:
             for stored, arrived_ns in store.new_with_arrival(self._seq, now_ns - KEPT_MINUTES * MINUTE_NS):
                 self._minutes.add(stored.turn, arrived_ns)

@@ -140,7 +140,9 @@ class Bridge:
     def _alerts(self, settings: Settings) -> Alerting | None:
         if not settings.alerts.wanted:
             return None
-        return Alerting(settings.alerts, settings.thresholds, settings.store, self._now_ns, self._tell)
+        return Alerting(
+            settings.alerts, settings.thresholds, settings.store, self._now_ns, self._tell, self._tell_damage
+        )
 
     def _end(self) -> None:
         if self._grpc is not None:

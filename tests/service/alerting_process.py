@@ -25,7 +25,7 @@ def main(store, webhook, began):
         sys.stdout.flush()
 
     settings = AlertSettings(webhook=Target.parse(webhook, "--webhook"))
-    Alerting(settings, ThresholdTable(), Path(store), now_ns, say).start()
+    Alerting(settings, ThresholdTable(), Path(store), now_ns, say, say).start()
     threading.Event().wait()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 import time
@@ -67,7 +68,7 @@ def alerting(tmp_path, webhook):
 
     def start(alertmanager=None):
         settings = AlertSettings(webhook=target, alertmanager=alertmanager)
-        made = Alerting(settings, ThresholdTable(), tmp_path, clock, said.append)
+        made = Alerting(settings, ThresholdTable(), tmp_path, clock, said.append, said.append)
         started.append(made)
         made.start()
         return made
@@ -114,6 +115,21 @@ def test_from_the_store_to_the_webhook(alerting, tmp_path, webhook):
     eventually(over)
     assert told(webhook) == sorted((name, state) for name in BOTH for state in ("firing", "resolved"))
     assert not said
+
+
+def test_a_damaged_turn_is_told_and_the_others_are_judged(alerting, tmp_path, webhook):
+    """A row that cannot be read costs itself, not the alerts."""
+    start, clock, said = alerting
+    with closing(TurnStore(tmp_path)) as store:
+        store.save([failed(number) for number in range(13)], START_NS, 1)
+    with closing(sqlite3.connect(tmp_path / "turns.sqlite")) as db, db:
+        db.execute("UPDATE turns SET body = '{' WHERE seq = 5")
+    start()
+    eventually((tmp_path / "alerts.json").exists)
+    clock.now_ns += MINUTE_NS
+    eventually(lambda: len(webhook.got) == 2)
+    assert told(webhook) == [(name, "firing") for name in BOTH]
+    assert [("turn 5 cannot be read" in line, "left out" in line) for line in said] == [(True, True)]
 
 
 def test_an_alertmanager_that_hangs_delays_no_webhook(alerting, tmp_path, webhook, monkeypatch):
