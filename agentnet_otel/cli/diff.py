@@ -32,7 +32,7 @@ def diff(
 ) -> None:
     """Tell two runs side by side: percentiles, components, tokens, cost, and what changed most.
 
-    It judges nothing by its exit code; `check --baseline` does.
+    It judges nothing by its exit code; `check --baseline` does. A run without turns is told, and is no failure.
 
     Example: agentnet-otel diff before.jsonl after.jsonl
     """

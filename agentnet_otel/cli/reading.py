@@ -35,6 +35,8 @@ def rebuilt_from(sources: Sequence[str], *, group_calls: bool, quiet: bool) -> R
     with reading_progress(quiet=quiet) as tick:
         rebuilt = rebuild(sources, tick, group_calls=group_calls, prices=installed())
     tell_reading(rebuilt, quiet=quiet)
+    if not rebuilt.turns and not quiet:
+        tell(f"{', '.join(sources)}: no turns in {rebuilt.read.spans:,} spans")
     return rebuilt
 
 

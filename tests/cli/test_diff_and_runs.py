@@ -43,6 +43,20 @@ def test_diff_of_a_missing_source_fails(cli, runs, tmp_path):
     assert "none.jsonl" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["report", "diff"])
+def test_a_source_without_turns_is_told_and_is_no_failure(cli, runs, tmp_path, command):
+    """Nothing can be shown of it, which is said on standard error, unless nothing shall be; `check` answers 12."""
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    given = [runs[0], empty] if command == "diff" else [empty]
+    done = cli(command, *given)
+    assert done.returncode == 0
+    assert f"{empty}: no turns in 0 spans" in done.stderr
+    assert str(runs[0]) not in done.stderr
+    assert cli(command, *given, "-q").stderr == ""
+    assert cli("check", empty).returncode == 12
+
+
 def test_diff_reads_standard_input_once(cli):
     """Both runs from it would be one run and nothing: that is told, not compared."""
     done = cli("diff", "-", "-")
