@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tomllib
 import urllib.error
 import urllib.request
 
@@ -199,3 +200,14 @@ def test_each_critical_alert_inhibits_its_warning(deploy):
     configured = read(deploy / "alertmanager" / "alertmanager.yml")["inhibit_rules"]
     assert {(alert_of(rule["source_matchers"]), alert_of(rule["target_matchers"])) for rule in configured} == pairs
     assert all(set(rule["equal"]) >= {"service_name", "gen_ai_agent_name"} for rule in configured)
+
+
+def test_the_image_is_made_from_what_is_copied(deploy):
+    """What the Dockerfile copies is what Docker is given, and what the package is built with is among it."""
+    dockerfile = (deploy / "bridge" / "Dockerfile").read_text()
+    lines = re.findall(r"^COPY (?!--from)(.+)$", dockerfile, re.MULTILINE)
+    copied = {name for line in lines for name in line.split()[:-1]}
+    given = set(re.findall(r"^!(.+)$", (deploy / "bridge" / "Dockerfile.dockerignore").read_text(), re.MULTILINE))
+    assert copied == given
+    targets = tomllib.loads((deploy.parent / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
+    assert targets["wheel"]["hooks"]["custom"]["path"] in copied

@@ -283,8 +283,11 @@ def test_the_image_of_the_bridge_holds_what_it_needs(tmp_path):
         if word == "COPY":
             *copied, target = rest.split()
             for name in copied:
-                copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-                copy(ROOT / name, source / (target if (ROOT / name).is_dir() else Path(name).name))
+                if (ROOT / name).is_dir():
+                    shutil.copytree(ROOT / name, source / target)
+                else:
+                    (source / target).mkdir(exist_ok=True)
+                    shutil.copy(ROOT / name, source / target)
         elif word == "RUN" and "pip install" in rest:
             options = [part for part in rest.partition("pip install")[2].split() if part != "--no-cache-dir"]
             command = [uv, "pip", "install", "--quiet", "--python", python, *options]
