@@ -17,6 +17,7 @@ extern Py_hash_t _Py_HashBytes(const void *, Py_ssize_t);
 #define HASH_BYTES(bytes, size) _Py_HashBytes(bytes, size)
 #endif
 
+#define INTERFACE 1 /* as in `pieces.py` */
 #define FIRST_SLOTS 1024 /* a power of two; there are always at least twice as many slots as pieces */
 
 typedef struct {
@@ -450,7 +451,7 @@ static int exec_module(PyObject *module)
     PyObject *type = PyType_FromModuleAndSpec(module, &Pieces_spec, NULL);
     int done = type == NULL ? -1 : PyModule_AddObjectRef(module, "Pieces", type);
     Py_XDECREF(type);
-    return done;
+    return done < 0 ? done : PyModule_AddIntMacro(module, INTERFACE);
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -65,7 +65,8 @@ def purge(folder: Path, selection: Selection, tell: Callable[[str], None]) -> Pu
         BackendError: it is in use, or cannot be written.
     """
     if not (folder / FILE_NAME).is_file():
-        message = f"{folder} is no store of serve: it has no {FILE_NAME}"
+        lacks = f"it has no {FILE_NAME}" if folder.is_dir() else "there is no such folder"
+        message = f"{folder} is no store of serve: {lacks}"
         raise ConfigurationError(message)
     store = Store(folder, tell)
     try:

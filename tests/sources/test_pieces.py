@@ -52,6 +52,17 @@ def test_python_alone_can_be_asked_for():
     assert done.stdout == "None PythonPieces\n"
 
 
+def test_what_was_built_of_an_older_source_is_left_alone():
+    """After an update, until it is built anew; what is not there would fail in the middle of reading."""
+    line = (
+        "import sys, types; sys.modules['agentnet_otel.sources._native'] = types.SimpleNamespace(INTERFACE=0); "
+        "from agentnet_otel.sources import pieces; print(pieces.native, pieces.Pieces.__name__)"
+    )
+    environment = {**os.environ, pieces.ENV_PURE_PYTHON: "0"}
+    done = subprocess.run([sys.executable, "-c", line], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "None PythonPieces\n"
+
+
 def attribute(piece):
     """What JSON says a piece is; nothing is kept of the key ``left``."""
     pair = msgspec.json.decode(b'{"key":"' + piece + b"}}")

@@ -21,7 +21,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -46,6 +46,7 @@ damaged is not taken for that of a record which was never finished. 0: written b
 _UNCHECKED_BYTES: Final = 8
 _KIND_BITS: Final = 0xFF
 _OFFSET_BITS: Final = 40
+_NEW: Final = ".new"
 _SUFFIX: Final = ".log"
 _QUARANTINE: Final = "quarantine"
 _MODE: Final = 0o600
@@ -283,15 +284,13 @@ class RawLog:
         reader = LogReader(self._folder)
         try:
             for number in self._numbers:
-                copy = self._path(number).with_suffix(".rewritten")
-                with copy.open("wb") as file:
+                with _new_version_of(self._path(number)) as copy, copy.open("wb") as file:
                     for record in reader.read(position(number, 0), position(number, (1 << _OFFSET_BITS) - 1)):
                         data, counted = changed(record)
                         count += counted
                         file.write(_encode(record.kind, record.arrived_ns, data))
                     file.flush()
                     os.fsync(file.fileno())
-                copy.replace(self._path(number))
         except OSError as error:
             message = f"the store {self._folder}: {error.strerror or error}"
             raise BackendError(message) from None
@@ -338,7 +337,12 @@ class RawLog:
         return descriptor
 
     def _recover(self) -> list[int]:
-        """Numbers of the segments, after cutting off a torn end and putting damaged ones into quarantine."""
+        """Numbers of the segments, after cutting off a torn end and putting damaged ones into quarantine.
+
+        A new version that was left half-written by a process that was killed goes first.
+        """
+        for left in self._folder.glob(f"*{_NEW}"):
+            left.unlink()
         numbers = _numbers_in(self._folder)
         for number in numbers:
             path = self._path(number)
@@ -359,15 +363,25 @@ class RawLog:
         place = 1
         while (kept := folder / f"{path.name}.{place}").exists():
             place += 1
-        copy = path.with_suffix(".mending")
-        shutil.copyfile(path, copy)
         first, lost = damaged, 0
-        while damaged < copy.stat().st_size:
-            lost += _blank(copy, damaged)
-            damaged = _sound_bytes(copy, damaged)
-        shutil.copyfile(path, kept)
-        copy.replace(path)
+        with _new_version_of(path) as copy:
+            shutil.copyfile(path, copy)
+            while damaged < copy.stat().st_size:
+                lost += _blank(copy, damaged)
+                damaged = _sound_bytes(copy, damaged)
+            shutil.copyfile(path, kept)
         self._tell(f"{path} is damaged at byte {first:,}: {lost:,} bytes could not be read; it was kept as {kept}")
+
+
+@contextmanager
+def _new_version_of(path: Path) -> Iterator[Path]:
+    """Where to write what stands in the place of a file once the body is done; it is gone if that fails."""
+    new = path.with_suffix(_NEW)
+    try:
+        yield new
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def position(number: int, offset: int) -> int:

@@ -162,3 +162,26 @@ def test_requests_can_be_rewritten(opened):
     assert data_of(log) == [b"keep", b"", b"keep too", b"more"]
     log.close()
     assert data_of(opened()) == [b"keep", b"", b"keep too", b"more"]
+
+
+def test_nothing_half_written_stays(opened, tmp_path):
+    """Neither of a rewriting that fails, whose segments are as they were, nor of one whose process was killed."""
+    log = opened()
+    keep(log, b"before")
+
+    def too_much(record):
+        return record.data + bytes(1000), 0
+
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))
+    try:
+        with pytest.raises(BackendError, match=os.strerror(errno.EFBIG)):
+            log.rewrite(too_much)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert data_of(log) == [b"before"]
+    log.close()
+    (segment,) = [path for path in tmp_path.rglob("*") if path.is_file()]
+    segment.with_suffix(".new").write_bytes(b"half of it")
+    assert data_of(opened()) == [b"before"]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [segment]
