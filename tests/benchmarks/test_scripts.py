@@ -16,6 +16,7 @@ SIZES = {
     "accuracy": ("--turns=50",),
     "memory": ("--spans=2000", "--report_turns=200"),
     "command": ("--spans=2000", "--rounds=2"),
+    "dialects": ("--spans=40", "--rounds=1"),
     "follow": ("--turns=200", "--rounds=2"),
     "scrape": ("--metrics=10", "--rounds=2"),
     "serve": ("--seconds=2", "--clients=1"),
