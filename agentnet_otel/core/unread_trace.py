@@ -3,6 +3,8 @@
 Then the turn of a trace of plain spans that is simple is told straight from them; all else becomes a tree.
 """
 
+from typing import cast
+
 import msgspec
 
 from agentnet_otel import semconv
@@ -20,12 +22,16 @@ class UnreadTrace(msgspec.Struct, kw_only=True, gc=False):
     spans: dict[str, PlainSpan | Member] = {}
     arrived_ns: int = 0
     newest_end_ns: int = 0
+    plain: bool = True
+    """Whether all spans are."""
     turn: Turn | None = None
     """The one turn, all of it, once it was told without a tree."""
 
     def add(self, span: PlainSpan | Member) -> None:
         """Take a span in that did not come before."""
         self.spans[span.span_id] = span
+        if span.__class__ is not PlainSpan:
+            self.plain = False
         self.newest_end_ns = max(self.newest_end_ns, span.end_ns)
 
     @property
@@ -66,5 +72,4 @@ class UnreadTrace(msgspec.Struct, kw_only=True, gc=False):
         return {turn_id for turn_id in said if isinstance(turn_id, str)}
 
     def _as_plain(self) -> PlainTrace | None:
-        plain = {span_id: span for span_id, span in self.spans.items() if isinstance(span, PlainSpan)}
-        return PlainTrace(members=plain) if len(plain) == len(self.spans) else None
+        return PlainTrace(members=cast("dict[str, PlainSpan]", self.spans)) if self.plain else None
