@@ -253,6 +253,7 @@ ENV_STRICT: Final = "AGENTNET_OTEL_STRICT"
 ENV_TOKEN: Final = "AGENTNET_OTEL_TOKEN"
 ENV_ALERTMANAGER: Final = "AGENTNET_OTEL_ALERTMANAGER"
 ENV_WEBHOOK: Final = "AGENTNET_OTEL_WEBHOOK"
+ENV_PURE_PYTHON: Final = "AGENTNET_OTEL_PURE_PYTHON"
 
 # --- AgentNet's own telemetry (read, never written) --------------------------------------------------
 AGENTNET_TURN_SPAN: Final = "session.round.turn"

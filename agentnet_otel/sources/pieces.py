@@ -126,15 +126,12 @@ def python_are_ids(texts: list[str], digits: int, /) -> bool:
     )
 
 
-ENV_PURE_PYTHON: Final = "AGENTNET_OTEL_PURE_PYTHON"
-"""Set to 1, what is written in C is left alone."""
-
 INTERFACE: Final = 1
 """The number goes up with each change to what is called in `_native`: one that was built before is left alone."""
 
 native: ModuleType | None = None
 """What is written in C; None where it was not built, or is not wanted."""
-if os.environ.get(ENV_PURE_PYTHON, "").lower() not in {"1", "true"}:
+if os.environ.get(semconv.ENV_PURE_PYTHON, "").lower() not in {"1", "true"}:
     try:
         native = importlib.import_module("agentnet_otel.sources._native")
     except ImportError:

@@ -153,6 +153,7 @@ _LIMITS: Final = (
 _CHECKS: Final[Mapping[str, Check]] = {
     semconv.ENV_SDK_DISABLED: _one_of("true", "false"),
     semconv.ENV_STRICT: _one_of("1", "true", "0", "false"),
+    semconv.ENV_PURE_PYTHON: _one_of("1", "true", "0", "false"),
     semconv.ENV_CAPTURE_CONTENT: _capture_mode,
     "OTEL_TRACES_SAMPLER": _installed("opentelemetry_traces_sampler"),
     "OTEL_TRACES_SAMPLER_ARG": _number(0, 1, "a probability from 0 to 1"),

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentnet_otel import semconv
 from agentnet_otel.sources import pieces
 from agentnet_otel.sources.pieces import MAX_WHOLE_BYTES, PythonPieces, python_are_ids, python_count_bytes
 
@@ -33,7 +34,7 @@ def kind(request):
 
 
 @pytest.mark.skipif(COMPILER is None, reason="there is no compiler on this machine")
-@pytest.mark.skipif(os.environ.get(pieces.ENV_PURE_PYTHON) == "1", reason="Python alone is asked for")
+@pytest.mark.skipif(os.environ.get(semconv.ENV_PURE_PYTHON) == "1", reason="Python alone is asked for")
 def test_what_is_written_in_c_is_used():
     """Where there is a compiler it was built, and nobody reads by the slower way without knowing."""
     assert native is not None
@@ -47,7 +48,7 @@ def test_what_is_written_in_c_is_used():
 def test_python_alone_can_be_asked_for():
     """The variable leaves out what is written in C."""
     line = "from agentnet_otel.sources import pieces; print(pieces.native, pieces.Pieces.__name__)"
-    environment = {**os.environ, pieces.ENV_PURE_PYTHON: "1"}
+    environment = {**os.environ, semconv.ENV_PURE_PYTHON: "1"}
     done = subprocess.run([sys.executable, "-c", line], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "None PythonPieces\n"
 
@@ -58,7 +59,7 @@ def test_what_was_built_of_an_older_source_is_left_alone():
         "import sys, types; sys.modules['agentnet_otel.sources._native'] = types.SimpleNamespace(INTERFACE=0); "
         "from agentnet_otel.sources import pieces; print(pieces.native, pieces.Pieces.__name__)"
     )
-    environment = {**os.environ, pieces.ENV_PURE_PYTHON: "0"}
+    environment = {**os.environ, semconv.ENV_PURE_PYTHON: "0"}
     done = subprocess.run([sys.executable, "-c", line], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "None PythonPieces\n"
 
