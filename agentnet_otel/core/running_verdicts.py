@@ -7,12 +7,12 @@ sessions does.
 """
 
 import zlib
-from array import array
 from collections.abc import Container, Hashable
 from itertools import count
 from typing import Final
 
 from agentnet_otel.core.observations import Observation
+from agentnet_otel.core.sorted_runs import SortedRuns
 from agentnet_otel.core.statistics import interval_of_sums
 from agentnet_otel.core.thresholds import Metric, ThresholdTable
 from agentnet_otel.core.verdicts import (
@@ -78,7 +78,7 @@ class _Figures:
     """What is kept of the turns of one agent, of one model, or of all."""
 
     def __init__(self) -> None:
-        self._latencies_ms = array("d")
+        self._latencies_ms = SortedRuns()
         self._good = 0
         self._counted = 0
         self._efficiency = _GroupedMean()
@@ -99,7 +99,7 @@ class _Figures:
 
     def measured(self) -> dict[Metric, Measured]:
         return {
-            Metric.TURN_LATENCY: latency_measured(sorted(self._latencies_ms)),
+            Metric.TURN_LATENCY: latency_measured(self._latencies_ms),
             Metric.SUCCESS_RATE: success_measured(self._good, self._counted),
             Metric.TOKEN_EFFICIENCY: self._efficiency.measured(),
             Metric.COST_PER_TURN: self._cost.measured(),
