@@ -8,7 +8,7 @@ Of the attributes those are kept that the two plain dialects read: our own, and 
 general way reads out of a plain span (`member_of_plain`) is what it would read out of the span as it was.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
@@ -70,6 +70,11 @@ else:  # the decoder, which no JSON gives these, need not know how they are deco
     Said = Events = From = What = Any
 
 
+LARGEST: Final = 2**63 - 1
+"""Times and flags that are larger in JSON are unusual: they take the general way."""
+Number = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
+
+
 class Status(msgspec.Struct, gc=False):
     """How a span ended, as OTLP numbers it."""
 
@@ -104,11 +109,11 @@ class PlainSpan(
     span_id: str = ""
     parent_span_id: str = ""
     trace_state: str = ""
-    flags: int = 0
+    flags: Number = 0
     name: str = ""
     kind: int = 0
-    start_ns: int = 0
-    end_ns: int = 0
+    start_ns: Number = 0
+    end_ns: Number = 0
     encoded: msgspec.Raw = NOT_READ
     encoded_events: tuple[msgspec.Raw, ...] = ()
     status: Status | None = None
