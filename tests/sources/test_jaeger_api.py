@@ -47,6 +47,7 @@ class FakeJaeger:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = False  # so that closing waits for those who answer
         self.thread = threading.Thread(target=self.server.serve_forever)
         self.thread.start()
         self.base = f"http://127.0.0.1:{self.server.server_port}"
