@@ -3,8 +3,10 @@
 What cannot be used costs only itself: it is counted and told with file and line, and reading goes on.
 """
 
+import errno
 import os
 import re
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -27,6 +29,7 @@ from agentnet_otel.sources.share import Batch, Share
 STDIN: Final = "-"
 _BUFFER_BYTES: Final = 1 << 20
 _PACKED_ENDINGS: Final = (".gz", ".zst", ".zstd")
+_LEADS_NOWHERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _ROTATED: Final = re.compile(r"(?P<name>.+?)(?:[.-](?P<date>\d{8}(?:-\d{1,10})?)|\.(?P<number>\d{1,6}))", re.DOTALL)
 """Names that logrotate gives: with a number, the larger the older, or with a date."""
@@ -116,12 +119,20 @@ def files_below(folder: str, report: ReadReport) -> list[str]:
     for parent, folders, names in os.walk(folder, onerror=tell):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = (Path(parent, name) for name in names if not name.startswith("."))
-        found.extend(str(path) for path in paths if path.is_file())
+        found.extend(str(path) for path in paths if _is_file(path))
     if not found and report.unreadable_sources == told:
         report.unreadable_sources += 1
         report.missing_sources += 1
         report.tell(folder, "the directory holds no files; give it a file of spans, or another directory")
     return sorted(found, key=_rotation_order)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file, or hides what it is: opening it tells why. Links that lead nowhere are none."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        return error.errno not in _LEADS_NOWHERE
 
 
 def _rotation_order(path: str) -> tuple[str, bool, str, int]:

@@ -398,24 +398,26 @@ def without_rights():
 
 
 def test_what_may_not_be_read():
-    """A file, and a folder in a folder; everything else is read."""
+    """A file, a folder in a folder, and one that tells only names; everything else is read."""
     read(__file__)  # so that nothing has to be imported later
     with tempfile.TemporaryDirectory() as name:
         top = Path(name)
         top.chmod(0o755)
-        for path in ("a", "secret", "locked/b", "z"):
+        for path in ("a", "secret", "locked/b", "listed/c", "z"):
             (top / path).parent.mkdir(exist_ok=True)
             (top / path).write_bytes(line(1))
         (top / "secret").chmod(0)
         (top / "locked").chmod(0)
+        (top / "listed").chmod(0o444)
         try:
             with without_rights():
                 numbers, report = read(top, top / "secret", top / "locked" / "b")
         finally:
             (top / "locked").chmod(0o755)
+            (top / "listed").chmod(0o755)
     assert numbers == [1, 1]
-    assert (report.unreadable_sources, report.missing_sources) == (4, 2)
-    assert sum("Permission denied" in problem for problem in report.problems) == 4
+    assert (report.unreadable_sources, report.missing_sources) == (5, 2)
+    assert sum("Permission denied" in problem for problem in report.problems) == 5
     assert any("the directory cannot be read" in problem for problem in report.problems)
 
 
