@@ -266,7 +266,9 @@ class JsonDecoder:
     def _record(self, span: _Span, resource: Mapping[str, AttributeValue], scope: _Scope) -> SpanRecord:
         flags = _uint64(span.flags, "flags") if span.flags else 0
         status = span.status
-        if span.start_time_unix_nano is None and span.end_time_unix_nano:
+        start_ns = _uint64(span.start_time_unix_nano or 0, "startTimeUnixNano")
+        end_ns = _uint64(span.end_time_unix_nano or 0, "endTimeUnixNano")
+        if end_ns and not start_ns:
             message = "it has an end and no startTimeUnixNano"
             raise ValueError(message)
         if span.trace_id != self._trace_id:
@@ -281,8 +283,8 @@ class JsonDecoder:
             parent_is_remote=bool(flags & _IS_REMOTE) if flags & _HAS_IS_REMOTE else None,
             name=span.name or "",
             kind=_KINDS.get(span.kind, SpanKind.UNSPECIFIED),  # what a newer specification may add is unspecified here
-            start_ns=_uint64(span.start_time_unix_nano or 0, "startTimeUnixNano"),
-            end_ns=_uint64(span.end_time_unix_nano or 0, "endTimeUnixNano"),
+            start_ns=start_ns,
+            end_ns=end_ns,
             status=StatusCode.UNSET if status is None else _STATUSES.get(status.code, StatusCode.UNSET),
             status_description="" if status is None else status.message or "",
             trace_state=span.trace_state or "",

@@ -14,6 +14,7 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from agentnet_otel import semconv
+from agentnet_otel.core import values
 from agentnet_otel.errors import InputError
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
 from agentnet_otel.sources.attribute_cache import Attribute, AttributeCache
@@ -82,9 +83,12 @@ class ProtobufDecoder:
         """A span of a message in the normal form; ``scope`` is name and version.
 
         Raises:
-            ValueError: an id is none.
+            ValueError: an id is none, or the start is missing.
             DecodeError: an attribute is none.
         """
+        if span.end_time_unix_nano and not span.start_time_unix_nano:
+            message = "it has an end and no start_time_unix_nano"
+            raise ValueError(message)
         flags, parent = span.flags, span.parent_span_id
         status = span.status
         return SpanRecord(
@@ -101,7 +105,7 @@ class ProtobufDecoder:
             trace_state=span.trace_state,
             attributes=self._attributes.mapping(span.attributes),
             events=self.events(span),
-            service_name=str(resource.get(semconv.SERVICE_NAME, "")),
+            service_name=values.text(resource.get(semconv.SERVICE_NAME)) or "",
             resource=resource,
             scope_name=scope[0],
             scope_version=scope[1],

@@ -10,6 +10,7 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 
 from agentnet_otel import semconv
+from agentnet_otel.core import values
 from agentnet_otel.core.dialects import ODD, PlainKeys, plain_keys_of, read_facts
 from agentnet_otel.core.plain_span import Origin, PlainSpan, Status
 from agentnet_otel.core.turn_parts import Member, member_of
@@ -99,7 +100,7 @@ class PlainProtobufDecoder:
         keys = plain_keys_of(scope.name)
         origin = Origin(
             resource=attributes,
-            service_name=str(attributes.get(semconv.SERVICE_NAME, "")),
+            service_name=values.text(attributes.get(semconv.SERVICE_NAME)) or "",
             scope_name=scope.name,
             scope_version=scope.version,
             ours=scope.name == semconv.SCOPE_NAME,

@@ -25,6 +25,7 @@ from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.files import read_spans
 from agentnet_otel.sources.framing import Form, Shape, payloads, shape_of
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder
+from agentnet_otel.sources.plain_payloads import PlainDecoder
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import rebuild
 from agentnet_otel.testing import InMemoryTelemetry
@@ -302,14 +303,38 @@ def test_a_message_that_is_too_long_is_skipped_unread(spans, tmp_path, monkeypat
 
 
 def test_a_bad_span_in_protobuf_costs_itself(spans, tmp_path):
-    """Ids of the wrong length and attributes that are none: told, the others stay."""
+    """Ids of the wrong length, and an end without a start, which would last since 1970: told, the others stay."""
     message = TracesData.FromString(as_protobuf(spans))
+    message.resource_spans[0].scope_spans[0].spans[2].start_time_unix_nano = 0
     message.resource_spans[0].scope_spans[0].spans[0].trace_id = b"short"
     message.resource_spans[0].scope_spans[0].spans[1].span_id = bytes(8)
     path = tmp_path / "spans"
     path.write_bytes(message.SerializeToString())
     read = rebuild([path]).read
-    assert (read.bad_spans, read.spans) == (2, len(spans) - 2)
+    assert (read.bad_spans, read.spans) == (3, len(spans) - 3)
+
+
+@pytest.mark.parametrize("quickly", [True, False])
+@pytest.mark.parametrize(
+    ("name", "text"), [({"string_value": "a"}, "a"), ({"int_value": 7}, "7"), ({}, ""), (None, "")]
+)
+def test_the_name_of_the_service_is_text_in_protobuf_too(quickly, name, text):
+    """An empty value is no service that is called None."""
+    message = TracesData()
+    resource_spans = message.resource_spans.add()
+    if name is not None:
+        value = resource_spans.resource.attributes.add(key="service.name").value
+        for field, said in name.items():
+            setattr(value, field, said)
+    span = resource_spans.scope_spans.add().spans.add(trace_id=b"t" * 16, span_id=b"s" * 8)
+    span.start_time_unix_nano = 1
+    data = message.SerializeToString()
+    if quickly:
+        (plain,) = PlainDecoder().decode(data, Form.PROTOBUF).spans
+        assert plain.origin.service_name == text
+    else:
+        (record,) = decode(data, Form.PROTOBUF)
+        assert record.service_name == text
 
 
 def test_every_value_of_protobuf(spans):

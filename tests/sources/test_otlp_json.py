@@ -170,7 +170,7 @@ def test_times_in_every_form():
     for written in ("1544712660000000000", 1544712660000000000, 1.544712660e18):
         assert only(request(span(startTimeUnixNano=written))).start_ns == 1544712660000000000
     assert only(request(span(endTimeUnixNano=None))).end_ns == 0
-    assert only(request(span(startTimeUnixNano=0))).start_ns == 0
+    assert only(request(span(startTimeUnixNano=0, endTimeUnixNano="0"))).start_ns == 0
     assert only(request(span(startTimeUnixNano=None, endTimeUnixNano=None))).start_ns == 0
     backwards = only(request(span(startTimeUnixNano="9", endTimeUnixNano="7")))
     assert (backwards.start_ns, backwards.end_ns) == (9, 7)
@@ -189,6 +189,7 @@ def test_times_in_every_form():
         ({"spanId": SPAN + "\n"}, "spanId"),
         ({"parentSpanId": "7"}, "parentSpanId"),
         ({"startTimeUnixNano": None}, "startTimeUnixNano"),
+        ({"startTimeUnixNano": "0"}, "no startTimeUnixNano"),
         ({"startTimeUnixNano": "-1"}, "startTimeUnixNano"),
         ({"startTimeUnixNano": "yesterday"}, "yesterday"),
         ({"startTimeUnixNano": 1.5}, "1.5"),
