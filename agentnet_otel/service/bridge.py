@@ -187,8 +187,8 @@ class Bridge:
         return max(0, self._now_ns() - since_ns) / _NANOS if queue_bytes else 0.0
 
     def _not_ready(self) -> str | None:
-        if self._store.log.failure is not None:
-            return self._store.log.failure
+        if (trouble := self._store.trouble()) is not None:
+            return trouble
         if self._queue_bytes() > self._settings.max_backlog_bytes:
             return f"{self._standing()}; senders are asked to come back"
         return self.child.trouble

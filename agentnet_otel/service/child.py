@@ -182,10 +182,11 @@ class Child:
             self._forgotten(told)
         elif told.once:
             self._tell_once(told.text)
-        else:
+        elif told.trouble is None:
             self._tell(told.text)
-            if told.trouble is not None:
-                self._cannot_keep = told.trouble or None
+        elif (trouble := told.trouble or None) != self._cannot_keep:  # it tries again and again
+            self._cannot_keep = trouble
+            self._tell(told.text)
 
     def _feed(self) -> None:
         """Pass orders on. Only the newest end matters; what a process that is gone did not take is of no use."""

@@ -63,7 +63,7 @@ class Understander:
         self._offset_ns = begin.clock_offset_ns
         self._figures = TurnFigures(begin.metrics, self._now_ns)
         folder = Path(begin.folder)
-        self._turns = TurnStore(folder, unreadable=self._tell_damage)
+        self._turns = TurnStore(folder, create=False, unreadable=self._tell_damage)
         assembler = Assembler(
             quiet_ns=begin.quiet_ns,
             max_spans=MAX_SPANS,

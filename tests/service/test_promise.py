@@ -4,6 +4,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import socket
 import sqlite3
@@ -124,6 +125,18 @@ def test_a_full_disk_is_told_and_passes(serve):
     assert "Traceback" not in "".join(bridge.told)
 
 
+def test_a_full_disk_at_the_start_is_one_sentence(tmp_path):
+    """Which names the store, be it the first file that finds no room or a later one."""
+    code = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2); "
+    code += "os.execv(sys.executable, [sys.executable, '-m', 'agentnet_otel', *sys.argv[2:]])"
+    for size in ("0", "8192"):
+        command = [sys.executable, "-c", code, size, "serve", "--web", "127.0.0.1:0", "--store", tmp_path / "store"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"agentnet-otel: the store {tmp_path}")
+        assert len(done.stderr.splitlines()) == 1
+
+
 def test_turns_that_find_no_room_are_kept_later(serve):
     """Requests are taken meanwhile: they are on the disk, and their turns follow."""
     bridge = serve()
@@ -216,6 +229,43 @@ def test_a_store_that_cannot_be_used_is_one_sentence(name, tmp_path):
         (tmp_path / "store" / name).mkdir()
     with pytest.raises(BackendError, match=r"^the store \S+ cannot be (written|used): "):
         Store(tmp_path / "store", print)
+
+
+def test_a_store_that_is_removed_while_it_runs(serve):
+    """Nothing is acknowledged that nobody will find again; it is told once, not with each request."""
+    bridge = serve()
+    export(bridge.grpc, batch(1).SerializeToString())
+    bridge.turns(1)
+    shutil.rmtree(bridge.store)
+    status, body, _ = bridge.get("/readyz")
+    assert (status, b"was removed" in body) == (503, True)
+    for number in (2, 3):
+        assert bridge.post(batch(number).SerializeToString())[0] == 503
+    with pytest.raises(grpc.RpcError) as raised:
+        export(bridge.grpc, batch(4).SerializeToString())
+    assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert b"was removed" in bridge.get("/readyz")[1]
+    assert bridge.stop() == 0
+    assert sum("requests: " in line for line in bridge.told) == 1
+
+
+def test_a_database_that_is_removed_while_it_runs(serve):
+    """Requests are kept, turns follow after the next start, and no empty database takes its place in silence."""
+    bridge = serve()
+    export(bridge.grpc, batch(1).SerializeToString())
+    bridge.turns(1)
+    for path in bridge.store.glob("turns.sqlite*"):
+        path.unlink()
+    export(bridge.grpc, batch(2).SerializeToString())
+    assert bridge.get("/readyz")[0] == 503
+    os.kill(child_of(bridge), signal.SIGKILL)
+    time.sleep(3)
+    assert bridge.get("/api/turns")[0] == bridge.get("/readyz")[0] == 503
+    assert bridge.stop() == 0
+    assert "Traceback" not in "".join(bridge.told)
+    bridge = serve()
+    assert ids(bridge.turns(2)) == ["t1", "t2"]
+    assert "gone or empty" in "".join(bridge.told)
 
 
 def test_a_read_only_store_is_one_sentence(tmp_path):

@@ -6,9 +6,9 @@ commit); then the callers are told.
 
 What can go wrong: a process that is killed leaves a torn record at the end, which nobody was told was kept: it is cut
 off. A full disk fails those that wait, the file is cut back to its last whole record, and the next ones are tried
-again. A record with a wrong checksum elsewhere is damage: the segment as it was is put into quarantine, in its copy the
-damaged record is blank, and it is told. Where the damage hides how long the record is, what follows it in the segment
-is lost too. Places in the log stay what they were.
+again. The same where the file was removed or moved away under the process. A record with a wrong checksum elsewhere is
+damage: the segment as it was is put into quarantine, in its copy the damaged record is blank, and it is told. Where the
+damage hides how long the record is, what follows it in the segment is lost too. Places in the log stay what they were.
 """
 
 import errno
@@ -229,7 +229,7 @@ class RawLog:
             self.end = position(self._numbers[-1], self._size)
             if self.told_end is not None:
                 self.told_end(self.end)
-        self.failure = None if failure is None else str(failure)
+        self._note_failure(None if failure is None else str(failure))
         with self._lock:
             self._waiting_bytes -= size
         for waiting in batch:
@@ -237,6 +237,12 @@ class RawLog:
                 waiting.future.set_result(None)
             else:
                 waiting.future.set_exception(failure)
+
+    def _note_failure(self, failure: str | None) -> None:
+        """Tell when requests cannot be kept any more, and when they are again; not with each one."""
+        if failure != self.failure:
+            self._tell(failure or f"the store {self._folder}: requests are kept again")
+        self.failure = failure
 
     def _write(self, data: bytes) -> None:
         """Write and sync; what was written in part is cut off again, now or before the next write."""
@@ -250,12 +256,26 @@ class RawLog:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
             os.fdatasync(self._descriptor)
+            self.check_place()
         except OSError as error:
             self._torn = True
             if error.errno == errno.EFBIG and self._size:  # no room in this file, perhaps in the next
                 self._segment_bytes = self._size
             raise
         self._size += len(data)
+
+    def check_place(self) -> None:
+        """Raise where nobody will find again what is written: somebody removed the folder, or put another one there.
+
+        Raises:
+            FileNotFoundError: the file that is written to is not in the folder.
+        """
+        written = os.fstat(self._descriptor)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if os.path.samestat(written, self._path(self._numbers[-1]).stat()):
+                return
+        reason = "its newest file was removed or moved while this runs; put it back, or stop this and start it again"
+        raise FileNotFoundError(errno.ENOENT, reason)
 
     def _begin_segment(self) -> None:
         number = self._numbers[-1] + 1

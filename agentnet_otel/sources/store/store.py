@@ -5,6 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +66,12 @@ class Store:
         """Room that the turns need on the disk."""
         return sum(path.stat().st_size for path in self._folder.glob(f"{FILE_NAME}*") if path.exists())
 
+    def trouble(self) -> str | None:
+        """Why what is written now would not be kept, None where it would."""
+        if self.log.failure is None and not (self._folder / FILE_NAME).exists():
+            return f"the store {self._folder} was removed or moved while this runs"
+        return self.log.failure
+
     def _take_lock(self) -> None:
         end = time.monotonic() + LOCK_WAIT_S
         while not _locked(self._lock):
@@ -77,8 +84,9 @@ class Store:
                 )
                 raise BackendError(message)
             time.sleep(_LOCK_POLL_S)
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # no room on the disk: whoever writes next says so, and the lock is taken
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     def _checked_turns(self) -> int:
         """Bring the turns into shape; a damaged file is put aside, and what the log still holds is read anew."""
@@ -103,9 +111,13 @@ class Store:
         place = 1
         while (kept := folder / str(place)).exists():
             place += 1
-        kept.mkdir(parents=True)
-        for path in self._folder.glob(f"{FILE_NAME}*"):
-            path.rename(kept / path.name)
+        try:
+            kept.mkdir(parents=True)
+            for path in self._folder.glob(f"{FILE_NAME}*"):
+                path.rename(kept / path.name)
+        except OSError as error:
+            message = f"the store {self._folder}: what is damaged cannot be put aside: {error.strerror or error}"
+            raise BackendError(message) from None
         return kept
 
 

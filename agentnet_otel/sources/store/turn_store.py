@@ -67,21 +67,28 @@ class StoredTurn:
 class TurnStore:
     """The turns in a folder. One thread at a time uses an instance.
 
-    A turn that is damaged is passed over: ``unreadable`` gets a sentence on it, each time.
+    A turn that is damaged is passed over: ``unreadable`` gets a sentence on it, each time. ``create`` False: where it
+    is gone, that is a failure, not the beginning of an empty one.
 
     Raises:
         BackendError: the file cannot be used: damaged, of a newer version, not writable.
     """
 
     def __init__(
-        self, folder: Path, *, read_only: bool = False, unreadable: Callable[[str], None] = lambda _: None
+        self,
+        folder: Path,
+        *,
+        read_only: bool = False,
+        create: bool = True,
+        unreadable: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._path = folder / FILE_NAME
         self._unreadable = unreadable
         try:
-            self._db = _connect(self._path, read_only=read_only)
+            self._db = _connect(self._path, "ro" if read_only else "rwc" if create else "rw")
             with _closed_if_it_fails(self._db):
                 self._bring_up_to_date(read_only=read_only)
+                self._opened = _identity_of(self._path)
         except sqlite3.Error as error:
             message = f"the store {self._path} cannot be used: {error}"
             raise BackendError(message) from None
@@ -109,6 +116,7 @@ class TurnStore:
         Raises:
             BackendError: the disk is full, or the file damaged; nothing was kept.
         """
+        self._check_place()
         with self._told_errors(), self._db:
             new = [turn for turn in turns if self._save_one(turn, arrived_ns)]
             self._db.execute("INSERT OR REPLACE INTO progress VALUES (1, ?)", (place,))
@@ -210,6 +218,7 @@ class TurnStore:
         Raises:
             BackendError: it cannot be written now.
         """
+        self._check_place()
         with self._told_errors(), self._db:
             self._db.execute("UPDATE figures SET seq = ?, body = ?", (seq, body))
 
@@ -273,9 +282,23 @@ class TurnStore:
         return gone
 
     def sync(self) -> None:
-        """Bring what was saved to the disk for good: only then may requests be forgotten."""
+        """Bring what was saved to the disk for good: only then may requests be forgotten.
+
+        Raises:
+            BackendError: it cannot be written now, or is where nobody will find it again.
+        """
+        self._check_place()
         with self._told_errors():
             self._db.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+
+    def _check_place(self) -> None:
+        """Refuse to write into a file that somebody removed, or put another one in the place of."""
+        if _identity_of(self._path) != self._opened:
+            message = (
+                f"the store {self._path} was removed or replaced while this runs; put it back, or stop this and start "
+                "it again: turns are rebuilt from the requests that are there"
+            )
+            raise BackendError(message)
 
     @contextmanager
     def _told_errors(self) -> Iterator[None]:
@@ -322,12 +345,20 @@ def _closed_if_it_fails(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    mode = "ro" if read_only else "rwc"
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    """Which file stands there, None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
     db = sqlite3.connect(
         f"file:{quote(str(path))}?mode={mode}", uri=True, check_same_thread=False, timeout=_BUSY_MS / 1000
     )
-    if not read_only:
+    if mode != "ro":
         with _closed_if_it_fails(db):
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is read again from the log of requests

@@ -130,7 +130,25 @@ def test_a_disk_without_room_fails_those_that_wait_and_nobody_else(opened, tmp_p
     assert data_of(log) == [b"before", b"after"]
     log.close()
     assert data_of(opened()) == [b"before", b"after"]
-    assert opened.told == []
+    assert len(opened.told) == 2  # that it began, and that it is over
+    assert os.strerror(errno.EFBIG) in opened.told[0]
+    assert "kept again" in opened.told[1]
+
+
+def test_nothing_is_kept_where_nobody_will_find_it(opened, tmp_path):
+    """The segment is moved away, then another file stands there: it fails until the right one is back."""
+    log = opened()
+    keep(log, b"before")
+    path = only_file(tmp_path)
+    path.rename(tmp_path / "elsewhere")
+    for _ in range(2):
+        with pytest.raises(BackendError, match="was removed or moved"):
+            keep(log, b"lost")
+        path.write_bytes(b"another")
+    (tmp_path / "elsewhere").rename(path)
+    keep(log, b"after")
+    assert data_of(log) == [b"before", b"after"]
+    assert len(opened.told) == 2
 
 
 def test_requests_that_nobody_needs_are_forgotten_by_segments(opened, tmp_path):

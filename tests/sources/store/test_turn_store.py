@@ -181,6 +181,27 @@ def test_a_part_of_the_file_that_is_damaged_is_told(tmp_path, store):
     assert rebuild([tmp_path]).read.unreadable_sources == 1
 
 
+def test_nothing_is_kept_where_nobody_will_find_it(tmp_path, store):
+    """The file was removed, or another one is there: nothing is saved, and no request may be forgotten."""
+    store.save([turn(1)], 0, 0)
+    (tmp_path / FILE_NAME).rename(tmp_path / "elsewhere")
+    for _ in range(2):
+        for write in (lambda: store.save([turn(2)], 0, 0), lambda: store.save_figures(1, b"{}"), store.sync):
+            with pytest.raises(BackendError, match="was removed or replaced"):
+                write()
+        (tmp_path / FILE_NAME).write_bytes(b"another")
+    (tmp_path / "elsewhere").rename(tmp_path / FILE_NAME)
+    store.save([turn(3)], 0, 0)
+    assert [stored.turn.turn_id for stored in store.after(0, 9)] == ["t1", "t3"]
+
+
+def test_the_one_that_understands_begins_no_empty_store(tmp_path):
+    """Where the file is gone, that is a failure."""
+    with pytest.raises(BackendError, match="cannot be used"):
+        TurnStore(tmp_path, create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_figures_are_kept_with_their_place(store):
     """And nothing else changes them."""
     store.save([turn(1)], 1, 0)
