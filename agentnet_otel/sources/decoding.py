@@ -9,14 +9,16 @@ from agentnet_otel.errors import InputError, TruncatedError
 from agentnet_otel.model import SpanRecord
 from agentnet_otel.sources.compression import ZSTD_MAGIC, unpacked
 from agentnet_otel.sources.framing import MAX_DOCUMENT_BYTES, Form, Payload, is_message, requests_within
-from agentnet_otel.sources.jaeger_json import decode_jaeger
+from agentnet_otel.sources.jaeger_json import decode_jaeger, request_in
 from agentnet_otel.sources.otlp_json import JsonDecoder, TellBadSpan
 from agentnet_otel.sources.read_report import ReadReport
 
 if TYPE_CHECKING:
     from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder
 
-_JAEGER_START: Final = re.compile(rb'\s*(?:\[|\{\s*"(?:data|traceID|spans|processes)")')
+_JAEGER_START: Final = re.compile(rb'\s*(?:\[|\{\s*"(?:data|traceID|spans|processes|errors)")')
+_NEWER_JAEGER_START: Final = re.compile(rb'\s*\{\s*"result"\s*:')
+_OF_OTLP: Final = re.compile(rb'"resource(?:Spans|Metrics|Logs|Profiles)"')
 
 MAX_BAD_PARTS: Final = 1000
 """Of a payload that is wrong as a whole; what comes behind them is left out."""
@@ -85,8 +87,10 @@ class PayloadDecoder:
         return error is not None
 
     def _decode_json(self, data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecord]:
-        if _JAEGER_START.match(data) or (b'"resourceSpans"' not in data and b'"traceID"' in data):
+        if _JAEGER_START.match(data) or (b'"traceID"' in data and not _OF_OTLP.search(data)):
             return decode_jaeger(data, tell_bad_span)
+        if _NEWER_JAEGER_START.match(data):
+            data = request_in(data)
         return self._json.decode(data, tell_bad_span)
 
 

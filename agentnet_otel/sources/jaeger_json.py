@@ -24,6 +24,7 @@ _TRACE_ID_DIGITS: Final = 32
 _SPAN_ID_DIGITS: Final = 16
 _HEX: Final = "0123456789abcdef"
 _CHILD_OF: Final = "CHILD_OF"
+_FOLLOWS_FROM: Final = "FOLLOWS_FROM"
 _KINDS: Final = {kind.name.lower(): kind for kind in SpanKind}
 _STATUSES: Final = {code.name: code for code in StatusCode}
 
@@ -47,7 +48,7 @@ class _Reference(msgspec.Struct, rename={"ref_type": "refType", "trace_id": "tra
 
 
 class _Process(msgspec.Struct, rename="camel"):
-    service_name: str = ""
+    service_name: str | None = None
     tags: list[_Tag] | None = None
 
 
@@ -64,9 +65,9 @@ class _Span(
 ):
     trace_id: str
     span_id: str
-    operation_name: str = ""
+    operation_name: str | None = None
     references: list[_Reference] | None = None
-    parent_span_id: str = ""
+    parent_span_id: str | None = None
     start_time: int = 0
     duration: int = 0
     tags: list[_Tag] | None = None
@@ -80,17 +81,26 @@ class _Trace(msgspec.Struct):
     processes: dict[str, msgspec.Raw] | None = None
 
 
-class _Problem(msgspec.Struct):
+class _Problem(msgspec.Struct, rename={"trace_id": "traceID"}):
     msg: str = ""
+    trace_id: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.msg} ({self.trace_id})" if self.trace_id else self.msg
 
 
 class _Answer(msgspec.Struct):
-    data: list[msgspec.Raw] | None = None
+    data: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
     errors: list[_Problem] | None = None
+
+
+class _NewerAnswer(msgspec.Struct):
+    result: msgspec.Raw
 
 
 _answer_decoder: Final = msgspec.json.Decoder(_Answer)
 _traces_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_newer_answer_decoder: Final = msgspec.json.Decoder(_NewerAnswer)
 _trace_decoder: Final = msgspec.json.Decoder(_Trace)
 _process_decoder: Final = msgspec.json.Decoder(_Process)
 _span_decoder: Final = msgspec.json.Decoder(_Span)
@@ -105,7 +115,10 @@ def decode_jaeger(data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecor
         InputError: it is no such JSON, or an answer that tells an error of the server.
     """
     check_density_of_json(data)
-    traces = [_trace(raw) for raw in _traces(data)]
+    encoded, problems = _traces(data)
+    for problem in problems:
+        tell_bad_span(f"Jaeger tells an error beside its traces: {problem}")
+    traces = [_trace(raw) for raw in encoded]
     if traces and not any(isinstance(trace, _Trace) for trace in traces):
         message = f"not JSON of Jaeger: {traces[0]}"
         raise InputError(message)
@@ -130,7 +143,20 @@ def count_traces(data: bytes) -> int:
     Raises:
         InputError: it is no answer of Jaeger.
     """
-    return len(_traces(data))
+    return len(_traces(data)[0])
+
+
+def request_in(data: bytes) -> bytes:
+    """The OTLP request in an answer of the newer API (``/api/v3``).
+
+    Raises:
+        InputError: it is no such answer.
+    """
+    try:
+        return bytes(_newer_answer_decoder.decode(data).result)
+    except _BAD as error:
+        message = f"not JSON of Jaeger: {error}"
+        raise InputError(message) from None
 
 
 def problem_in(body: bytes) -> str:
@@ -139,7 +165,7 @@ def problem_in(body: bytes) -> str:
         answer = _answer_decoder.decode(body)
     except _BAD:
         answer = _Answer()
-    return "; ".join(problem.msg for problem in answer.errors or ()) or body.decode(errors="replace").strip()
+    return "; ".join(map(str, answer.errors or ())) or body.decode(errors="replace").strip()
 
 
 def _trace(raw: bytes | msgspec.Raw) -> _Trace | Exception:
@@ -161,22 +187,23 @@ def _services(trace: _Trace, number: int, tell_bad_span: TellBadSpan) -> Mapping
     return found
 
 
-def _traces(data: bytes) -> Sequence[bytes | msgspec.Raw]:
-    """The encoded traces."""
+def _traces(data: bytes) -> tuple[Sequence[bytes | msgspec.Raw], Sequence[_Problem]]:
+    """The encoded traces, and what the server says of others that it has not."""
     try:
         if data.lstrip()[:1] == b"[":
-            return _traces_decoder.decode(data)
+            return _traces_decoder.decode(data), ()
         answer = _answer_decoder.decode(data)
-        if answer.data is None and not answer.errors:
+        if answer.data is msgspec.UNSET and not answer.errors:
             _trace_decoder.decode(data)
-            return [data]
+            return [data], ()
     except _BAD as error:
         message = f"not JSON of Jaeger: {error}"
         raise InputError(message) from None
-    if answer.data is None and answer.errors:
-        message = f"Jaeger answered with an error: {answer.errors[0].msg}"
+    problems = answer.errors or ()
+    if not answer.data and problems:
+        message = f"Jaeger answered with an error: {'; '.join(map(str, problems))}"
         raise InputError(message)
-    return answer.data or []
+    return answer.data or (), problems
 
 
 class _Service(NamedTuple):
@@ -187,7 +214,7 @@ class _Service(NamedTuple):
 
     @classmethod
     def of(cls, process: _Process) -> "_Service":
-        return cls(process.service_name, {tag.key: tag.value for tag in process.tags or ()})
+        return cls(process.service_name or "", {tag.key: tag.value for tag in process.tags or ()})
 
 
 def _record(span: _Span, services: Mapping[str, _Service]) -> SpanRecord:
@@ -200,7 +227,7 @@ def _record(span: _Span, services: Mapping[str, _Service]) -> SpanRecord:
         trace_id=_hex_id(span.trace_id, _TRACE_ID_DIGITS, "traceID"),
         span_id=_hex_id(span.span_id, _SPAN_ID_DIGITS, "spanID"),
         parent_span_id=_parent_id(span),
-        name=span.operation_name,
+        name=span.operation_name or "",
         kind=_KINDS.get(str(tags.pop(semconv.JAEGER_SPAN_KIND, "")), SpanKind.UNSPECIFIED),
         start_ns=start_ns,
         end_ns=start_ns + _at_least_zero(span.duration, "duration") * _NANOS_PER_MICRO,
@@ -245,12 +272,11 @@ def _event(log: _Log) -> SpanEvent:
 
 
 def _parent_id(span: _Span) -> str | None:
-    """The parent: the CHILD_OF reference within the trace, or the field of older versions."""
+    """The parent, as Jaeger has it: CHILD_OF within the trace, else FOLLOWS_FROM, else the field of older versions."""
     here = span.trace_id.lstrip("0")
-    parents = (
-        ref.span_id for ref in span.references or () if ref.ref_type == _CHILD_OF and ref.trace_id.lstrip("0") == here
-    )
-    found = next(parents, span.parent_span_id)
+    within = [ref for ref in span.references or () if ref.trace_id.lstrip("0") == here]
+    parents = (ref.span_id for kind in (_CHILD_OF, _FOLLOWS_FROM) for ref in within if ref.ref_type == kind)
+    found = next(parents, span.parent_span_id or "")
     return None if found.strip("0") == "" else _hex_id(found, _SPAN_ID_DIGITS, "parent spanID")
 
 

@@ -375,12 +375,70 @@ def test_jaeger_tags_that_others_write(number):
     assert record.trace_id == format(1, "032x")
 
 
-def test_an_error_of_jaeger_is_told(tmp_path):
+@pytest.mark.parametrize("data", ["null", "[]"])
+@pytest.mark.parametrize(
+    "form", ['{"data":DATA,"errors":ERRORS}', '{"errors":ERRORS,"data":DATA}', '{"errors":ERRORS}']
+)
+def test_an_error_of_jaeger_is_told(tmp_path, data, form):
     """The server's own word."""
     path = tmp_path / "answer.json"
-    path.write_text('{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}')
+    path.write_text(form.replace("DATA", data).replace("ERRORS", '[{"code":404,"msg":"trace not found"}]'))
     read = rebuild([path]).read
-    assert "trace not found" in read.problems[0]
+    assert read.problems == [f"{path}:1: Jaeger answered with an error: trace not found"]
+    assert read.bad_lines == 1
+
+
+def test_an_answer_of_jaeger_without_traces(tmp_path):
+    """Nothing is wrong with it."""
+    path = tmp_path / "answer.json"
+    path.write_text('{"data":null,"total":0,"limit":0,"offset":0,"errors":null}')
+    assert not rebuild([path]).read.problems
+
+
+def test_what_jaeger_has_not_is_told_beside_what_it_has(tmp_path):
+    """It was asked for two traces, and one is gone."""
+    trace = {"spans": [{"traceID": "1", "spanID": "2", "startTime": 1, "parentSpanID": None, "operationName": None}]}
+    path = tmp_path / "answer.json"
+    path.write_text(json.dumps({"data": [trace], "errors": [{"msg": "trace not found", "traceID": "99"}]}))
+    read = rebuild([path]).read
+    assert (read.spans, read.bad_spans) == (1, 1)
+    assert "trace not found (99)" in read.problems[0]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_answer_of_the_newer_api_of_jaeger(spans, truth, tmp_path, indent):
+    """It wraps an OTLP request; an error in it is told."""
+    path = tmp_path / "answer.json"
+    path.write_text(json.dumps({"result": json.loads(as_json(spans))}, indent=indent))
+    found = rebuild([path])
+    assert (found.turns, found.read.problems) == (truth, [])
+    path.write_text('{"error":{"httpCode":404,"message":"trace not found"}}')
+    assert "error" in rebuild([path]).read.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("references", "parent"),
+    [
+        ([("FOLLOWS_FROM", "1", "7")], 7),
+        ([("FOLLOWS_FROM", "1", "7"), ("CHILD_OF", "1", "8")], 8),
+        ([("FOLLOWS_FROM", "5", "7")], None),
+        ([("CHILD_OF", "5", "7")], None),
+    ],
+)
+def test_the_parent_that_jaeger_takes(references, parent):
+    """What a span follows is its parent where it is nobody's child, as Jaeger itself has it."""
+    kinds = ("refType", "traceID", "spanID")
+    span = {"traceID": "1", "spanID": "2", "references": [dict(zip(kinds, ref, strict=True)) for ref in references]}
+    (record,) = decode(json.dumps([{"spans": [span]}]).encode())
+    assert record.parent_span_id == (None if parent is None else format(parent, "016x"))
+
+
+@pytest.mark.parametrize("signal", ["resourceLogs", "resourceMetrics", "resourceProfiles"])
+def test_other_signals_may_speak_of_jaeger_s_ids(tmp_path, signal):
+    """A key of a log record does not make it a trace of Jaeger."""
+    path = tmp_path / "logs.jsonl"
+    path.write_text(json.dumps({signal: [{"attributes": [{"key": "traceID", "value": {"stringValue": "1"}}]}]}) + "\n")
+    assert not rebuild([path]).read.problems
 
 
 def test_shapes():
