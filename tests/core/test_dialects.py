@@ -10,7 +10,7 @@ from agentnet_otel import semconv
 from agentnet_otel.core.assembler import Assembler, newest_revisions
 from agentnet_otel.core.dialects import DIALECTS, MARKS, Role, dialect_of, read_facts
 from agentnet_otel.core.dialects.json_figures import cost_in, usage_in
-from agentnet_otel.model import LatencyComponent, Outcome, SpanEvent, SpanKind, StatusCode, TokenUsage
+from agentnet_otel.model import CostSource, LatencyComponent, Outcome, SpanEvent, SpanKind, StatusCode, TokenUsage
 from agentnet_otel.testing import EPOCH_NS, span_record
 
 INFERENCE, TOOL = LatencyComponent.INFERENCE, LatencyComponent.TOOL_EXECUTION
@@ -25,6 +25,11 @@ SCOPES += ["openinference.instrumentation.smolagents", "opentelemetry.instrument
 OPENAI_USAGE = (
     '{"prompt_tokens": 100, "completion_tokens": 40, "total_tokens": 140, "prompt_tokens_details": '
     '{"cached_tokens": 20, "audio_tokens": null}, "completion_tokens_details": {"reasoning_tokens": 8}}'
+)
+
+ANTHROPIC_USAGE = (
+    '{"input_tokens": 7, "cache_read_input_tokens": 90, "cache_creation_input_tokens": 5, "output_tokens": 3, '
+    '"total_tokens": 10}'
 )
 
 scalars = st.one_of(
@@ -141,6 +146,8 @@ def test_no_tree_of_such_spans_makes_the_assembler_raise(drawn):
             '{"input_tokens": 7, "cache_read_input_tokens": 90, "output_tokens": 3, "total_tokens": 100}',
             (97, 3, 90, None),
         ),
+        ('{"input_tokens": 7, "output_tokens": 3, "cache_read_input_tokens": 90}', (97, 3, 90, None)),
+        (ANTHROPIC_USAGE, (102, 3, 90, None)),
         ('{"input_tokens": 7, "input_token_details": {"cache_read": 2}, "output_tokens": "3"}', (7, 3, 2, None)),
         ({"input": 7, "output": 3}, (7, 3, None, None)),
         ('{"input": -1, "output": 2.5}', (None, None, None, None)),
@@ -440,6 +447,47 @@ def test_vector_databases_are_memory():
     facts = read_facts(span_record(1, "chroma.query", kind=SpanKind.CLIENT, attributes={"db.system": "chroma"}))
     assert facts.component is LatencyComponent.MEMORY_ACCESS
     assert read_facts(span_record(1, "SELECT", attributes={"db.system": "postgresql"})).component is None
+
+
+@pytest.mark.parametrize("operation", ["vectordb", "memory"])
+def test_what_openlit_keeps_in_databases_is_memory(operation):
+    """One operation for all calls of a vector database, and one for Mem0."""
+    given = {semconv.OPERATION_NAME: operation, "db.system.name": "chroma"}
+    facts = read_facts(span_record(1, "query docs", scope_name="openlit.otel.tracing", attributes=given))
+    assert facts.component is LatencyComponent.MEMORY_ACCESS
+
+
+def test_details_of_tokens_under_the_former_keys_of_openlit():
+    """Its instrumentation of Google ADK has them."""
+    details = {semconv.OPENLIT_CACHED_TOKENS: 4, semconv.OPENLIT_REASONING_TOKENS: 2}
+    given = {semconv.OPERATION_NAME: "chat", **details}
+    usage = read_facts(span_record(1, "chat m", scope_name="openlit.otel.tracing", attributes=given)).usage
+    assert (usage.cached, usage.reasoning) == (4, 2)
+
+
+def test_models_of_openinference_under_all_their_keys():
+    """The one that answered, the one that was asked, and the one of which nobody says which it is."""
+    keys = (semconv.OPENINFERENCE_RESPONSE_MODEL, semconv.OPENINFERENCE_MODEL, semconv.OPENINFERENCE_REQUEST_MODEL)
+    given = dict(zip(keys, ("answered", "named", "asked"), strict=True))
+    for key in keys:
+        facts = read_facts(openinference(1, "LLM", "call", attributes=given))
+        assert facts.model == next(iter(given.values()))
+        del given[key]
+
+
+@pytest.mark.parametrize(
+    ("costs", "usd"),
+    [
+        ({"llm.cost.prompt": 0.25, "llm.cost.completion": "0.5"}, 0.75),
+        ({"llm.cost.prompt": 0.25, "llm.cost.completion": 0.5, "llm.cost.total": 0.875}, 0.875),
+        ({"llm.cost.prompt": 0.25}, None),
+        ({"llm.cost.completion": 0.25, "llm.cost.prompt": "much"}, None),
+    ],
+)
+def test_the_cost_of_openinference_may_be_in_two_parts(costs, usd):
+    """Both add up where no total is told; one of them alone is no cost."""
+    facts = read_facts(openinference(1, "LLM", "call", attributes=costs))
+    assert (facts.cost_usd, facts.cost_source) == (usd, None if usd is None else CostSource.SPAN)
 
 
 def test_values_of_mlflow_are_json():

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 import zstandard
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, MessageToJson
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans as encode_otlp
@@ -414,6 +414,22 @@ def test_an_answer_of_the_newer_api_of_jaeger(spans, truth, tmp_path, indent):
     assert (found.turns, found.read.problems) == (truth, [])
     path.write_text('{"error":{"httpCode":404,"message":"trace not found"}}')
     assert "error" in rebuild([path]).read.problems[0]
+
+
+@pytest.mark.parametrize("form", ["json", "protobuf", "odd"])
+def test_a_workflow_that_only_its_span_names(tmp_path, form):
+    """Whatever carries it, the turn bears the span's name."""
+    message = TracesData()
+    span = message.resource_spans.add().scope_spans.add().spans.add(trace_id=b"t" * 16, span_id=b"s" * 8)
+    span.name, span.start_time_unix_nano, span.end_time_unix_nano = "invoke_workflow billing", 1, 5
+    span.attributes.add(key="gen_ai.operation.name").value.string_value = "invoke_workflow"
+    if form == "odd":
+        span.attributes.add(key="gen_ai.usage.input_tokens").value.string_value = "7"
+    path = tmp_path / "spans"
+    as_text = MessageToJson(message).replace("dHR0dHR0dHR0dHR0dHR0dA==", "74" * 16).replace("c3Nzc3Nzc3M=", "73" * 8)
+    path.write_bytes(as_text.encode() if form == "json" else message.SerializeToString())
+    (turn,) = rebuild([path]).turns
+    assert turn.agent == "invoke_workflow billing"
 
 
 @pytest.mark.parametrize(

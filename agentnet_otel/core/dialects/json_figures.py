@@ -2,8 +2,9 @@
 
 Their shapes differ in what adds up. In the words of OpenAI (``prompt_tokens``, ``completion_tokens``) and of most
 others cached tokens are part of the input and reasoning tokens part of the output, and may stand in objects of
-details. In Langfuse's (``input``, ``output``, ``input_cache_read``, ...) each part counts on its own and all add up. A
-total, where there is one, settles which of both it is.
+details. In those of Anthropic cached tokens stand beside the input. In Langfuse's (``input``, ``output``,
+``input_cache_read``, ...) each part counts on its own and all add up. A total, where there is one, settles which of
+them it is.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,6 +33,8 @@ def usage_in(written: AttributeValue) -> TokenUsage:
         adds_up = input_base in _PARTS_ADD_UP or output_base in _PARTS_ADD_UP
     else:
         adds_up = whole != (into or 0) + (out or 0)
+    if not adds_up and (_largest(more_into, _is_cached) or 0) > (into or 0):
+        into = _sum(into, more_into)  # in Anthropic's words: no part is larger than its whole
     if adds_up:
         into = _sum(into, more_into)
         out = _sum(out, more_out)

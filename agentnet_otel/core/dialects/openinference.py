@@ -13,7 +13,7 @@ from agentnet_otel.core import values
 from agentnet_otel.core.dialects.dialect import Dialect, TokenKeys, text_of
 from agentnet_otel.core.dialects.facts import Role, SpanFacts
 from agentnet_otel.core.dialects.langgraph import is_node_of_agent
-from agentnet_otel.model import LatencyComponent, SpanRecord
+from agentnet_otel.model import CostSource, LatencyComponent, SpanRecord
 
 _AGENT: Final = "AGENT"
 _CHAIN: Final = "CHAIN"
@@ -34,6 +34,8 @@ _HANDOFF_PREFIX: Final = "handoff"
 
 
 def _refine(span: SpanRecord, kind: str, facts: SpanFacts) -> SpanFacts:
+    if facts.cost_usd is None:
+        facts = _with_cost_of_parts(span, facts)
     if kind == _AGENT:
         if span.scope_name == _LANGCHAIN and facts.role is Role.UNNAMED_TURN and is_node_of_agent(span.name):
             return msgspec.structs.replace(
@@ -48,6 +50,15 @@ def _refine(span: SpanRecord, kind: str, facts: SpanFacts) -> SpanFacts:
     if kind == _TOOL and semconv.OPENINFERENCE_TOOL_NAME not in span.attributes:
         return _handoff_or_tool(span, facts)
     return facts
+
+
+def _with_cost_of_parts(span: SpanRecord, facts: SpanFacts) -> SpanFacts:
+    """A cost of which only both parts are told is their sum."""
+    parts = [values.amount(span.attributes.get(key)) for key in _PARTS_OF_COST]
+    known = [usd for usd in parts if usd is not None]
+    if len(known) < len(parts):
+        return facts
+    return msgspec.structs.replace(facts, cost_usd=sum(known), cost_source=facts.cost_source or CostSource.SPAN)
 
 
 def _named_otherwise(span: SpanRecord, facts: SpanFacts) -> SpanFacts:
@@ -90,6 +101,7 @@ def _agent_in_metadata(span: SpanRecord) -> str | None:
     return next((text for name in _METADATA_NAMES if (text := values.text(fields.get(name))) is not None), None)
 
 
+_PARTS_OF_COST: Final = (semconv.OPENINFERENCE_INPUT_COST, semconv.OPENINFERENCE_OUTPUT_COST)
 _METADATA_NAMES: Final = (semconv.LANGCHAIN_AGENT_NAME, semconv.PYDANTIC_AGENT_NAME, semconv.OPENINFERENCE_AGENT_NAME)
 
 OPENINFERENCE: Final = Dialect(
@@ -110,7 +122,9 @@ OPENINFERENCE: Final = Dialect(
     agent=(semconv.OPENINFERENCE_AGENT_NAME,),
     subject=(semconv.OPENINFERENCE_TOOL_NAME,),
     session=(semconv.OPENINFERENCE_SESSION,),
+    request_model=(semconv.OPENINFERENCE_REQUEST_MODEL,),
     response_model=(
+        semconv.OPENINFERENCE_RESPONSE_MODEL,
         semconv.OPENINFERENCE_MODEL,
         semconv.OPENINFERENCE_EMBEDDING_MODEL,
         semconv.OPENINFERENCE_RERANKER_MODEL,

@@ -17,6 +17,8 @@ from agentnet_otel.core.dialects.langgraph import is_node_of_agent
 from agentnet_otel.model import LatencyComponent, SpanRecord
 
 _STREAM_SUFFIX: Final = " stream"
+_MEMORY: Final = ("vectordb", "memory")
+"""What it calls each call of a vector database, and of Mem0."""
 
 
 def _kind(span: Spoken) -> str:
@@ -46,4 +48,15 @@ def _subject(span: SpanRecord, operation: str) -> str | None:
     return span.name.removeprefix(operation).strip().removesuffix(_STREAM_SUFFIX) or None
 
 
-OPENLIT: Final = replace(genai.GENAI, name="openlit", kind=_kind, refine=_refine)
+OPENLIT: Final = replace(
+    genai.GENAI,
+    name="openlit",
+    kind=_kind,
+    components={**genai.OPERATIONS, **dict.fromkeys(_MEMORY, LatencyComponent.MEMORY_ACCESS)},
+    tokens=replace(
+        genai.TOKENS,
+        cached=(*genai.TOKENS.cached, semconv.OPENLIT_CACHED_TOKENS),
+        reasoning=(*genai.TOKENS.reasoning, semconv.OPENLIT_REASONING_TOKENS),
+    ),
+    refine=_refine,
+)

@@ -45,6 +45,11 @@ def _flag(value: AttributeValue) -> bool:
     return type(value) is bool
 
 
+def _kind_beside_workflows(value: AttributeValue) -> bool:
+    """A workflow may be a turn that only the span's name names, and no plain span keeps its name."""
+    return type(value) is str and value not in {"", semconv.OP_INVOKE_WORKFLOW}
+
+
 def _never(_: AttributeValue) -> bool:
     return False
 
@@ -81,19 +86,22 @@ _WORDS_OF_MEMBERS: Final = ("category", "cost_source")
 """Facts that are one of a few words."""
 
 
-def _checks_of(dialect: Dialect, kinds: tuple[str, ...], odd: tuple[str, ...]) -> dict[str, Check]:
+def _checks_of(dialect: Dialect, kinds: Mapping[str, Check], odd: tuple[str, ...]) -> dict[str, Check]:
     facts = {
         key: _text if fact in _WORDS_OF_MEMBERS else _CHECKS.get(convert, _never)
         for key, (fact, _, convert) in dialect.index.items()
     }
-    return {**facts, **_WORDS, **dict.fromkeys(kinds, _text), **dict.fromkeys(odd, _never)}
+    return {**facts, **_WORDS, **kinds, **dict.fromkeys(odd, _never)}
 
 
 class PlainKeys:
     """The keys of one dialect that count."""
 
-    def __init__(self, dialect: Dialect, *, kinds: tuple[str, ...], odd: tuple[str, ...]) -> None:
-        """``kinds``: keys that say what a span is; ``odd``: keys that make it another dialect's."""
+    def __init__(self, dialect: Dialect, *, kinds: Mapping[str, Check], odd: tuple[str, ...]) -> None:
+        """``kinds``: keys that say what a span is, and which of their values are plain.
+
+        ``odd``: keys that make it another dialect's.
+        """
         self._checks = _checks_of(dialect, kinds, odd)
         self._kinds = kinds
         self.texts = {key.encode(): key for key, check in self._checks.items() if check is _text}
@@ -111,10 +119,11 @@ class PlainKeys:
 
 def own_keys() -> PlainKeys:
     """The keys of our own spans, which their scope tells."""
-    return PlainKeys(OWN, kinds=(semconv.LATENCY_COMPONENT, semconv.OPERATION_NAME), odd=(semconv.LOGFIRE_KIND,))
+    kinds = dict.fromkeys((semconv.LATENCY_COMPONENT, semconv.OPERATION_NAME), _text)
+    return PlainKeys(OWN, kinds=kinds, odd=(semconv.LOGFIRE_KIND,))
 
 
 def genai_keys(marks: tuple[str, ...]) -> PlainKeys:
     """The keys of spans whose scope says nothing; ``marks`` make them another dialect's."""
     odd = (*marks, semconv.DB_SYSTEM, semconv.AGENTNET_CORRELATION_ID, semconv.AGENTNET_SESSION_ID)
-    return PlainKeys(GENAI, kinds=(semconv.OPERATION_NAME,), odd=odd)
+    return PlainKeys(GENAI, kinds={semconv.OPERATION_NAME: _kind_beside_workflows}, odd=odd)
