@@ -30,12 +30,14 @@ MAX_DOCUMENT_BYTES: Final = 512 * 1024 * 1024
 """A longer single document is refused."""
 
 BOM: Final = b"\xef\xbb\xbf"
-_UTF_16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
+_UTF_16: Final = re.compile(rb"\xff\xfe|\xfe\xff|[{\[]\0|\0[{\[]\0")
+"""How text in UTF-16 begins: with its mark, or with JSON; no JSON in UTF-8 holds a zero byte."""
 _BEGINS_REQUEST: Final = re.compile(rb'\s*\{\s*"resource(?:Spans|Metrics|Logs|Profiles)"')
 """A line that begins so is a request of its own, so the one before it was cut off. No text within JSON holds it so."""
 _REQUEST: Final = re.compile(rb'\{\s*"resource(?:Spans|Metrics|Logs|Profiles)"')
 _BETWEEN: Final = b" \t\r\n,[]"
 """What stands between requests: no request ends or begins with it."""
+_CLOSING: Final = bytes.maketrans(b"{[", b"}]")
 _LINES_AHEAD: Final = 16
 """So many lines are looked at to tell a first line that is wrong from the beginning of a document."""
 _CHUNK: Final = 1024 * 1024
@@ -115,7 +117,7 @@ def shape_of_start(head: bytes) -> Shape:
 def tells_nothing(head: bytes) -> bool:
     """Whether the first bytes fit no shape, and are no text: the first message may be damaged."""
     head = head[:_HEAD_BYTES]
-    return shape_of(head) is Shape.TEXT and not _is_text(head)
+    return shape_of(head) is Shape.TEXT and not _UTF_16.match(head) and not _is_text(head)
 
 
 def shape_of(head: bytes) -> Shape:
@@ -128,7 +130,7 @@ def shape_of(head: bytes) -> Shape:
         return Shape.PREFIXED
     if _is_delimited(head):
         return Shape.DELIMITED
-    return Shape.TEXT if _is_text(head) else _shape_behind_damage(head)
+    return Shape.TEXT if _UTF_16.match(head) or _is_text(head) else _shape_behind_damage(head)
 
 
 def _shape_behind_damage(head: bytes) -> Shape:
@@ -209,6 +211,7 @@ def _texts(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payload]
         report.lines += 1
         yield Payload(data=_whole(b"\n" * (number - 1) + b"".join(ahead), stream), where=name, form=Form.JSON)
         return
+    documents = DocumentsAmongLines()
     line = ahead.popleft()
     while line:
         report.lines += 1
@@ -216,9 +219,46 @@ def _texts(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payload]
             skipped = len(line) + _skip_line(stream, line)
             what = f"{skipped:,} bytes are more than the {MAX_LINE_BYTES:,} that a line may have; it was skipped unread"
             report.skip(f"{name}:{number}", what)
-        elif not line.isspace():
-            yield Payload(data=line, where=f"{name}:{number}", form=Form.JSON)
+        else:
+            for begun, data in documents.whole(number, line.removeprefix(BOM)):
+                yield Payload(data=data, where=f"{name}:{begun}", form=Form.JSON)
         number, line = number + 1, ahead.popleft() if ahead else _read_line(stream)
+    for begun, data in documents.rest():
+        yield Payload(data=data, where=f"{name}:{begun}", form=Form.JSON)
+
+
+class DocumentsAmongLines:
+    """Puts indented documents that stand among lines together: one begins with a bracket that is alone in its line."""
+
+    def __init__(self) -> None:
+        self._held: list[bytes] = []
+        self._begun = 0
+        self._end = b""
+        self.held_bytes = 0
+
+    def whole(self, number: int, line: bytes) -> Iterator[tuple[int, bytes]]:
+        """What is whole with a line, with the number of its first line: the line itself, nearly always."""
+        if self._held and begins_request(line):
+            yield from self.rest()
+        text = line.strip()
+        if not self._held and text in JSON_STARTS:
+            self._begun, self._end = number, line.rstrip().translate(_CLOSING)
+        elif not self._held:
+            if text:
+                yield number, line
+            return
+        self._held.append(line)
+        self.held_bytes += len(line)
+        if line.rstrip(b" \t\r\n,") == self._end or self.held_bytes > MAX_LINE_BYTES:
+            yield from self.rest()
+
+    def rest(self) -> Iterator[tuple[int, bytes]]:
+        """What is held, though its end did not come."""
+        if self._held:
+            document = b"".join(self._held)
+            self._held.clear()
+            self.held_bytes = 0
+            yield self._begun, document
 
 
 def _look_ahead(line: bytes, stream: BinaryIO) -> tuple[deque[bytes], bool]:
@@ -250,7 +290,7 @@ def checked_start(line: bytes) -> bytes:
     Raises:
         InputError: the text is in an encoding that is not read.
     """
-    if line.startswith(_UTF_16_BOMS):
+    if _UTF_16.match(line):
         message = "it is UTF-16 text; save it as UTF-8"
         raise InputError(message)
     return line
@@ -289,9 +329,7 @@ def requests_within(payload: Payload) -> Iterator[Payload]:
     """
     data = payload.data
     first = _REQUEST.search(data) if payload.form is Form.JSON else None
-    if first is None or (
-        data.strip() == data[first.start() :].strip(_BETWEEN) and not _REQUEST.search(data, first.end())
-    ):
+    if first is None or _is_one(data, first):
         return
     has_lines = b"\n" in data.rstrip()
     line = 1
@@ -303,6 +341,13 @@ def requests_within(payload: Payload) -> Iterator[Payload]:
             where = f"{payload.where}:{line}" if has_lines else payload.where
             yield Payload(data=part.rstrip(_BETWEEN), where=where, form=Form.JSON)
         line += part.count(b"\n")
+
+
+def _is_one(data: bytes, first: re.Match[bytes]) -> bool:
+    """Whether it is one request, or one object that holds such: then nothing is behind or before another."""
+    if data.strip() == data[first.start() :].strip(_BETWEEN) and not _REQUEST.search(data, first.end()):
+        return True
+    return data.lstrip().startswith(b"{") and not may_go_on(data)
 
 
 def _skip_line(stream: BinaryIO, begun: bytes) -> int:

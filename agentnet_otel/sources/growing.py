@@ -15,6 +15,7 @@ from agentnet_otel.sources.framing import (
     JSON_STARTS,
     LONG_HEAD_BYTES,
     MAX_LINE_BYTES,
+    DocumentsAmongLines,
     Form,
     Payload,
     Shape,
@@ -123,6 +124,7 @@ class _Lines:
         """Of the line that is not whole yet."""
         self._line_bytes = 0
         self._document = bytearray()
+        self._among_lines = DocumentsAmongLines()
         self._number = 0
         self._skipped = 0
         self.is_document = False
@@ -132,7 +134,7 @@ class _Lines:
 
     @property
     def waiting_bytes(self) -> int:
-        return self._line_bytes + len(self._document)
+        return self._line_bytes + len(self._document) + self._among_lines.held_bytes
 
     def feed(self, data: bytes) -> Iterator[Payload]:
         *whole, rest = data.split(b"\n")
@@ -142,8 +144,9 @@ class _Lines:
 
     def _hold(self, part: bytes) -> None:
         """Keep the beginning of a line; of one that is too long, with the document it is in, only its length."""
-        if self._skipped or self.waiting_bytes + len(part) > MAX_LINE_BYTES + 1:
-            self._skipped += self.waiting_bytes + len(part)
+        held_bytes = self._line_bytes + len(self._document) + len(part)
+        if self._skipped or held_bytes > MAX_LINE_BYTES + 1:
+            self._skipped += held_bytes
             self._taken()
             self._document.clear()
         elif part:
@@ -164,12 +167,18 @@ class _Lines:
             self._skipped = 0
             return
         line = self._taken()
-        if not line.strip():
+        if self._begun and self._first is None:
+            yield from self._among(self._among_lines.whole(self._number, line.removeprefix(BOM)))
+        elif not line.strip():
             return
-        if self._first is not None:
+        elif self._first is not None:
             yield from self._after_first(line, where)
-        elif self._begun or not self._begin(line, where):
+        elif not self._begin(line, where):
             yield Payload(data=line.removeprefix(BOM), where=where, form=Form.JSON)
+
+    def _among(self, found: Iterator[tuple[int, bytes]]) -> Iterator[Payload]:
+        for number, data in found:
+            yield Payload(data=data, where=f"{self._name}:{number}", form=Form.JSON)
 
     def _begin(self, line: bytes, where: str) -> bool:
         """Whether the first line is not yet a payload."""
@@ -219,6 +228,7 @@ class _Lines:
     def finish(self) -> Iterator[Payload]:
         if not self.is_document and (self.waiting_bytes or self._skipped):
             yield from self._end_line(b"")
+        yield from self._among(self._among_lines.rest())
         yield from self._last()
 
     def _last(self) -> Iterator[Payload]:

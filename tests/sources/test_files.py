@@ -240,6 +240,12 @@ def test_first_lines_that_are_wrong_cost_themselves(file, first, told):
         (document(1) + document(2) + document(3), 0),
         (document(1) + document(9)[:-30] + document(2) + document(3), 1),
         (document(1, 2) + line(9)[:-40] + line(3), 1),
+        (line(1) + document(2) + b"\n" + line(3), 0),
+        (line(1) + document(2) + document(3, indent=4), 0),
+        (line(1) + document(2, indent="\t").replace(b"\n", b"\r\n") + b",\r\n" + document(3), 0),
+        (line(1) + document(9)[:-30] + b"\n" + line(2) + document(3), 1),
+        (line(1) + json.dumps([json.loads(document(2))], indent=1).encode() + b"\n" + line(3), 0),
+        (b"".join(b"\xef\xbb\xbf" + line(number) for number in (1, 2, 3)), 0),
         (b"[" + line(1).strip() + b"," + line(2).strip() + b",\n" + line(3).strip() + b"]\n", 0),
     ],
 )
@@ -257,6 +263,21 @@ def test_what_is_wrong_without_end_is_given_up(file):
     assert report.bad_lines + report.cut_off_ends == MAX_BAD_PARTS
 
 
+def test_an_indented_document_without_end_is_given_up(file, monkeypatch):
+    """What is held of one that stands among lines is bounded."""
+    monkeypatch.setattr("agentnet_otel.sources.framing.MAX_LINE_BYTES", 5000)
+    numbers, report = read(file(line(1) + b"{\n" + b'"x": 1,\n' * 1000 + line(2)))
+    assert numbers == [1, 2]
+    assert report.bad_lines + report.cut_off_ends > 1
+
+
+def test_what_holds_a_request_is_named(file):
+    """Who wraps a request, and cuts nothing off, is told what the object has instead."""
+    numbers, report = read(file(b'{"ts": 1, "body": ' + line(1).strip() + b"}\n" + line(2)))
+    assert numbers == [2]
+    assert report.problems[0].endswith(":1: not an OTLP request: it has no resourceSpans, but body, ts")
+
+
 def test_a_document_that_is_wrong_costs_itself(file):
     """Nothing else is in it."""
     for data in (document(1, 2)[:-30], document(1).replace(b"[", b"[[", 1)):
@@ -265,9 +286,11 @@ def test_a_document_that_is_wrong_costs_itself(file):
         assert report.bad_lines + report.cut_off_ends == 1
 
 
-def test_utf_16_is_told(file):
-    """What a shell of Windows writes when output is redirected."""
-    numbers, report = read(file(LINES.decode().encode("utf-16")))
+@pytest.mark.parametrize("text", [LINES, document(1), b"[" + document(1) + b"]"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_told(file, encoding, text):
+    """What a shell of Windows writes when output is redirected; with or without its mark it is no message."""
+    numbers, report = read(file(text.decode().encode(encoding)))
     assert numbers == []
     assert report.problems[0].endswith("it is UTF-16 text; save it as UTF-8")
 
