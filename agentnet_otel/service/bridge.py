@@ -217,6 +217,8 @@ class Bridge:
             events={EVENTS_PATH: local.last},
             access=access,
             streams=self._streams,
+            costly={"/api/report", REPORT_PATH},
+            scraped={"/metrics"},
         )
 
     def _open_turns(self) -> TurnStore:

@@ -10,12 +10,13 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Final
 
 from agentnet_otel.errors import BackendError, MissingExtraError
 from agentnet_otel.service.answers import Answer, Query, text_answer
+from agentnet_otel.service.lanes import GoneError, Lane, LaneFullError
 from agentnet_otel.service.otlp_http import RefusedError, refusal, take_export, too_large, unavailable
 from agentnet_otel.sources.access import Access, Address
 from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Door, Intake
@@ -23,7 +24,6 @@ from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Door,
 try:
     import uvicorn
     from starlette.applications import Starlette
-    from starlette.concurrency import run_in_threadpool
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response, StreamingResponse
     from starlette.routing import Route
@@ -44,6 +44,13 @@ HEAD_S: Final = 10.0
 """How long the head of a request may take, from its connection or the answer before."""
 BODY_S: Final = 60.0
 """How long a body may take."""
+EXPORTS_AT_ONCE: Final = 4
+"""Bodies that are unpacked and looked at at once: each may be large, and takes a processor."""
+PAGES_AT_ONCE: Final = 4
+REPORTS_AT_ONCE: Final = 1
+"""Reports need seconds and hundreds of megabytes where there are very many turns."""
+WAITING_REPORTS: Final = 8
+"""Beyond it readers are told to come back."""
 IDLE_S: Final = 30
 GRACE_S: Final = 5
 """How long requests that run may take at the end."""
@@ -82,6 +89,7 @@ _logger: Final = logging.getLogger("agentnet_otel")
 def receiver_app(intake: Intake, access: Access) -> Starlette:
     """The door for senders: OTLP over HTTP at ``/v1/traces``."""
     bodies = _Bodies()
+    lane = Lane("exports", EXPORTS_AT_ONCE)
 
     async def export(request: Request) -> Response:
         begin = time.perf_counter()
@@ -90,12 +98,14 @@ def receiver_app(intake: Intake, access: Access) -> Starlette:
             body = await bodies.receive(request)
         except RefusedError as error:
             return _response(refusal(error, content_type))
-        answer = await _when_kept(await run_in_threadpool(take_export, intake, content_type, encoding, body))
+        answer = await _when_kept(await lane.run(take_export, None, intake, content_type, encoding, body))
         if answer.kept is not None:
             intake.note_time(Door.HTTP, time.perf_counter() - begin)
         return _response(answer)
 
-    return Starlette(routes=[Route("/v1/traces", _guarded(export, access), methods=["POST"])])
+    app = Starlette(routes=[Route("/v1/traces", _guarded(export, access), methods=["POST"])])
+    app.state.lanes = (lane,)
+    return app
 
 
 def reader_app(
@@ -106,23 +116,29 @@ def reader_app(
     events: Mapping[str, Callable[[], int]],
     access: Access,
     streams: "Streams | None" = None,
+    costly: Collection[str] = (),
+    scraped: Collection[str] = (),
 ) -> Starlette:
     """The door for readers. ``open_pages`` need no token: probes of an orchestrator have none.
 
     ``browser_pages`` let a browser ask its user for the token. ``events``: streams that tell when a number changes;
-    ``streams`` counts them.
+    ``streams`` counts them. ``costly`` and ``scraped``: paths that have lanes of their own.
     """
     streams = streams or Streams()
-    routes = [Route(path, _guarded(_paged(page), access)) for path, page in pages.items()]
-    routes += [Route(path, _guarded(_paged(page), Access())) for path, page in open_pages.items()]
-    for_browsers = {path: _paged(page) for path, page in browser_pages.items()}
-    for_browsers |= {path: streams.telling(latest) for path, latest in events.items()}
+    quick, probes, news, scrapes = Lane("pages", PAGES_AT_ONCE), Lane("probes", 1), Lane("news", 1), Lane("scrapes", 1)
+    reports = Lane("reports", REPORTS_AT_ONCE, WAITING_REPORTS)
+    lanes = dict.fromkeys(costly, reports) | dict.fromkeys(scraped, scrapes)
+    routes = [Route(path, _guarded(_paged(page, lanes.get(path, quick)), access)) for path, page in pages.items()]
+    routes += [Route(path, _guarded(_paged(page, probes), Access())) for path, page in open_pages.items()]
+    for_browsers = {path: _paged(page, lanes.get(path, quick)) for path, page in browser_pages.items()}
+    for_browsers |= {path: streams.telling(latest, news) for path, latest in events.items()}
     routes += [
         Route(path, _named_rightly(_guarded(handler, access, _ASK_USER), access))
         for path, handler in for_browsers.items()
     ]
     app = Starlette(routes=routes)
     app.state.ending = False
+    app.state.lanes = (quick, probes, news, scrapes, reports)
     return app
 
 
@@ -160,7 +176,11 @@ class HttpServer:
 
     async def serve(self) -> None:
         """Until `stop`."""
-        await self._server.serve(sockets=[self._socket])
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            for lane in self._app.state.lanes:
+                lane.close()
 
     def stop(self) -> None:
         """Take no more connections; requests that run are answered, and streams end."""
@@ -268,10 +288,15 @@ def _guarded(handler: Handler, access: Access, challenge: str = "Bearer") -> Han
     return guarded
 
 
-def _paged(page: Page) -> Handler:
+def _paged(page: Page, lane: Lane) -> Handler:
     async def show(request: Request) -> Response:
         query = Query(parameters=dict(request.query_params), accept=request.headers.get("accept", ""))
-        return _response(await run_in_threadpool(page, query))
+        try:
+            return _response(await lane.run(page, request.is_disconnected, query))
+        except LaneFullError as error:
+            return _response(text_answer(_UNAVAILABLE, str(error)), {"Retry-After": str(RETRY_AFTER_S)})
+        except GoneError:
+            return Response(status_code=_TOO_SLOW)
 
     return show
 
@@ -317,7 +342,7 @@ class Streams:
         with self._lock:
             self.open -= 1
 
-    def telling(self, latest: Callable[[], int]) -> Handler:
+    def telling(self, latest: Callable[[], int], lane: Lane) -> Handler:
         """A stream that tells the number whenever it changed, and that it lives."""
 
         async def stream(request: Request) -> Response:
@@ -325,17 +350,17 @@ class Streams:
                 answer = text_answer(_UNAVAILABLE, f"{MAX_STREAMS} pages are kept fresh already; this one is not")
                 return _response(answer, {"Retry-After": str(RETRY_AFTER_S)})
             headers = {**_SAFE, "Content-Type": "text/event-stream; charset=utf-8"}
-            return _PlacedResponse(self, self._events(request, latest), headers)
+            return _PlacedResponse(self, self._events(request, latest, lane), headers)
 
         return stream
 
-    async def _events(self, request: Request, latest: Callable[[], int]) -> AsyncIterator[bytes]:
+    async def _events(self, request: Request, latest: Callable[[], int], lane: Lane) -> AsyncIterator[bytes]:
         yield b"retry: %d\n\n" % RECONNECT_MS
         told, told_s = request.headers.get("last-event-id", ""), time.monotonic()
         end_s = told_s + STREAM_S
         while not request.app.state.ending and time.monotonic() < end_s:
             try:
-                now = str(await run_in_threadpool(latest))
+                now = str(await lane.run(latest))
             except BackendError:
                 return  # the page asks again, and is told then
             if now != told:

@@ -58,7 +58,12 @@ def run(
     page = LocalPage(lambda: held, thresholds, trace_url, live=False)
     report = _Report(rebuilt, thresholds, trace_url)
     app = reader_app(
-        pages={}, open_pages={}, browser_pages={**page.pages(), REPORT_PATH: report.page}, events={}, access=access
+        pages={},
+        open_pages={},
+        browser_pages={**page.pages(), REPORT_PATH: report.page},
+        events={},
+        access=access,
+        costly={REPORT_PATH},
     )
     server = HttpServer(app, Address(host=LOOPBACK, port=port), access, "--port")
     asyncio.run(_serve(server, lambda: tell(f"http://{server.address}/")))
