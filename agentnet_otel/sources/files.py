@@ -31,8 +31,11 @@ _BUFFER_BYTES: Final = 1 << 20
 _PACKED_ENDINGS: Final = (".gz", ".zst", ".zstd")
 _LEADS_NOWHERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_ROTATED: Final = re.compile(r"(?P<name>.+?)(?:[.-](?P<date>\d{8}(?:-\d{1,10})?)|\.(?P<number>\d{1,6}))", re.DOTALL)
-"""Names that logrotate gives: with a number, the larger the older, or with a date."""
+_ROTATED: Final = re.compile(
+    r"(?P<name>.+?)(?:[.-](?P<date>\d{8}(?:-\d{1,10})?|\d{4}-\d\d-\d\d(?:[_T-]\d\d(?:[:-]\d\d){0,2})?)|\.(?P<number>\d{1,6}))",
+    re.DOTALL,
+)
+"""Names that logrotate and Python's handlers give: with a number, the larger the older, or with a date."""
 
 
 def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[SpanRecord]:
@@ -108,22 +111,34 @@ def _read_server(source: str, report: ReadReport) -> Iterator[SpanRecord]:
 
 
 def files_below(folder: str, report: ReadReport) -> list[str]:
-    """The files of a directory and of those in it, rotated ones before those that took their place, else by name."""
+    """The files of a directory and of those in it, in order; that there are none is told."""
 
-    def tell(error: OSError) -> None:
+    def tell(path: str, what: str) -> None:
         report.unreadable_sources += 1
-        report.tell(str(error.filename), f"the directory cannot be read: {error.strerror}")
+        report.tell(path, what)
+
+    told = report.unreadable_sources
+    found = files_in_order(folder, tell)
+    if not found and report.unreadable_sources == told:
+        report.missing_sources += 1
+        tell(folder, "the directory holds no files; give it a file of spans, or another directory")
+    return found
+
+
+def files_in_order(folder: str, tell: Callable[[str, str], None]) -> list[str]:
+    """The files of a directory and of those in it, rotated ones before those that took their place, else by name.
+
+    ``tell`` gets the path of a directory that cannot be read, and why.
+    """
+
+    def tell_error(error: OSError) -> None:
+        tell(str(error.filename), f"the directory cannot be read: {error.strerror}")
 
     found: list[str] = []
-    told = report.unreadable_sources
-    for parent, folders, names in os.walk(folder, onerror=tell):
+    for parent, folders, names in os.walk(folder, onerror=tell_error):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = (Path(parent, name) for name in names if not name.startswith("."))
         found.extend(str(path) for path in paths if _is_file(path))
-    if not found and report.unreadable_sources == told:
-        report.unreadable_sources += 1
-        report.missing_sources += 1
-        report.tell(folder, "the directory holds no files; give it a file of spans, or another directory")
     return sorted(found, key=_rotation_order)
 
 
@@ -141,13 +156,23 @@ def _rotation_order(path: str) -> tuple[str, bool, str, int]:
     The Collector's file exporter puts the time into the name before its ending (``x-2026-12-31T....json``), which sorts
     by itself.
     """
-    name = path
-    for ending in _PACKED_ENDINGS:
-        name = name.removesuffix(ending)
+    name = unpacked_name(path)
     rotated = _ROTATED.fullmatch(name)
     if rotated is None:
         return name, True, "", 0
     return rotated["name"], False, rotated["date"] or "", -int(rotated["number"] or 0)
+
+
+def unpacked_name(path: str) -> str:
+    """The name of a file without the endings of what is compressed."""
+    for ending in _PACKED_ENDINGS:
+        path = path.removesuffix(ending)
+    return path
+
+
+def name_before_rotation(path: str) -> str:
+    """The name that a file had before it was rotated and compressed."""
+    return _rotation_order(path)[0]
 
 
 def _read_path(path: str, report: ReadReport, *, named: bool) -> Iterator[Payload]:

@@ -26,7 +26,7 @@ from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.errors import AgentNetOtelError, ConfigurationError
 from agentnet_otel.model import Turn
 from agentnet_otel.sources.decoding import PayloadDecoder
-from agentnet_otel.sources.files import STDIN, files_below
+from agentnet_otel.sources.files import STDIN, files_in_order, name_before_rotation, unpacked_name
 from agentnet_otel.sources.framing import Payload
 from agentnet_otel.sources.growing import GrowingPayloads
 from agentnet_otel.sources.jaeger_json import PREFIX
@@ -46,7 +46,6 @@ READ_NAMES: Final = 10_000
 """Names in a directory that are remembered, so that a file that is compressed later is not read again."""
 _CHUNK: Final = 1 << 20
 _NANOS: Final = 1_000_000_000
-_PACKED: Final = (".gz", ".zst", ".zstd")
 _NOTHING: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK})
 
 Identity = tuple[int, int]
@@ -262,7 +261,7 @@ def _identity(found: os.stat_result) -> Identity:
 
 
 class _File:
-    """The file of a name, and the next one of that name."""
+    """The file of a name, and the next one of that name; or the directory, where one comes to be there."""
 
     ended = False
 
@@ -270,10 +269,14 @@ class _File:
         self._path = path
         self._report = report
         self._tail: _Tail | None = None
+        self._folder: _Folder | None = None
         self._told_missing = False
 
     def poll(self, now_ns: int) -> Iterator[Payload]:
         """What came since."""
+        if self._folder is not None:
+            yield from self._folder.poll(now_ns)
+            return
         tail = self._tail = self._tail or self._opened()
         if tail is None:
             return
@@ -289,6 +292,8 @@ class _File:
         """What is left."""
         if self._tail is not None:
             yield from self._tail.end(0)
+        if self._folder is not None:
+            yield from self._folder.close()
 
     def _was_replaced(self, tail: _Tail) -> bool:
         try:
@@ -297,6 +302,9 @@ class _File:
             return False
 
     def _opened(self) -> _Tail | None:
+        if os.path.isdir(self._path):  # noqa: PTH112 - the method of Path raises for paths that cannot be
+            self._folder = _Folder(self._path, self._report)
+            return None
         try:
             return _Tail.open(self._path, self._report)
         except OSError as error:
@@ -316,22 +324,28 @@ class _Folder:
         self._report = report
         self._tails: dict[Identity, _Tail] = {}
         self._read_names: dict[str, None] = {}
+        self._told: dict[str, None] = {}
+        """What could not be read, which is looked for again each time."""
 
     def poll(self, now_ns: int) -> Iterator[Payload]:
         """What came since, the files in their order."""
         found = self._found()
+        gone = set()
         for identity in [identity for identity in self._tails if identity not in found]:
-            yield from self._tails.pop(identity).end(now_ns)
+            ended = self._tails.pop(identity)
+            yield from ended.end(now_ns)
+            gone.add(name_before_rotation(str(ended.path)))
         for identity, (path, size) in found.items():
             tail = self._tails.get(identity)
             try:
                 if tail is None:
-                    tail = self._new(path)
+                    tail = self._new(path, gone)
                 tail.resume(path, size)
             except OSError as error:
-                self._report.tell(str(path), f"cannot be opened: {error.strerror}")
+                self._tell(str(path), f"cannot be opened: {error.strerror}")
                 continue
             self._tails[tail.identity] = tail
+            self._remember(self._read_names, str(path))
             yield from tail.read_on(now_ns)
             if tail.is_truncated():
                 yield from tail.start_anew()
@@ -343,25 +357,39 @@ class _Folder:
         for tail in self._tails.values():
             yield from tail.end(0)
 
-    def _new(self, path: Path) -> _Tail:
+    def _new(self, path: Path, gone: set[str]) -> _Tail:
+        """A file that was not there; one that only compresses what was read, be it renamed since, is not read."""
         tail = _Tail.open(path, self._report)
-        name = str(path)
-        if any(name.endswith(ending) and name.removesuffix(ending) in self._read_names for ending in _PACKED):
-            tail.given_up = True  # what was read already, compressed
-        self._read_names[name] = None
-        if len(self._read_names) > READ_NAMES:
-            del self._read_names[next(iter(self._read_names))]
+        name = unpacked_name(str(path))
+        if name != str(path) and (name in self._read_names or name_before_rotation(name) in gone):
+            tail.given_up = True
         return tail
 
     def _found(self) -> dict[Identity, tuple[Path, int]]:
         found: dict[Identity, tuple[Path, int]] = {}
-        for path in map(Path, files_below(str(self._path), ReadReport())):
+        for path in map(Path, files_in_order(str(self._path), self._tell)):
             try:
                 seen = path.stat()
-            except OSError:  # it went away meanwhile
+            except FileNotFoundError:  # it went away meanwhile
+                continue
+            except OSError as error:
+                self._tell(str(path), f"cannot be opened: {error.strerror}")
                 continue
             found[_identity(seen)] = (path, seen.st_size)
         return found
+
+    def _tell(self, path: str, what: str) -> None:
+        """Tell once what is wrong with a path, however often it is looked at."""
+        if path not in self._told:
+            self._remember(self._told, path)
+            self._report.unreadable_sources += 1
+            self._report.tell(path, what)
+
+    @staticmethod
+    def _remember(names: dict[str, None], name: str) -> None:
+        names[name] = None
+        if len(names) > READ_NAMES:
+            del names[next(iter(names))]
 
     def _close_quiet_ones(self) -> None:
         is_open = [tail for tail in self._tails.values() if tail.descriptor is not None]

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import tracemalloc
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -123,6 +122,24 @@ def test_a_folder_is_read_whole_and_in_order_of_names(file, tmp_path):
     numbers, report = read(tmp_path / "in")
     assert numbers == [3, 2, 1, 4]
     assert not report.problems
+
+
+@pytest.mark.parametrize(
+    "older",
+    [
+        ["s.jsonl.10", "s.jsonl.2.gz", "s.jsonl.1"],
+        ["s.jsonl-20261230", "s.jsonl-20261231.gz", "s.jsonl-20261231-1798675200"],
+        ["s.jsonl.2026-12-30", "s.jsonl.2026-12-31.gz"],
+        ["s.jsonl.2026-12-30_23", "s.jsonl.2026-12-31_00-00-00"],
+        ["s-2026-12-31T10-00-00.000.jsonl", "s-2026-12-31T11-00-00.000.jsonl.gz"],
+    ],
+)
+def test_rotated_files_are_read_before_what_took_their_place(file, tmp_path, older):
+    """As logrotate, Python's handlers and the Collector name them."""
+    names = [*older, "s.jsonl"]
+    for number, name in enumerate(names, 1):
+        file(gzip.compress(line(number)) if name.endswith("gz") else line(number), f"in/{name}")
+    assert read(tmp_path / "in")[0] == list(range(1, len(names) + 1))
 
 
 def test_several_sources_are_read_one_after_another(file):
@@ -407,37 +424,17 @@ def test_what_is_no_file(tmp_path, file):
         assert not rebuild([source]).turns
 
 
-@contextmanager
-def without_rights():
-    """As a user who may not read everything."""
-    if os.geteuid():
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-def test_what_may_not_be_read():
+def test_what_may_not_be_read(open_folder, without_rights):
     """A file, a folder in a folder, and one that tells only names; everything else is read."""
     read(__file__)  # so that nothing has to be imported later
-    with tempfile.TemporaryDirectory() as name:
-        top = Path(name)
-        top.chmod(0o755)
-        for path in ("a", "secret", "locked/b", "listed/c", "z"):
-            (top / path).parent.mkdir(exist_ok=True)
-            (top / path).write_bytes(line(1))
-        (top / "secret").chmod(0)
-        (top / "locked").chmod(0)
-        (top / "listed").chmod(0o444)
-        try:
-            with without_rights():
-                numbers, report = read(top, top / "secret", top / "locked" / "b")
-        finally:
-            (top / "locked").chmod(0o755)
-            (top / "listed").chmod(0o755)
+    top = open_folder
+    for path in ("a", "secret", "locked/b", "listed/c", "z"):
+        (top / path).parent.mkdir(exist_ok=True)
+        (top / path).write_bytes(line(1))
+    for path, mode in {"secret": 0, "locked": 0, "listed": 0o444}.items():
+        (top / path).chmod(mode)
+    with without_rights():
+        numbers, report = read(top, top / "secret", top / "locked" / "b")
     assert numbers == [1, 1]
     assert (report.unreadable_sources, report.missing_sources) == (5, 2)
     assert sum("Permission denied" in problem for problem in report.problems) == 5

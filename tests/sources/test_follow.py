@@ -209,6 +209,58 @@ def test_what_was_read_is_not_read_again_where_it_is_compressed(tmp_path, watch)
     assert one.follower.counts.duplicates == 0
 
 
+@pytest.mark.parametrize("looks_between", [True, False])
+def test_what_was_renamed_and_compressed_is_not_read_again(tmp_path, watch, looks_between):
+    """As logrotate does it, at once or a rotation later; what it had compressed before is read."""
+    append(tmp_path / "a.jsonl", span_line(1))
+    append(tmp_path / "a.jsonl.2.gz", gzip.compress(span_line(2)))
+    one = watch(tmp_path)
+    one.look(then_s=QUIET_S)
+    (tmp_path / "a.jsonl.2.gz").rename(tmp_path / "a.jsonl.3.gz")
+    (tmp_path / "a.jsonl").rename(tmp_path / "a.jsonl.1")
+    if looks_between:
+        one.look()
+    (tmp_path / "a.jsonl.1.gz").write_bytes(gzip.compress((tmp_path / "a.jsonl.1").read_bytes()))
+    (tmp_path / "a.jsonl.1").unlink()
+    append(tmp_path / "a.jsonl", span_line(3))
+    assert one.look(then_s=QUIET_S) == ["agent-2", "agent-1", "agent-3"]
+    assert one.follower.counts.duplicates == 0
+    assert one.problems == []
+
+
+def test_what_may_not_be_read_is_told_once(open_folder, watch, without_rights):
+    """However often a folder is looked at; it is read as soon as it may be."""
+    for name in ("open", "closed", "listed/in", "locked/inner"):
+        (open_folder / name).parent.mkdir(exist_ok=True)
+        append(open_folder / name, span_line(len(name)))
+    modes = {"closed": 0, "listed": 0o444, "locked": 0}
+    for name, mode in modes.items():
+        (open_folder / name).chmod(mode)
+    one = watch(open_folder)
+    with without_rights():
+        for _ in range(3):
+            one.look()
+    told = sorted(problem.partition(": ")[0] for problem in one.problems)
+    assert told == [str(open_folder / name) for name in ("closed", "listed/in", "locked")]
+    assert one.follower.read.unreadable_sources == 3
+    for name in modes:
+        (open_folder / name).chmod(0o755)
+    assert sorted(one.look(then_s=QUIET_S)) == ["agent-12", "agent-4", "agent-6", "agent-9"]
+
+
+def test_a_folder_that_is_not_there_is_waited_for(tmp_path, watch):
+    """As a file is: its writer may be started later."""
+    one = watch(tmp_path / "later")
+    one.look()
+    assert "it is waited for" in one.problems[0]
+    (tmp_path / "later").mkdir()
+    append(tmp_path / "later" / "a.jsonl", span_line(1))
+    one.look()
+    append(tmp_path / "later" / "b.jsonl", span_line(2))
+    assert one.look(then_s=QUIET_S) == ["agent-1", "agent-2"]
+    assert len(one.problems) == 1
+
+
 def test_few_files_are_open_at_once(tmp_path, watch, monkeypatch):
     """Those that were quiet longest are closed, and opened again when they grow."""
     monkeypatch.setattr(follow, "OPEN_FILES", 3)
