@@ -34,7 +34,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -
 NOT_INSTALLED = { echo "make: pip could not install the packages of $@; what it said is above. It needs a package index." >&2; exit 1; }
 
 # What is compiled when the package is installed.
-NATIVE := $(wildcard tools/build_native.py agentnet_otel/sources/*.c)
+NATIVE := $(wildcard tools/build_native.py agentnet_otel/sources/native/*.[ch])
 
 # The locks name every package, so nothing is left to resolve (an old pip refuses extras it meets while resolving).
 # A stamp is older than what it was made from, or missing: then the environment is brought up to date.

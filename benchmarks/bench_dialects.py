@@ -20,10 +20,10 @@ import msgspec
 from bench_read import parse_with, spans_of
 from measuring import Timings, arguments, publish
 
-from agentnet_otel.core.trace_window import row_window
 from agentnet_otel.outputs.turn_rows import row_line
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.rebuild import TurnStream
+from agentnet_otel.sources.turn_windows import row_window
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "tests" / "recordings"
 BATCH_SPANS = 512

@@ -28,12 +28,12 @@ import agentnet_otel
 from agentnet_otel import LatencyComponent
 from agentnet_otel.core.running_verdicts import RunningVerdicts
 from agentnet_otel.core.thresholds import ThresholdTable
-from agentnet_otel.core.trace_window import row_window
 from agentnet_otel.core.turn_row import observation_of_row
 from agentnet_otel.outputs.turn_rows import row_line
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.rebuild import TurnStream
 from agentnet_otel.sources.share import Share
+from agentnet_otel.sources.turn_windows import row_window
 
 PREFIX_BYTES = 4
 AGENT, INPUT, OUTPUT, TURN = (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agentnet_otel.sources import pieces
+from agentnet_otel.sources import native
 
 UV = Path(sys.executable).with_name("uv")
 
@@ -57,12 +57,14 @@ def bare(wheel, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(pieces.native is None, reason="there is no compiler on this machine, or Python alone is asked for")
+@pytest.mark.skipif(
+    native.extension is None, reason="there is no compiler on this machine, or Python alone is asked for"
+)
 def test_the_wheel_has_what_is_written_in_c(wheel):
     """For this interpreter alone, and says so by its name."""
     with zipfile.ZipFile(wheel) as archive:
         built = [name for name in archive.namelist() if "_native" in name]
-    assert built == ["agentnet_otel/sources/_native" + sysconfig.get_config_var("EXT_SUFFIX")]
+    assert built == ["agentnet_otel/sources/native/_native" + sysconfig.get_config_var("EXT_SUFFIX")]
     assert f"-cp{sys.version_info.major}{sys.version_info.minor}-" in wheel.name
 
 

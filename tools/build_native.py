@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE: Final = Path("agentnet_otel", "sources", "_native.c")
+FOLDER: Final = Path("agentnet_otel", "sources", "native")
+NAME: Final = "_native"
 ENV_PURE_PYTHON: Final = "AGENTNET_OTEL_PURE_PYTHON"
 
 
-def command(source: Path, target: Path) -> list[str]:
+def command(sources: list[Path], target: Path) -> list[str]:
     """How this interpreter's own extensions are compiled and linked, in one step; [] where it does not tell."""
     told = {name: sysconfig.get_config_var(name) for name in ("LDSHARED", "CFLAGS", "CCSHARED")}
     if not told["LDSHARED"]:
@@ -28,7 +29,7 @@ def command(source: Path, target: Path) -> list[str]:
         "-O3",
         "-Werror=implicit-function-declaration",
         f"-I{sysconfig.get_path('include')}",
-        str(source),
+        *map(str, sources),
         "-o",
         str(target),
     ]
@@ -39,10 +40,10 @@ def build(root: Path) -> Path | None:
 
     Built is a file of another name first: a process that has loaded the old one goes on with it.
     """
-    source = root / SOURCE
-    target = source.with_suffix(str(sysconfig.get_config_var("EXT_SUFFIX")))
+    folder = root / FOLDER
+    target = folder / f"{NAME}{sysconfig.get_config_var('EXT_SUFFIX')}"
     fresh = target.with_suffix(f".{os.getpid()}")
-    arguments = command(source, fresh)
+    arguments = command(sorted(folder.glob("*.c")), fresh)
     if not arguments:
         return None
     try:

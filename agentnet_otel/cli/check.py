@@ -36,7 +36,6 @@ from agentnet_otel.core.regression import Comparison
 from agentnet_otel.core.running_verdicts import RunningVerdicts
 from agentnet_otel.core.statistics import MIN_MEAN_N
 from agentnet_otel.core.thresholds import ThresholdTable, Verdict
-from agentnet_otel.core.trace_window import row_window, whole_window
 from agentnet_otel.core.turn_row import TurnRow, end_of_row, observation_of_row
 from agentnet_otel.core.verdicts import Judgement, worst
 from agentnet_otel.model import Turn
@@ -50,6 +49,7 @@ from agentnet_otel.outputs.turn_rows import row_in
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import TurnStream
+from agentnet_otel.sources.turn_windows import row_window, whole_window
 from agentnet_otel.wiring.jobs import SharedTurns
 
 if TYPE_CHECKING:

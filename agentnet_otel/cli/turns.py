@@ -20,13 +20,13 @@ from agentnet_otel.cli.reading import (
 )
 from agentnet_otel.cli.standard_streams import tell
 from agentnet_otel.core.assembler import QUIET_NS
-from agentnet_otel.core.trace_window import row_window
 from agentnet_otel.core.turn_row import TurnRow
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.model import Turn
 from agentnet_otel.outputs.turn_rows import row_line, turn_line
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.rebuild import TurnStream
+from agentnet_otel.sources.turn_windows import row_window
 from agentnet_otel.wiring.jobs import SharedTurns
 
 QUIET_S: Final = QUIET_NS / 1_000_000_000

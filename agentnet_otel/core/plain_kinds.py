@@ -24,16 +24,16 @@ def _kinds_of(components: Mapping[str, LatencyComponent], turn: str) -> dict[str
     return {**kinds, turn: TURN}
 
 
-_OWN_KINDS: Final = _kinds_of(OWN.components, semconv.OP_INVOKE_AGENT)
-_GENAI_KINDS: Final = _kinds_of(GENAI.components, semconv.OP_INVOKE_AGENT)
+OWN_KINDS: Final = _kinds_of(OWN.components, semconv.OP_INVOKE_AGENT)
+GENAI_KINDS: Final = _kinds_of(GENAI.components, semconv.OP_INVOKE_AGENT)
 
 
 def kind_of(span: PlainSpan) -> Kind | None:
     """What a span is; None where that depends on what stands around it."""
     said: Said = span.attributes
     if span.origin.ours:
-        return _OWN_KINDS.get(said.get(semconv.LATENCY_COMPONENT) or said.get(semconv.OPERATION_NAME, ""), OTHER)
-    kind = _GENAI_KINDS.get(said.get(semconv.OPERATION_NAME, ""), OTHER)
+        return OWN_KINDS.get(said.get(semconv.LATENCY_COMPONENT) or said.get(semconv.OPERATION_NAME, ""), OTHER)
+    kind = GENAI_KINDS.get(said.get(semconv.OPERATION_NAME, ""), OTHER)
     if kind is TURN and semconv.AGENT_NAME not in said:
         return OTHER
     return None if said.get(semconv.OPERATION_NAME) == semconv.OP_INVOKE_WORKFLOW else kind

@@ -50,7 +50,7 @@ AGENTS: Final = {True: OWN.agent, False: GENAI.agent}
 SESSIONS: Final = {True: OWN.session, False: GENAI.session}
 SUBJECTS: Final = {True: OWN.subject, False: GENAI.subject}
 _CATEGORY_KEYS: Final = tuple((semconv.TURN_TOKENS_PREFIX + c.value, c.value) for c in TokenCategory)
-_OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
+OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
 _SUCCESS: Final = Outcome.SUCCESS.value
 _QUALITY_SOURCES: Final = frozenset(source.value for source in QualitySource)
 _BY_START: Final = attrgetter("start_ns", "span_id")
@@ -233,22 +233,36 @@ def told_by_turn(said: Said, used: PlainUsage, duration_ns: int) -> ToldByTurn:
     """What a turn's own span says of its tokens, quality and cost, beside what its calls used."""
     by_category = {name: said[key] for key, name in _CATEGORY_KEYS if key in said}
     trusted = bool(by_category) and (used.empty or sum(by_category.values()) == used.total)
-    efficiency, quality_source = _efficiency(said, used, duration_ns, told_counts=trusted or used.empty)
+    efficiency, quality_source = efficiency_told(
+        said.get(semconv.TURN_TOKEN_EFFICIENCY) if trusted or used.empty else None,
+        said.get(semconv.QUALITY_SOURCE),
+        said.get(semconv.TURN_QUALITY),
+        said.get(semconv.TURN_CONFIDENCE),
+        (used.output or 0, used.total, duration_ns) if used.known else None,
+    )
     cost_usd, cost_source = used.cost_usd, used.cost_source
     if semconv.TURN_COST_USD in said:
         cost_usd, cost_source = said[semconv.TURN_COST_USD], cost_source_of(said.get(semconv.TURN_COST_SOURCE))
     return ToldByTurn(by_category if trusted else used.by_category, efficiency, quality_source, cost_usd, cost_source)
 
 
-def _efficiency(said: Said, used: PlainUsage, duration_ns: int, *, told_counts: bool) -> tuple[float | None, str]:
-    """Efficiency, and who judged the quality in it, as the turn tells or else as it is computed."""
-    efficiency = said.get(semconv.TURN_TOKEN_EFFICIENCY) if told_counts else None
-    source = said.get(semconv.QUALITY_SOURCE)
+def efficiency_told(
+    efficiency: float | None,
+    source: str | None,
+    evaluated: float | None,
+    confidence: float | None,
+    counts: tuple[int, int, int] | None,
+) -> tuple[float | None, str]:
+    """Efficiency, and who judged the quality in it, as the turn tells or else as it is computed.
+
+    ``counts``: output tokens, all tokens, and the duration in nanoseconds; None where no tokens are known.
+    """
     if efficiency is not None and source in _QUALITY_SOURCES:
         return efficiency, source
-    quality, computed_source = quality_of(said.get(semconv.TURN_QUALITY), said.get(semconv.TURN_CONFIDENCE))
-    if efficiency is None and used.known:
-        efficiency = efficiency_of(used.output or 0, used.total, quality, duration_ns)
+    quality, computed_source = quality_of(evaluated, confidence)
+    if efficiency is None and counts is not None:
+        output_tokens, total_tokens, duration_ns = counts
+        efficiency = efficiency_of(output_tokens, total_tokens, quality, duration_ns)
     return efficiency, source if source in _QUALITY_SOURCES else computed_source.value
 
 
@@ -350,7 +364,7 @@ def outcome_of(root: PlainSpan) -> str:
     """How a turn ended, by its own span."""
     said: Said = root.attributes
     outcome = said.get(semconv.TURN_OUTCOME)
-    if outcome in _OUTCOMES:
+    if outcome in OUTCOMES:
         return str(outcome)
     error_type = said.get(semconv.ERROR_TYPE)
     if root.failed:

@@ -23,11 +23,11 @@ SPENDING: Final = frozenset(
 )
 """What says that a span used tokens, or cost something."""
 
-_COSTS: Final = {True: OWN.cost, False: GENAI.cost}
+COSTS: Final = {True: OWN.cost, False: GENAI.cost}
 TOKENS: Final = {True: OWN.tokens, False: GENAI.tokens}
 _REASONING: Final = TokenCategory.REASONING.value
-_COST_RANKS: Final = {source.value: rank for rank, source in enumerate(CostSource)}
-_TOLD: Final = CostSource.SPAN.value
+COST_RANKS: Final = {source.value: rank for rank, source in enumerate(CostSource)}
+TOLD_BY_SPAN: Final = CostSource.SPAN.value
 
 _Cost = tuple[float, str]
 
@@ -75,7 +75,7 @@ def usage_of_calls(calls: Sequence[PlainSpan], of_root: Said, prices: PriceBook 
         if model is not None:
             models[model] = None
         usage = _add_tokens(used, call)
-        cost = first(said, _COSTS[call.origin.ours])
+        cost = first(said, COSTS[call.origin.ours])
         if cost is not None:
             told.append((cost, cost_source_of(said.get(semconv.COST_SOURCE))))
         elif usage is not None:
@@ -88,7 +88,7 @@ def usage_of_calls(calls: Sequence[PlainSpan], of_root: Said, prices: PriceBook 
 
 def cost_source_of(told: str | None) -> str:
     """Who told a cost, if it is one of the known."""
-    return told if told in _COST_RANKS else _TOLD
+    return told if told in COST_RANKS else TOLD_BY_SPAN
 
 
 def _add_tokens(used: PlainUsage, call: PlainSpan) -> tuple[int | None, int | None, int | None, int | None] | None:
@@ -122,7 +122,7 @@ def _add_costs(used: PlainUsage, told: Sequence[_Cost], priced: Sequence[_Cost |
         return
     known = [*told, *(price for price in priced if price is not None)]
     used.cost_usd = sum([cost for cost, _ in known])
-    used.cost_source = max([source for _, source in known], key=_COST_RANKS.__getitem__)
+    used.cost_source = max([source for _, source in known], key=COST_RANKS.__getitem__)
 
 
 def _price(
@@ -134,17 +134,27 @@ def _price(
 ) -> _Cost | None:
     """As `usage` asks for it."""
     said: Said = call.attributes
-    into, out, cached, reasoning = usage
-    if prices is None or model is None or (into is None and out is None):
+    if prices is None or model is None or usage[:2] == (None, None):
         return None
-    price = prices.price(
-        Call(
-            model=model,
-            asked_model=said.get(semconv.REQUEST_MODEL) or of_root.get(semconv.REQUEST_MODEL),
-            usage=TokenUsage(input=into, output=out, cached=cached, reasoning=reasoning),
-            at_ns=call.start_ns,
-            provider=first(said, PROVIDER_KEYS),
-            batch=said.get(semconv.INFERENCE_BATCH) is True,
-        )
-    )
+    asked = said.get(semconv.REQUEST_MODEL) or of_root.get(semconv.REQUEST_MODEL)
+    batch = said.get(semconv.INFERENCE_BATCH) is True
+    return price_of(prices, model, asked, *usage, call.start_ns, first(said, PROVIDER_KEYS), batch)
+
+
+def price_of(
+    prices: PriceBook,
+    model: str,
+    asked: str | None,
+    into: int | None,
+    out: int | None,
+    cached: int | None,
+    reasoning: int | None,
+    at_ns: int,
+    provider: str | None,
+    batch: bool,
+) -> tuple[float, str] | None:
+    """What a call costs, in USD, and who says so; None where that is not known."""
+    usage = TokenUsage(input=into, output=out, cached=cached, reasoning=reasoning)
+    call = Call(model=model, asked_model=asked, usage=usage, at_ns=at_ns, provider=provider, batch=batch)
+    price = prices.price(call)
     return None if price is None else (price.cost_usd, price.source.value)

@@ -14,6 +14,8 @@ What happens to a trace:
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -21,10 +23,9 @@ import msgspec
 from agentnet_otel.core.assembler import Assembler, Counts, newest_revisions
 from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.plain_span import PlainSpan, member_of_plain
-from agentnet_otel.core.plain_turns import PlainTold, rows_of_trace
-from agentnet_otel.core.plain_whole import as_it_is, turns_of_trace
+from agentnet_otel.core.plain_turns import PlainTold
 from agentnet_otel.core.turn_parts import Member
-from agentnet_otel.core.turn_row import EndingKey, TurnRow, ending_key, row_of
+from agentnet_otel.core.turn_row import EndingKey, ending_key
 from agentnet_otel.model import Turn
 
 T = TypeVar("T")
@@ -38,6 +39,24 @@ TOLD_TRACES: Final = 50_000
 """Traces that are remembered after they were told, at least."""
 _TICK_SPANS: Final = 1000
 """How exactly positions are kept."""
+
+
+Run = tuple[str, list[HeldSpan], bool, bool]
+"""Spans of one trace that came one after the other: its id, the spans, whether a root is among them, whether all are
+plain."""
+
+
+def runs_of(spans: list[HeldSpan]) -> list[Run]:
+    """Spans cut where another trace begins: nearly always the spans of a trace stand together."""
+    runs: list[Run] = []
+    for trace_id, some in groupby(spans, _TRACE_ID):
+        together = list(some)
+        rooted = any(not span.parent_span_id for span in together)
+        runs.append((trace_id, together, rooted, not any(isinstance(span, Member) for span in together)))
+    return runs
+
+
+_TRACE_ID: Final = attrgetter("trace_id")
 
 
 class _Held(msgspec.Struct, gc=False):
@@ -65,6 +84,7 @@ class TraceWindow(Generic[T]):
         make: Callable[[Turn], T],
         short: Callable[[Sequence[PlainSpan], PriceBook | None], PlainTold[T] | None] | None = None,
         *,
+        runs: Callable[[list[HeldSpan]], list[Run]] = runs_of,
         group_calls: bool = False,
         prices: PriceBook | None = None,
         window_spans: int = WINDOW_SPANS,
@@ -73,6 +93,7 @@ class TraceWindow(Generic[T]):
         self.counts = Counts()
         self.make = make
         self._short = short
+        self._runs = runs
         self._groups_calls = group_calls
         self._prices = prices
         self._window_ticks = max(1, window_spans // _TICK_SPANS)
@@ -92,23 +113,20 @@ class TraceWindow(Generic[T]):
         """Spans held now."""
         return self._held
 
-    def feed(self, spans: Sequence[HeldSpan], passed: int | None = None) -> list[tuple[EndingKey, T]]:
+    def feed(self, spans: list[HeldSpan], passed: int | None = None) -> list[tuple[EndingKey, T]]:
         """Take the spans of one batch; returns the turns of traces that are complete by it.
 
         ``passed``: how many spans the batch had, where others of them are another window's.
         """
-        traces, last_id = self._traces, ""
-        held: _Held | None = None
-        for span in spans:
-            trace_id = span.trace_id
-            if held is None or trace_id != last_id:
-                last_id = trace_id
-                held = traces.get(trace_id) or self._begin(trace_id)
+        for trace_id, some, rooted, plain in self._runs(spans):
+            held = self._traces.get(trace_id)
+            if held is None:
+                held = self._begin(trace_id, some)
+            else:
                 held.touched = self._tick
-            held.spans.append(span)
-            if span.__class__ is not PlainSpan:
-                held.plain = False
-            if not span.parent_span_id and not held.rooted:
+                held.spans += some
+            held.plain = held.plain and plain
+            if rooted and not held.rooted:
                 self._found_root(held)
         self.counts.spans += len(spans)
         self._held += len(spans)
@@ -133,8 +151,8 @@ class TraceWindow(Generic[T]):
 
     # --- when a trace is told ------------------------------------------------------------------------
 
-    def _begin(self, trace_id: str) -> _Held:
-        held = _Held(trace_id, [], self._tick, told_before=self._told.knows(trace_id))
+    def _begin(self, trace_id: str, spans: list[HeldSpan]) -> _Held:
+        held = _Held(trace_id, spans, self._tick, told_before=self._told.knows(trace_id))
         self._traces[trace_id] = held
         self._due.setdefault(self._tick, []).append(held)
         return held
@@ -202,7 +220,7 @@ class TraceWindow(Generic[T]):
     def _tell_any(self, held: _Held) -> list[tuple[EndingKey, T]]:
         assembler = Assembler(max_spans=len(held.spans), group_calls=self._groups_calls, prices=self._prices)
         for span in held.spans:
-            assembler.take(member_of_plain(span) if isinstance(span, PlainSpan) else span)
+            assembler.take(span if isinstance(span, Member) else member_of_plain(span))
         turns = newest_revisions(assembler.drain())
         if held.told_before:
             turns = self._not_told_before(turns, assembler.counts)
@@ -257,13 +275,3 @@ class _Told:
         if self._traces > self._limit:
             self._traces = 0
             self._old, self._new = self._new, set()
-
-
-def row_window(*, group_calls: bool = False, prices: PriceBook | None = None) -> TraceWindow[TurnRow]:
-    """A window that tells rows, by the short way where there is one."""
-    return TraceWindow(row_of, rows_of_trace, group_calls=group_calls, prices=prices)
-
-
-def whole_window(*, group_calls: bool = False, prices: PriceBook | None = None) -> TraceWindow[Turn]:
-    """A window that tells turns as they are, by the short way where there is one."""
-    return TraceWindow(as_it_is, turns_of_trace, group_calls=group_calls, prices=prices)

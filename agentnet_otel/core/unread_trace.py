@@ -30,7 +30,7 @@ class UnreadTrace(msgspec.Struct, kw_only=True, gc=False):
     def add(self, span: PlainSpan | Member) -> None:
         """Take a span in that did not come before."""
         self.spans[span.span_id] = span
-        if span.__class__ is not PlainSpan:
+        if isinstance(span, Member):
             self.plain = False
         self.newest_end_ns = max(self.newest_end_ns, span.end_ns)
 

@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from agentnet_otel.errors import InputError
-from agentnet_otel.sources.pieces import count_bytes
+from agentnet_otel.sources.native import extension
 
 MIN_PART_BYTES: Final = 8
 """Bytes that resources, scopes, spans, events and links of a message have to have on average."""
@@ -23,6 +23,14 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SIZES: Final = {_FIXED64: 8, _FIXED32: 4}
 _LAST: Final = 0x80
 _TEXT: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+
+
+def python_count_bytes(data: bytes, wanted: bytes, /) -> int:
+    """How many bytes of ``data`` are one of those of ``wanted``."""
+    return sum([data.count(byte) for byte in wanted])
+
+
+count_bytes: Final = python_count_bytes if extension is None else extension.count_bytes
 
 
 def check_density_of_json(data: bytes) -> None:

@@ -25,13 +25,12 @@ _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
 _TRACE_ID_BYTES: Final = 16
 _SPAN_ID_BYTES: Final = 8
-_TRACES_DATA: Final = "opentelemetry.proto.trace.v1.TracesData"
 _KINDS: Final = {kind.value: kind for kind in SpanKind}
 _STATUSES: Final = {code.value: code for code in StatusCode}
 
 
-def _traces_data_class() -> Any:
-    """The class of the message, in a pool of its own."""
+def _classes() -> tuple[Any, Any]:
+    """The classes of the message, and of a span in it, in a pool of their own."""
     pool = descriptor_pool.DescriptorPool()
     for module in (common_pb2, resource_pb2, trace_pb2):
         schema = descriptor_pb2.FileDescriptorProto()
@@ -41,7 +40,10 @@ def _traces_data_class() -> Any:
                 for part in (message, *message.nested_type):
                     _leave_attributes_encoded(part)
         pool.Add(schema)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(_TRACES_DATA))
+    whole, span = (
+        pool.FindMessageTypeByName(f"opentelemetry.proto.trace.v1.{name}") for name in ("TracesData", "Span")
+    )
+    return message_factory.GetMessageClass(whole), message_factory.GetMessageClass(span)
 
 
 def _leave_attributes_encoded(message: descriptor_pb2.DescriptorProto) -> None:
@@ -51,8 +53,11 @@ def _leave_attributes_encoded(message: descriptor_pb2.DescriptorProto) -> None:
             field.ClearField("type_name")
 
 
-TracesData: Final = _traces_data_class()
+_CLASSES: Final = _classes()
+TracesData: Final = _CLASSES[0]
 """The message, attributes of spans and events left encoded."""
+Span: Final = _CLASSES[1]
+"""A span of it."""
 
 
 class ProtobufDecoder:

@@ -7,15 +7,11 @@ nested value is no JSON by itself, so reading it fails.
 
 Attributes in protobuf come cut already.
 
-`_native` does the same in C, which is there where the package was built with a compiler at hand. What comes out is the
-same, only later.
+`native` looks them up in C.
 """
 
-import importlib
-import os
 from collections.abc import Callable
-from types import ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -41,7 +37,7 @@ _SPACED_BETWEEN: Final = b'}}, {"key": "'
 _END: Final = b"}}]"
 
 
-class PythonPieces(dict[bytes, tuple[str, AttributeValue]]):
+class Pieces(dict[bytes, tuple[str, AttributeValue]]):
     """What pieces of attributes say; ``read`` tells it of bytes.
 
     It does so once for each of those that are remembered: at most ``limit``, of at most ``longest`` bytes.
@@ -65,7 +61,7 @@ class PythonPieces(dict[bytes, tuple[str, AttributeValue]]):
         self[piece] = found
         return found
 
-    def mapping(self, encoded: bytes | msgspec.Raw, /) -> dict[str, AttributeValue] | None:
+    def mapping(self, encoded: bytes | msgspec.Raw) -> dict[str, AttributeValue] | None:
         """The attributes of a span; None where they are not written in one of the usual ways.
 
         Raises:
@@ -82,7 +78,7 @@ class PythonPieces(dict[bytes, tuple[str, AttributeValue]]):
                     return self._remember(written, self.mapping_of(pieces))
         return None
 
-    def mapping_of(self, pieces: list[bytes], /) -> dict[str, AttributeValue]:
+    def mapping_of(self, pieces: list[bytes]) -> dict[str, AttributeValue]:
         """The same of a list of pieces that were cut already.
 
         Raises:
@@ -101,12 +97,7 @@ class PythonPieces(dict[bytes, tuple[str, AttributeValue]]):
         return attributes
 
 
-def python_count_bytes(data: bytes, wanted: bytes, /) -> int:
-    """How many bytes of ``data`` are one of those of ``wanted``."""
-    return sum([data.count(byte) for byte in wanted])
-
-
-def python_are_ids(texts: list[str], digits: int, /) -> bool:
+def are_ids(texts: list[str], digits: int) -> bool:
     """Whether all texts are hexadecimal numbers of so many digits, in lower case and not 0.
 
     Reading them as hexadecimal is the quickest check; it alone would take capitals and spaces.
@@ -124,26 +115,3 @@ def python_are_ids(texts: list[str], digits: int, /) -> bool:
         and set(map(len, texts)) == {digits}
         and "0" * digits not in texts
     )
-
-
-INTERFACE: Final = 1
-"""The number goes up with each change to what is called in `_native`: one that was built before is left alone."""
-
-native: ModuleType | None = None
-"""What is written in C; None where it was not built, or is not wanted."""
-if os.environ.get(semconv.ENV_PURE_PYTHON, "").lower() not in {"1", "true"}:
-    try:
-        native = importlib.import_module("agentnet_otel.sources._native")
-    except ImportError:
-        native = None
-if native is not None and getattr(native, "INTERFACE", 0) != INTERFACE:
-    native = None
-
-if TYPE_CHECKING or native is None:
-    Pieces = PythonPieces
-    are_ids = python_are_ids
-    count_bytes = python_count_bytes
-else:
-    Pieces = native.Pieces
-    are_ids = native.are_ids
-    count_bytes = native.count_bytes

@@ -1,12 +1,14 @@
 """OTLP JSON to plain spans: the quick way of nearly all files, beside `otlp_json`, which reads everything.
 
 Decoding costs least where nothing is decoded. A request is gone through once, into one struct a span, whose attributes
-are left as they are written. They are then cut into pieces (`pieces`), each of which is read once.
+are left as they are written. They are then cut into pieces (`pieces`), each of which is read once. Where there is C
+(`native`), it does all of that; what follows here is for what it leaves, and for where there is none.
 
 A request in which anything is wrong, or only unusual, is read by `otlp_json` as a whole: it tells what, and where.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import starmap
 from typing import Final
 
@@ -20,6 +22,7 @@ from agentnet_otel.core.turn_parts import Member, member_of
 from agentnet_otel.errors import AgentNetOtelError
 from agentnet_otel.model import AttributeValue
 from agentnet_otel.sources.message_density import check_density_of_json
+from agentnet_otel.sources.native.spans import Told, native_pieces, reader_of
 from agentnet_otel.sources.otlp_json import JsonDecoder
 from agentnet_otel.sources.pieces import MAX_PIECE_BYTES, MAX_PIECES, Pieces, are_ids
 from agentnet_otel.sources.share import Batch, Share
@@ -50,6 +53,7 @@ class _Request(msgspec.Struct, rename="camel", gc=False):
 
 
 _request_decoder: Final = msgspec.json.Decoder(_Request, strict=False)
+_span_decoder: Final = msgspec.json.Decoder(PlainSpan, strict=False)
 
 
 class _Attributes:
@@ -59,6 +63,8 @@ class _Attributes:
         self._keys = keys
         self._json = json
         self._mapping = Pieces(self._read, MAX_PIECES, MAX_PIECE_BYTES).mapping
+        self.native = native_pieces(self._read)
+        """The same for the C way."""
 
     def of(self, encoded: msgspec.Raw) -> dict[str, AttributeValue]:
         """The plain ones among the attributes of a span."""
@@ -67,7 +73,8 @@ class _Attributes:
         except (msgspec.MsgspecError, ValueError):
             found = None  # as where a value holds attributes of its own
         if found is None:
-            return dict(starmap(self._keys.plain, self._json.attributes(bytes(encoded)).items()))
+            found = dict(starmap(self._keys.plain, self._json.attributes(bytes(encoded)).items()))
+            found.pop("", None)
         return found
 
     def _read(self, piece: bytes) -> Plain:
@@ -77,6 +84,15 @@ class _Attributes:
         if known is not None and b"\\" not in text and text.find(b'"') == len(text) - 1 > 0:
             return known, text[:-1].decode()
         return self._keys.plain(*self._json.attribute(b'{"key":"' + piece + b"}}"))
+
+
+class _Scope(msgspec.Struct, gc=False):
+    """What is known of the spans of a scope, and of their attributes if they may be plain."""
+
+    origin: Origin
+    spoken: _Attributes | None
+    told: Told | None = None
+    """The same for the C way."""
 
 
 class PlainJsonDecoder:
@@ -89,38 +105,42 @@ class PlainJsonDecoder:
         self._note = note
         self._share = share
         self._json = JsonDecoder()
-        self._origins: dict[tuple[bytes, bytes], tuple[Origin, _Attributes | None]] = {}
+        self._scopes: dict[tuple[bytes, bytes], _Scope] = {}
         self._spoken: dict[PlainKeys | None, _Attributes] = {}
+        self._native = reader_of(self._told_scope, share)
 
     def decode(self, data: bytes) -> Batch | None:
         """The spans of one request; None where it has to be read in the general way."""
-        passed = 0
         try:
             check_density_of_json(data)
-            request = _request_decoder.decode(data)
-            spans: list[PlainSpan | Member] = []
-            for resource_spans in request.resource_spans:
-                for scope_spans in resource_spans.scope_spans:
-                    if not are_well_formed(scope_spans.spans):
-                        return None
-                    origin, spoken = self._origin(resource_spans.resource, scope_spans.scope)
-                    self._note(origin)
-                    passed += len(scope_spans.spans)
-                    self._read(self._share.plain(scope_spans.spans), origin, spoken, spans)
+            found = None if self._native is None else self._native.json(data)
+            return self._decoded(data) if found is None else found
         except (msgspec.MsgspecError, AgentNetOtelError, ValueError, RecursionError, OverflowError):
             return None
+
+    def _decoded(self, data: bytes) -> Batch | None:
+        passed = 0
+        request = _request_decoder.decode(data)
+        spans: list[PlainSpan | Member] = []
+        for resource_spans in request.resource_spans:
+            for scope_spans in resource_spans.scope_spans:
+                if not are_well_formed(scope_spans.spans):
+                    return None
+                scope = self._scope(bytes(resource_spans.resource), bytes(scope_spans.scope))
+                self._note(scope.origin)
+                passed += len(scope_spans.spans)
+                self._read(self._share.plain(scope_spans.spans), scope, spans)
         return Batch(spans, passed)
 
-    def _origin(self, resource: msgspec.Raw, scope: msgspec.Raw) -> tuple[Origin, _Attributes | None]:
-        """What the spans of a scope share, and what is known of their attributes if they may be plain."""
-        written = (bytes(resource), bytes(scope))
-        known = self._origins.get(written)
+    def _scope(self, resource: bytes, scope: bytes) -> _Scope:
+        """What the spans of a scope share."""
+        known = self._scopes.get((resource, scope))
         if known is not None:
             return known
-        if len(self._origins) >= MAX_ORIGINS:
-            self._origins.clear()
-        attributes = self._json.resource(written[0])
-        name, version = self._json.scope(written[1])
+        if len(self._scopes) >= MAX_ORIGINS:
+            self._scopes.clear()
+        attributes = self._json.resource(resource)
+        name, version = self._json.scope(scope)
         keys = plain_keys_of(name)
         origin = Origin(
             resource=attributes,
@@ -132,14 +152,36 @@ class PlainJsonDecoder:
         spoken = self._spoken.get(keys)
         if spoken is None and keys is not None:
             spoken = self._spoken[keys] = _Attributes(keys, self._json)
-        if len(written[0]) + len(written[1]) <= MAX_ORIGIN_BYTES:
-            self._origins[written] = origin, spoken
-        return origin, spoken
+        found = _Scope(origin, spoken)
+        if len(resource) + len(scope) <= MAX_ORIGIN_BYTES:
+            self._scopes[resource, scope] = found
+        return found
 
-    def _read(
-        self, spans: Sequence[PlainSpan], origin: Origin, spoken: _Attributes | None, into: list[PlainSpan | Member]
-    ) -> None:
-        """Read the attributes of spans of one origin; what is unusual becomes a member at once."""
+    def _told_scope(self, resource: bytes, scope: bytes) -> Told:
+        found = self._scope(resource, scope)
+        self._note(found.origin)
+        if found.told is None:
+            pieces = None if found.spoken is None else found.spoken.native
+            found.told = (found.origin, pieces, found.origin.ours, partial(self._read_odd, found))
+        return found.told
+
+    def _read_odd(self, scope: _Scope, encoded: bytes) -> PlainSpan | Member:
+        """A span that the C way does not read.
+
+        Raises:
+            ValueError: it is to be read in the general way, with all of its request.
+        """
+        span = _span_decoder.decode(encoded)
+        if not are_well_formed([span]):
+            message = "its ids or times are unusual"
+            raise ValueError(message)
+        into: list[PlainSpan | Member] = []
+        self._read([span], scope, into)
+        return into[0]
+
+    def _read(self, spans: Sequence[PlainSpan], scope: _Scope, into: list[PlainSpan | Member]) -> None:
+        """Read the attributes of spans of one scope; what is unusual becomes a member at once."""
+        origin, spoken = scope.origin, scope.spoken
         parent = ""
         for span in spans:
             span.origin = origin

@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 from agentnet_otel.core.assembler import Counts, newest_revisions
 from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.ending_order import EndingOrder
-from agentnet_otel.core.trace_window import TraceWindow, whole_window
+from agentnet_otel.core.trace_window import TraceWindow
 from agentnet_otel.core.turn_row import EndingKey, ending_key
 from agentnet_otel.errors import BackendError, InputError
 from agentnet_otel.model import Turn
@@ -21,6 +21,7 @@ from agentnet_otel.sources.files import read_batches
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.share import Batch, Share
 from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
+from agentnet_otel.sources.turn_windows import whole_window
 
 T = TypeVar("T")
 

@@ -26,6 +26,8 @@ class Share:
 
     def __init__(self, number: int = 0, jobs: int = 1) -> None:
         self.whole = jobs == 1
+        self.last_bytes = None if self.whole else bytes(range(number, MAX_JOBS, jobs))
+        """The last bytes of the trace ids that are in it; None where all are."""
         self._endings = frozenset(format(n, f"0{_DIGITS}x") for n in range(number, MAX_JOBS, jobs))
 
     def plain(self, spans: list[PlainSpan]) -> list[PlainSpan]:

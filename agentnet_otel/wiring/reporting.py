@@ -20,7 +20,7 @@ from agentnet_otel.outputs.reports.runs import Run
 from agentnet_otel.performance.analysing import analysis_of
 from agentnet_otel.performance.latency import LatencyTracker
 from agentnet_otel.performance.tokens import TokenUtilizationTracker
-from agentnet_otel.sources import pieces
+from agentnet_otel.sources import native
 from agentnet_otel.sources.read_report import ReadReport
 
 MAX_ANALYSED: Final = 10_000
@@ -126,7 +126,7 @@ def installed() -> Mapping[str, str]:
         "Python": platform.python_version(),
         "platform": f"{sys.platform} {platform.machine()}",
         "CPUs": str(os.cpu_count()),
-        "spans are read": "in Python alone, which takes longer" if pieces.native is None else "in C and Python",
+        "spans are read": "in Python alone, which takes longer" if native.extension is None else "in C and Python",
     }
     for name in _PACKAGES:
         try:

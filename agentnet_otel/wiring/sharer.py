@@ -7,12 +7,12 @@ from contextlib import suppress
 
 import msgspec
 
-from agentnet_otel.core.trace_window import row_window
 from agentnet_otel.errors import AgentNetOtelError, ConfigurationError
 from agentnet_otel.outputs.turn_rows import row_line
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.rebuild import TurnStream
 from agentnet_otel.sources.share import Share
+from agentnet_otel.sources.turn_windows import row_window
 from agentnet_otel.wiring.sharing import Done, Failed, Told, Work, send
 
 

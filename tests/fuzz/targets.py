@@ -18,7 +18,7 @@ from pathlib import Path
 from agentnet_otel.core.assembler import Counts
 from agentnet_otel.core.dialects import read_facts
 from agentnet_otel.core.thresholds import ThresholdTable
-from agentnet_otel.core.trace_window import TraceWindow, row_window
+from agentnet_otel.core.trace_window import TraceWindow
 from agentnet_otel.core.turn_parts import member_of
 from agentnet_otel.errors import AgentNetOtelError, InputError
 from agentnet_otel.outputs.prometheus import PrometheusEndpoint
@@ -41,6 +41,7 @@ from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import TurnStream, rebuild
 from agentnet_otel.sources.store.raw_log import RawLog
 from agentnet_otel.sources.threshold_file import read_thresholds
+from agentnet_otel.sources.turn_windows import row_window
 
 MAX_UNPACKED_BYTES = 8 * 1024 * 1024
 CONTENT_TYPES = ("application/x-protobuf", "application/json", "application/json; charset=utf-8", "text/plain", "")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from agentnet_otel import semconv
 from agentnet_otel.core.assembler import Assembler, newest_revisions
 from agentnet_otel.core.dialects import read_facts
-from agentnet_otel.core.plain_span import PlainSpan, facts_of_plain
-from agentnet_otel.core.trace_window import row_window, whole_window
+from agentnet_otel.core.plain_span import facts_of_plain
+from agentnet_otel.core.turn_parts import Member
 from agentnet_otel.core.turn_row import row_of
 from agentnet_otel.model import SpanRecord
 from agentnet_otel.sources.files import read_spans
@@ -20,6 +20,7 @@ from agentnet_otel.sources.plain_json import PlainJsonDecoder
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import TurnStream
 from agentnet_otel.sources.share import Share
+from agentnet_otel.sources.turn_windows import row_window, whole_window
 from tests.core.random_traces import OTHERS, OURS, as_written, nodes, spans_of
 from tests.recordings.scoring import RECORDINGS
 
@@ -80,7 +81,7 @@ def quick(data, window):
     assert batch is not None
     spans = batch.spans
     told = sorted([*window.feed(spans), *window.finish()], key=lambda pair: pair[0])
-    return [row for _, row in told], window.counts, sum(type(span) is PlainSpan for span in spans)
+    return [row for _, row in told], window.counts, sum(not isinstance(span, Member) for span in spans)
 
 
 def assert_the_same(data, records):
@@ -151,7 +152,7 @@ def test_what_is_kept_of_a_span_says_what_the_span_says(said, scope, separators)
     assert batch is not None
     spans = batch.spans
     (kept,) = spans
-    assert (facts_of_plain(kept) if isinstance(kept, PlainSpan) else kept.facts) == read_facts(whole)
+    assert (kept.facts if isinstance(kept, Member) else facts_of_plain(kept)) == read_facts(whole)
 
 
 @pytest.mark.parametrize("recording", sorted(path.parent.name for path in RECORDINGS.glob("*/spans.jsonl")))

@@ -10,13 +10,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agentnet_otel import semconv
 from agentnet_otel.core.dialects import read_facts
-from agentnet_otel.core.plain_span import PlainSpan, facts_of_plain
-from agentnet_otel.core.trace_window import row_window
+from agentnet_otel.core.plain_span import facts_of_plain
+from agentnet_otel.core.turn_parts import Member
 from agentnet_otel.core.turn_row import row_of
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder
 from agentnet_otel.sources.otlp_protobuf import TracesData as LeftEncoded
 from agentnet_otel.sources.plain_protobuf import PlainProtobufDecoder
 from agentnet_otel.sources.share import Share
+from agentnet_otel.sources.turn_windows import row_window
 from tests.core.random_traces import OTHERS, OURS, as_written, nodes, spans_of
 from tests.sources.test_plain_json import IDS, KEYS, VALUES, attribute, by_scope, fail, general, request
 
@@ -61,7 +62,7 @@ def test_what_is_kept_of_a_span_says_what_the_span_says(said, scope):
     data = as_protobuf(request([span], scope))
     (whole,) = ProtobufDecoder().decode(data, fail)
     (kept,) = decoded(data)
-    assert (facts_of_plain(kept) if isinstance(kept, PlainSpan) else kept.facts) == read_facts(whole)
+    assert (kept.facts if isinstance(kept, Member) else facts_of_plain(kept)) == read_facts(whole)
 
 
 @pytest.mark.parametrize("broken", [b"\x0a\x01x\x12\x02\x0a\xff", b"\x0a\x01\xff\x12\x03\x0a\x01y", b"\x0a\x05x"])

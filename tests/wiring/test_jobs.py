@@ -6,10 +6,10 @@ from dataclasses import asdict
 
 import pytest
 
-from agentnet_otel.core.trace_window import row_window
 from agentnet_otel.errors import BackendError, ConfigurationError
 from agentnet_otel.outputs.turn_rows import row_line
 from agentnet_otel.sources.rebuild import TurnStream
+from agentnet_otel.sources.turn_windows import row_window
 from agentnet_otel.wiring import jobs as module
 from agentnet_otel.wiring.jobs import SharedTurns, can_share
 from tests.core.test_trace_window import trace

@@ -43,6 +43,7 @@ __all__ = [
     "dialect_of",
     "is_turn_from_start",
     "kind_of",
+    "plain_keys",
     "plain_keys_of",
     "read_facts",
 ]
@@ -139,6 +140,11 @@ def plain_keys_of(scope_name: str) -> PlainKeys | None:
         return _OWN_KEYS
     of_framework = agentnet.is_scope(scope_name) or _dialect_of_scope(scope_name) is not None
     return None if of_framework else _GENAI_KEYS
+
+
+def plain_keys() -> tuple[PlainKeys, ...]:
+    """The keys of each of the plain dialects."""
+    return _OWN_KEYS, _GENAI_KEYS
 
 
 @lru_cache(maxsize=256)

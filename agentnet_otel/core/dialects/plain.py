@@ -107,6 +107,11 @@ class PlainKeys:
         self.texts = {key.encode(): key for key, check in self._checks.items() if check is _text}
         """The keys of which any text is kept, unless it is empty, by how they are written."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys of which a value may be kept."""
+        return tuple(key for key, check in self._checks.items() if check is not _never)
+
     def plain(self, key: str, value: AttributeValue) -> Plain:
         """What is kept of an attribute. An empty text says nothing."""
         check = self._checks.get(key)

@@ -1,0 +1,237 @@
+"""Rows by C are those of Python; `test_plain_json` compares both with the general way on whatever spans may say."""
+
+import gc
+import tracemalloc
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentnet_otel import semconv
+from agentnet_otel.core.cost import CostModels, Pricing
+from agentnet_otel.core.plain_turns import rows_of_trace
+from agentnet_otel.model import TokenCategory
+from agentnet_otel.sources.native import extension
+from agentnet_otel.sources.native.rows import ROWS, native_rows_of_trace
+from agentnet_otel.sources.native.spans import VOCABULARY, native_runs_of
+from agentnet_otel.sources.plain_json import PlainJsonDecoder
+from agentnet_otel.sources.share import Share
+from tests.sources.native.marks import needs_c
+from tests.sources.native.test_readers import attribute, request, written
+
+pytestmark = needs_c
+
+PRICES = Pricing(CostModels({"m": 0.5, "n": {"input": 1, "output": 2}}))
+TRACE = "ab" * 16
+
+
+def span(number, start, end, parent=1, **said):
+    """A span of one trace as an object of OTLP JSON; 1 is the root."""
+    kinds = {str: "stringValue", bool: "boolValue", int: "intValue", float: "doubleValue"}
+    return {
+        "traceId": TRACE,
+        "spanId": format(number, "016x"),
+        "parentSpanId": "" if number == 1 else format(parent, "016x"),
+        "kind": 1,
+        "startTimeUnixNano": str(1000 + start),
+        "endTimeUnixNano": str(1000 + end),
+        "attributes": [
+            attribute(getattr(semconv, name.upper()), kinds[type(value)], str(value) if type(value) is int else value)
+            for name, value in said.items()
+        ],
+    }
+
+
+def root(end=100, **said):
+    """A turn's own span."""
+    return span(1, 0, end, operation_name="invoke_agent", agent_name="planner", **said)
+
+
+def spans_of(*spans, scope=semconv.SCOPE_NAME):
+    """As the reader gives them."""
+    batch = PlainJsonDecoder(lambda _: None, Share()).decode(written(request(*spans, scope=scope)))
+    assert batch is not None
+    assert [type(found) for found in batch.spans] == [extension.Span] * len(spans)
+    return batch.spans
+
+
+def by_c(*spans, scope=semconv.SCOPE_NAME, prices=PRICES):
+    """The rows by C, which are those of Python; None where C leaves them."""
+    found = ROWS.of(spans_of(*spans, scope=scope), prices)
+    by_python = rows_of_trace(spans_of(*spans, scope=scope), prices)
+    if found is None:
+        return None
+    assert by_python is not None
+    assert found == (by_python.turns, by_python.outside)
+    return found[0]
+
+
+CALL = span(2, 0, 40, latency_component="inference", request_model="m", usage_input_tokens=3, usage_output_tokens=4)
+
+
+def test_a_turn_is_made_by_c():
+    """With components, tools, tokens, a price, and what is derived from them."""
+    ((key, row),) = by_c(root(turn_id="t"), CALL, span(3, 50, 60, latency_component="tool_execution", tool_name="s"))
+    assert key == (1100, 1000, TRACE, format(1, "016x"))
+    assert (row.turn_id, row.agent, row.models, row.tools, row.spans) == ("t", "planner", ("m",), ("s",), 3)
+    assert row.components == {"inference": 40e-6, "tool_execution": 10e-6}
+    assert (row.input_tokens, row.output_tokens, row.tokens_by_category) == (3, 4, {"reasoning": 7})
+    assert (row.cost_usd, row.cost_source) == (7 * 0.5 / 1000, "user")
+    assert row.efficiency == pytest.approx(0.5 * 3.2 / 7 + 0.3 * 0.8 + 0.2)
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [
+        (root(),),
+        (root(turn_outcome="timeout", error_type="E"),),
+        (root(error_type="TimeoutError"),),
+        (root(), CALL, span(4, 40, 41, latency_component="inference", request_model="n", usage_output_tokens=1)),
+        (root(), CALL, span(4, 40, 41, latency_component="inference", cost_usd=0.5, cost_source="engine")),
+        (root(), CALL, *(span(n, 50, 60, latency_component="inference", cost_usd=0.1) for n in range(4, 5))),
+        (root(100), *(span(n, n, n + 1, latency_component="inference", cost_usd=0.1) for n in range(2, 9))),
+        (root(turn_cost_usd=0.5, turn_cost_source="else"), CALL),
+        (root(turn_tokens_prefix="x"), CALL),
+        (root(), span(2, 0, 40, operation_name="http"), span(3, 5, 9, parent=2, latency_component="inference")),
+        (root(conversation_id="s"), span(2, 0, 40, conversation_id="t")),
+        (root(), span(9, 0, 40, latency_component="policy_check")),
+        (span(7, 0, 200, parent=7, conversation_id="around"), root()),
+    ],
+    ids=range(13),
+)
+def test_what_a_turn_may_say_is_read_alike(spans):
+    """By C, without asking Python for the trace."""
+    if spans[0]["spanId"] == format(7, "016x"):
+        spans = ({**spans[0], "parentSpanId": ""}, {**spans[1], "parentSpanId": format(7, "016x")})
+    assert len(by_c(*spans)) == 1
+    assert len(by_c(*spans, prices=None)) == 1
+
+
+def test_its_own_word_on_categories_counts_where_it_agrees():
+    """Otherwise what its calls come to."""
+    for tokens, expected in ((7, {"memory": 7}), (8, {"reasoning": 7})):
+        own = root()
+        key = semconv.TURN_TOKENS_PREFIX + TokenCategory.MEMORY.value
+        own["attributes"].append(attribute(key, "intValue", str(tokens)))
+        ((_, row),) = by_c(own, CALL)
+        assert row.tokens_by_category == expected
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [
+        (root(), CALL, span(3, 30, 50, latency_component="inference")),
+        (root(), CALL, span(3, 10, 20, parent=2, latency_component="tool_execution")),
+        (root(), span(3, 90, 110, latency_component="inference")),
+        (root(), span(3, 50, 40, latency_component="inference")),
+        (root(), span(3, 50, 60, latency_component="tool_execution", usage_input_tokens=1)),
+        (root(usage_input_tokens=1), CALL),
+        (root(), span(3, 50, 60, operation_name="invoke_agent")),
+        (root(), span(3, 50, 60, parent=99, latency_component="inference")),
+        (root(), span(2, 0, 4, latency_component="inference", usage_input_tokens=2**60)),
+        (root(2**60), CALL),
+        (root(), *(span(n, n, n + 1, latency_component="tool_execution", tool_name=str(n)) for n in range(2, 50))),
+        (root(), *(span(n, n, n + 1, latency_component="inference", request_model=str(n)) for n in range(2, 50))),
+        (root(3000), *(span(n, n, n + 1, latency_component="inference") for n in range(2, 600))),
+    ],
+    ids=range(13),
+)
+def test_what_is_seldom_is_left_to_python(spans):
+    """And told all the same."""
+    assert by_c(*spans) is None
+    found, expected = (rows(spans_of(*spans), PRICES) for rows in (native_rows_of_trace, rows_of_trace))
+    assert found == expected
+
+
+def test_spans_of_python_are_left_to_python():
+    """One of them in a trace is enough."""
+    spans = spans_of(root(), CALL)
+    assert ROWS.of([*spans, object()], None) is None
+    assert ROWS.of([*spans, spans[1]], None) is None  # it came twice
+    assert ROWS.of([], None) == ([], 0)
+    for wrong in ((tuple(spans), None), (spans,), ()):
+        with pytest.raises(TypeError):
+            ROWS.of(*wrong)
+
+
+def test_an_error_of_a_price_book_is_told():
+    """As it is."""
+
+    class Broken:
+        def price(self, call):
+            raise ZeroDivisionError
+
+    for rows in (ROWS.of, rows_of_trace):
+        with pytest.raises(ZeroDivisionError):
+            rows(spans_of(root(), CALL), Broken())
+
+
+def test_runs_are_cut_where_another_trace_begins():
+    """Each with its trace id, and whether a root is among them."""
+    others = [{**other, "traceId": "cd" * 16} for other in (CALL, root())]
+    spans = spans_of(root(), CALL, *others, CALL)
+    assert native_runs_of(spans) == [
+        (TRACE, spans[:2], True, True),
+        ("cd" * 16, spans[2:4], True, True),
+        (TRACE, spans[4:], False, True),
+    ]
+    assert native_runs_of([]) == []
+    assert extension.runs_of([*spans, object()]) is None
+
+
+WORDS = ("inference", "tool_execution", "orchestration", "invoke_agent", "chat", "other")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 7),
+            st.integers(0, 90),
+            st.integers(0, 20),
+            st.integers(0, 7),
+            st.sampled_from(WORDS),
+            st.integers(0, 3),
+        ),
+        unique_by=lambda one: one[0],
+        max_size=7,
+    ),
+    st.sampled_from([semconv.SCOPE_NAME, "somebody"]),
+)
+def test_any_trace_is_read_alike(many, scope):
+    """Whatever stands below what."""
+    spans = []
+    for number, start, length, parent, word, tokens in many:
+        name = "latency_component" if word in WORDS[:3] and scope == semconv.SCOPE_NAME else "operation_name"
+        said = {name: word, "agent_name": "a", **({"usage_output_tokens": tokens} if tokens and word == "chat" else {})}
+        made = span(number, start, start + length, parent, **said)
+        spans.append({**made, "parentSpanId": "" if parent == 0 else format(parent, "016x")})
+    if spans:
+        by_c(*spans, scope=scope)
+
+
+@pytest.mark.parametrize("spans", [(root(), CALL), (root(usage_input_tokens=1), CALL)])
+def test_memory_does_not_grow(spans):
+    """Whether rows are made, or given up in the middle."""
+    made = spans_of(*spans)
+
+    def rounds(count):
+        for _ in range(count):
+            ROWS.of(made, PRICES)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = rounds(300)
+        assert rounds(3000) - before < 20_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_words_that_are_told_wrongly_are_a_plain_error():
+    """At import, not while reading."""
+    with pytest.raises(TypeError, match="turn_id"):
+        extension.Rows(VOCABULARY, {}, {}, (), (), {}, 0, 0, 0, 0, 0, 0)
+    with pytest.raises(ValueError, match="no key"):
+        extension.Rows(VOCABULARY, {"turn_id": "nowhere"}, {}, (), (), {}, 0, 0, 0, 0, 0, 0)
