@@ -11,8 +11,8 @@ from agentnet_otel.cli.options import (
     threshold_table,
 )
 from agentnet_otel.cli.reading import (
+    columns_from,
     reading_code,
-    rebuilt_from,
 )
 from agentnet_otel.cli.standard_streams import write
 from agentnet_otel.errors import ConfigurationError
@@ -44,11 +44,11 @@ def diff(
         message = "standard input can be read only once: give at least one of the two runs as a file"
         raise ConfigurationError(message)
     table = threshold_table(thresholds)
-    both = [rebuilt_from([source], group_calls=group_calls, quiet=quiet) for source in (before, now)]
+    both = [columns_from([source], group_calls=group_calls, quiet=quiet) for source in (before, now)]
     runs = [Run(name=name, turns=read.turns) for name, read in zip((before, now), both, strict=True)]
     found = runs_of(with_names(runs), table)
     if as_json:
         write(indented_json(runs_object(found)), None)
     else:
         console.print_document(diff_document(found))
-    raise Exit(max(map(reading_code, both)))
+    raise Exit(max(reading_code(read.stream) for read in both))

@@ -10,9 +10,10 @@ from agentnet_otel.cli.exit_codes import FAILURE
 from agentnet_otel.cli.framework import Exit
 from agentnet_otel.cli.standard_streams import tell
 from agentnet_otel.core.assembler import Counts
+from agentnet_otel.model import Turn
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.read_report import ReadReport
-from agentnet_otel.sources.rebuild import Rebuilt, TurnStream, rebuild
+from agentnet_otel.sources.rebuild import ReadColumns, Rebuilt, TurnStream, read_columns, rebuild
 from agentnet_otel.wiring.jobs import SharedTurns, can_share
 
 if TYPE_CHECKING:
@@ -36,8 +37,24 @@ def rebuilt_from(sources: Sequence[str], *, group_calls: bool, quiet: bool) -> R
         rebuilt = rebuild(sources, tick, group_calls=group_calls, prices=installed())
     tell_reading(rebuilt, quiet=quiet)
     if not rebuilt.turns and not quiet:
-        tell(f"{', '.join(sources)}: no turns in {rebuilt.read.spans:,} spans")
+        _tell_no_turns(sources, rebuilt.read)
     return rebuilt
+
+
+def _tell_no_turns(sources: Sequence[str], read: ReadReport) -> None:
+    tell(f"{', '.join(sources)}: no turns in {read.spans:,} spans")
+
+
+def columns_from(
+    sources: Sequence[str], *, group_calls: bool, quiet: bool, also: Callable[[Sequence[Turn]], object] | None = None
+) -> ReadColumns:
+    """As `rebuilt_from`, of which each turn is looked at once; what else looks at it is ``also``."""
+    with reading_progress(quiet=quiet) as tick, collecting_seldom():
+        found = read_columns(sources, tick, group_calls=group_calls, prices=installed(), also=also)
+    tell_reading(found.stream, quiet=quiet)
+    if not found.turns and not quiet:
+        _tell_no_turns(sources, found.stream.read)
+    return found
 
 
 def reading_progress(*, quiet: bool) -> AbstractContextManager[ReadTick | None]:

@@ -13,13 +13,9 @@ from agentnet_otel.cli.options import (
     TraceUrl,
     threshold_table,
 )
-from agentnet_otel.cli.reading import (
-    few_collections,
-    reading_code,
-    rebuilt_from,
-)
+from agentnet_otel.cli.reading import columns_from, reading_code
 from agentnet_otel.cli.standard_streams import write
-from agentnet_otel.sources.rebuild import Rebuilt
+from agentnet_otel.sources.rebuild import ReadColumns
 
 if TYPE_CHECKING:
     from agentnet_otel.outputs.reports.runs import Run
@@ -41,30 +37,30 @@ def report(
     Example: agentnet-otel report demo-out/spans.jsonl --format md -o report.md
     """
     from agentnet_otel.outputs.reports.formats import known_format, render  # noqa: PLC0415 - only who runs it
-    from agentnet_otel.wiring.reporting import checked_trace_url, make_report  # noqa: PLC0415 - only who runs it
+    from agentnet_otel.wiring import reporting  # noqa: PLC0415 - only who runs it
 
     form = known_format(format)
-    table, template = threshold_table(thresholds), checked_trace_url(trace_url)
-    with few_collections():
-        rebuilt = rebuilt_from(sources, group_calls=group_calls, quiet=quiet)
-        content = make_report(
-            rebuilt.turns,
-            rebuilt.counts,
-            read=rebuilt.read,
-            thresholds=table,
-            trace_url=template,
-            environment=rebuilt.environment,
-            runs=_runs(sources, rebuilt),
-            documented=form == "json",
-        )
-        write(render(content, form), output)
-    raise Exit(reading_code(rebuilt))
+    table, template = threshold_table(thresholds), reporting.checked_trace_url(trace_url)
+    documented = reporting.DocumentedTrackers() if form == "json" else None
+    found = columns_from(
+        sources, group_calls=group_calls, quiet=quiet, also=None if documented is None else documented.extend
+    )
+    content = reporting.report_on_columns(
+        found.turns,
+        found.stream.counts,
+        read=found.stream.read,
+        thresholds=table,
+        trace_url=template,
+        environment=found.stream.environment,
+        runs=_runs(sources, found),
+        documented=None if documented is None else documented.analysis(),
+    )
+    write(render(content, form), output)
+    raise Exit(reading_code(found.stream))
 
 
-def _runs(sources: Sequence[str], rebuilt: Rebuilt) -> "list[Run]":
+def _runs(sources: Sequence[str], found: ReadColumns) -> "list[Run]":
     """The turns of each source, where there are several."""
     from agentnet_otel.outputs.reports.runs import Run, with_names  # noqa: PLC0415 - of one command alone
 
-    if len(sources) == 1:
-        return []
-    return with_names([Run(name=name, turns=rebuilt.of_source(place)) for place, name in enumerate(sources)])
+    return with_names([Run(name=name, turns=own) for name, own in zip(sources, found.of_sources, strict=False)])

@@ -62,6 +62,19 @@ def efficiency_of(output_tokens: int, total_tokens: int, quality: float, duratio
     )
 
 
+@lru_cache(maxsize=REMEMBERED)
+def best_efficiency(output_tokens: int, total_tokens: int, quality: float) -> float:
+    """The efficiency if the turn had been as fast as the formula rewards; of at least one token."""
+    ratio = effective_tokens(output_tokens, quality) / total_tokens
+    return efficiency_score(ratio=ratio, quality=quality, tokens_per_second=_FULL_SPEED_TOKENS_PER_SECOND)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def redundant_share(output_tokens: int, total_tokens: int, quality: float) -> float:
+    """The documented redundancy: all tokens but output x quality, as share of all; of at least one token."""
+    return (total_tokens - effective_tokens(output_tokens, quality)) / total_tokens
+
+
 def tokens_per_second(tokens: int, seconds: float) -> float:
     """Speed, a finite number; 0.0 where the time is not known."""
     return min(tokens / seconds, sys.float_info.max) if seconds > 0 else 0.0

@@ -10,6 +10,7 @@ import random
 from array import array
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Final
 
@@ -21,6 +22,7 @@ MAX_BOOTSTRAP_CLUSTERS: Final = 300
 """Above it the normal approximation with cluster sums is as good, and much quicker."""
 
 _UINT32: Final = "I"
+_PLACES: Final = "H"
 _MAX_EXACT_N: Final = 2000
 """Above it binomial tails are taken from the normal approximation."""
 
@@ -85,7 +87,7 @@ def interval_of_sums(
         return None
     if len(sums) > MAX_BOOTSTRAP_CLUSTERS:
         return _normal_mean_interval(sums, confidence)
-    means = sorted(_resampled_means(sums, random.Random(seed)))  # noqa: S311 - reproducible, not cryptography
+    means = sorted(_resampled_means(sums, seed))
     tail = (1 - confidence) / 2
     return Interval(low=quantile(means, tail), high=quantile(means, 1 - tail))
 
@@ -146,22 +148,29 @@ def _cluster_sums(values: Sequence[float], clusters: Sequence[Hashable | None] |
     return [*alone, *together.values()]
 
 
-def _resampled_means(sums: Sequence[tuple[float, int]], draw: random.Random) -> list[float]:
-    """The means of `RESAMPLES` samples of as many clusters, drawn with replacement.
+def _resampled_means(sums: Sequence[tuple[float, int]], seed: int) -> list[float]:
+    """The means of `RESAMPLES` samples of as many clusters, drawn with replacement."""
+    number = len(sums)
+    totals, counts = [total for total, _ in sums], [count for _, count in sums]
+    alone = all(count == 1 for count in counts)
+    return [
+        sum(map(totals.__getitem__, places)) / (number if alone else sum(map(counts.__getitem__, places)))
+        for places in _drawn(number, seed)
+    ]
+
+
+@lru_cache(maxsize=1)
+def _drawn(number: int, seed: int) -> tuple["array[int]", ...]:
+    """Places of `RESAMPLES` samples. They are kept, for the figures of a report are mostly of the same clusters.
 
     Places are drawn as 32 random bits modulo their number, many at once: for a thousand clusters none is likelier than
     another by more than one in four million.
     """
-    number = len(sums)
-    totals, counts = [total for total, _ in sums], [count for _, count in sums]
-    alone = all(count == 1 for count in counts)
-    means = []
-    for _ in range(RESAMPLES):
-        drawn = array(_UINT32, draw.randbytes(number * array(_UINT32).itemsize))
-        places = [bits % number for bits in drawn]
-        total = sum(map(totals.__getitem__, places))
-        means.append(total / (number if alone else sum(map(counts.__getitem__, places))))
-    return means
+    draw = random.Random(seed)  # noqa: S311 - reproducible, not cryptography
+    size = number * array(_UINT32).itemsize
+    return tuple(
+        array(_PLACES, [bits % number for bits in array(_UINT32, draw.randbytes(size))]) for _ in range(RESAMPLES)
+    )
 
 
 def _normal_mean_interval(sums: Sequence[tuple[float, int]], confidence: float) -> Interval:

@@ -4,7 +4,8 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agentnet_otel.core.observations import NANOS_PER_MS, Observation, observation_of
+from agentnet_otel.core.columns import TurnColumns
+from agentnet_otel.core.observations import Observation, observation_of
 from agentnet_otel.core.statistics import (
     MIN_MEAN_N,
     Interval,
@@ -83,6 +84,19 @@ def judge(turns: Sequence[Turn], table: ThresholdTable) -> tuple[Judgement, ...]
     return judge_observations([observation_of(turn) for turn in turns], table)
 
 
+def judge_columns(turns: TurnColumns, table: ThresholdTable) -> tuple[Judgement, ...]:
+    """As `judge`, of turns as columns."""
+    good, counted = turns.success()
+    of_all = {
+        Metric.TURN_LATENCY: latency_measured(turns.ordered_ms),
+        Metric.SUCCESS_RATE: success_measured(good, counted),
+        Metric.TOKEN_EFFICIENCY: _mean(turns.spent.efficiency.values, turns.sessions_of(turns.spent.efficiency)),
+        Metric.COST_PER_TURN: _mean(turns.spent.cost_usd.values, turns.sessions_of(turns.spent.cost_usd)),
+    }
+    owned = list(turns.observations()) if table.agents or table.models else []
+    return judge_observations(owned, table, of_all)
+
+
 def judge_measured(measured: Mapping[Whose, Mapping[Metric, Measured]], table: ThresholdTable) -> tuple[Judgement, ...]:
     """As `judge`, of figures that were measured before."""
     return tuple(_judged(metric, measured[whose][metric], table, whose) for whose, metric in _rows(table))
@@ -133,11 +147,6 @@ def success_rate(turns: Sequence[Turn]) -> tuple[int, int]:
     return sum(not turn.outcome.failed for turn in counted), len(counted)
 
 
-def latencies_ms(turns: Sequence[Turn]) -> list[float]:
-    """Durations of the turns, sorted."""
-    return sorted(turn.duration_ns / NANOS_PER_MS for turn in turns)
-
-
 def _judged(metric: Metric, measured: Measured, table: ThresholdTable, whose: Whose) -> Judgement:
     agent, model = whose
     threshold = table.of(metric, agent, model)
@@ -183,24 +192,20 @@ def success_measured(good: int, counted: int) -> Measured:
 
 
 def _efficiency(observations: Sequence[Observation]) -> Measured:
-    return _mean([(o.efficiency, o.session) for o in observations])
+    known = [(o.efficiency, o.session) for o in observations if o.efficiency is not None]
+    return _mean([value for value, _ in known], [session for _, session in known])
 
 
 def _cost(observations: Sequence[Observation]) -> Measured:
-    return _mean([(o.cost_usd, o.session) for o in observations])
+    known = [(o.cost_usd, o.session) for o in observations if o.cost_usd is not None]
+    return _mean([value for value, _ in known], [session for _, session in known])
 
 
-def _mean(values: Sequence[tuple[float | None, Hashable | None]]) -> Measured:
-    """The mean of the known values; those of one session are correlated."""
-    known = [(value, session) for value, session in values if value is not None]
-    if not known:
+def _mean(numbers: Sequence[float], sessions: Sequence[Hashable | None]) -> Measured:
+    """The mean of values; those of one session are correlated."""
+    if not numbers:
         return Measured(value=None, interval=None, n=0)
-    numbers = [value for value, _ in known]
-    return Measured(
-        value=sum(numbers) / len(numbers),
-        interval=mean_interval(numbers, [session for _, session in known]),
-        n=len(numbers),
-    )
+    return Measured(value=sum(numbers) / len(numbers), interval=mean_interval(numbers, sessions), n=len(numbers))
 
 
 _MEASURES: Final = {

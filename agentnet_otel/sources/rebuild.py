@@ -6,10 +6,12 @@ Turns come as a stream, so that what is held does not grow with the input; `rebu
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from agentnet_otel.core.assembler import Counts, newest_revisions
+from agentnet_otel.core.columns import AT_ONCE, TurnColumns
 from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.ending_order import EndingOrder
 from agentnet_otel.core.trace_window import TraceWindow
@@ -41,12 +43,6 @@ class Rebuilt:
     read: ReadReport
     environment: Mapping[str, str] = field(default_factory=dict)
     out_of_order: int = 0
-    origins: Mapping[str, int] = field(default_factory=dict)
-    """Of several sources: which one a trace was first met in, by its place."""
-
-    def of_source(self, place: int) -> list[Turn]:
-        """The turns whose trace was first met in a source; of a single source all."""
-        return [turn for turn in self.turns if self.origins.get(turn.trace_id, 0) == place]
 
 
 class TurnStream(Generic[T]):
@@ -146,7 +142,7 @@ def rebuild(
     ``prices`` are for calls whose cost no span tells. All turns are held; a `TurnStream` of rows needs less.
     """
     window = whole_window(group_calls=group_calls, prices=prices)
-    stream = TurnStream(sources, window, tick, with_origins=True)
+    stream = TurnStream(sources, window, tick)
     turns = list(stream.in_order())
     return Rebuilt(
         turns=turns,
@@ -154,8 +150,40 @@ def rebuild(
         read=stream.read,
         environment=stream.environment,
         out_of_order=stream.out_of_order,
-        origins=stream.origins,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadColumns:
+    """The turns of some sources as columns. ``of_sources``: where they are several, those of each."""
+
+    turns: TurnColumns
+    of_sources: tuple[TurnColumns, ...]
+    stream: TurnStream[Turn]
+
+
+def read_columns(
+    sources: Sequence[str | Path],
+    tick: Callable[[int], None] | None = None,
+    *,
+    group_calls: bool = False,
+    prices: PriceBook | None = None,
+    also: Callable[[Sequence[Turn]], object] | None = None,
+) -> ReadColumns:
+    """As `rebuild`, but each turn is looked at once and let go; what else looks at it is ``also``."""
+    window = whole_window(group_calls=group_calls, prices=prices)
+    stream = TurnStream(sources, window, tick, with_origins=True)
+    columns = TurnColumns()
+    own = tuple(TurnColumns() for _ in sources) if len(sources) > 1 else ()
+    turns = stream.in_order()
+    while some := list(islice(turns, AT_ONCE)):
+        columns.extend(some)
+        origins = [stream.origins.get(turn.trace_id, 0) for turn in some] if own else []
+        for place, theirs in enumerate(own):
+            theirs.extend([turn for turn, origin in zip(some, origins, strict=True) if origin == place])
+        if also is not None:
+            also(some)
+    return ReadColumns(turns=columns, of_sources=own, stream=stream)
 
 
 def is_store(source: str | Path) -> bool:

@@ -4,13 +4,14 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import Final
 
 from agentnet_otel._version import __version__
 from agentnet_otel.core.assembler import Counts
+from agentnet_otel.core.columns import TurnColumns, columns_of
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.model import Turn
@@ -38,13 +39,45 @@ def make_report(
     trace_url: str | None = None,
     dropped_turns: int = 0,
     environment: Mapping[str, str] | None = None,
-    runs: Sequence[Run] = (),
     documented: bool = False,
 ) -> ReportContent:
     """The report on turns, with what ``counts`` and ``read`` tell of the data.
 
-    ``environment``: where the turns were measured, as far as that is known. ``runs``: where the turns are of several,
-    those of each. ``documented``: with the analyses of the documented trackers, which only the JSON report tells.
+    ``environment``: where the turns were measured, as far as that is known. ``documented``: with the analyses of the
+    documented trackers, which only the JSON report tells.
+
+    Raises:
+        ConfigurationError: ``trace_url`` has no place for the trace id.
+    """
+    trackers = DocumentedTrackers()
+    trackers.extend(turns if documented else ())
+    return report_on_columns(
+        columns_of(turns),
+        counts,
+        read=read,
+        thresholds=thresholds,
+        trace_url=trace_url,
+        dropped_turns=dropped_turns,
+        environment=environment,
+        documented=trackers.analysis(),
+    )
+
+
+def report_on_columns(
+    turns: TurnColumns,
+    counts: Counts,
+    *,
+    read: ReadReport | None = None,
+    thresholds: ThresholdTable | None = None,
+    trace_url: str | None = None,
+    dropped_turns: int = 0,
+    environment: Mapping[str, str] | None = None,
+    runs: Sequence[Run] = (),
+    documented: Analysis | None = None,
+) -> ReportContent:
+    """As `make_report`, of turns that were looked at as they came.
+
+    ``runs``: where the turns are of several, those of each. ``documented``: what the documented trackers say of them.
 
     Raises:
         ConfigurationError: ``trace_url`` has no place for the trace id.
@@ -57,16 +90,30 @@ def make_report(
         trace_url=checked_trace_url(trace_url),
         environment=environment,
         runs=runs,
-        documented=_documented(turns) if documented and turns else None,
+        documented=documented,
         quality=_quality(turns, counts, read or ReadReport(), dropped_turns, known_environment=bool(environment)),
     )
 
 
-def _documented(turns: Sequence[Turn]) -> Analysis:
-    """What the documented trackers say of turns, of which they hold the newest `MAX_ANALYSED`; they tell the others."""
-    latency = LatencyTracker.from_turns(turns, MAX_ANALYSED)
-    tokens = TokenUtilizationTracker.from_turns((turn for turn in turns if turn.tokens.known), MAX_ANALYSED)
-    return analysis_of([], latency, tokens)
+class DocumentedTrackers:
+    """The documented trackers over turns that come one by one; they hold the newest `MAX_ANALYSED`."""
+
+    def __init__(self) -> None:
+        self._latency = LatencyTracker(MAX_ANALYSED)
+        self._tokens = TokenUtilizationTracker(MAX_ANALYSED)
+
+    def extend(self, turns: Iterable[Turn]) -> None:
+        """Take turns in."""
+        for turn in turns:
+            self._latency.record_turn(turn)
+            if turn.tokens.known:
+                self._tokens.record_turn(turn)
+
+    def analysis(self) -> Analysis | None:
+        """What they say, of the turns that they no longer hold their number; None without any turn."""
+        if not self._latency.recorded_turns():
+            return None
+        return analysis_of([], self._latency, self._tokens)
 
 
 def checked_trace_url(template: str | None) -> str | None:
@@ -82,12 +129,10 @@ def checked_trace_url(template: str | None) -> str | None:
 
 
 def _quality(
-    turns: Sequence[Turn], counts: Counts, read: ReadReport, dropped_turns: int, *, known_environment: bool
+    turns: TurnColumns, counts: Counts, read: ReadReport, dropped_turns: int, *, known_environment: bool
 ) -> DataQuality:
-    unknown = sum(turn.sampling_probability is None for turn in turns)
-    sampled = sum(turn.sampling_probability is not None and turn.sampling_probability < 1 for turn in turns)
     notes = []
-    if unknown or sampled:
+    if turns.turns_of_unknown_sampling or turns.sampled_turns:
         notes.append("Totals may be those of a sample: not every turn tells that all turns were sampled.")
     if dropped_turns:
         notes.append(f"{dropped_turns:,} older turns are no longer held: the report is on the newest ones.")
@@ -111,10 +156,10 @@ def _quality(
         calls_outside_turns=counts.outside,
         clipped_spans=counts.clipped,
         incomplete_turns=counts.incomplete,
-        revised_turns=sum(turn.revision > 1 for turn in turns),
-        estimated_turns=sum(turn.estimated for turn in turns),
-        sampled_turns=sampled,
-        turns_of_unknown_sampling=unknown,
+        revised_turns=turns.revised_turns,
+        estimated_turns=turns.estimated_turns,
+        sampled_turns=turns.sampled_turns,
+        turns_of_unknown_sampling=turns.turns_of_unknown_sampling,
         notes=tuple(notes),
     )
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from agentnet_otel.core.columns import columns_of
 from agentnet_otel.core.thresholds import DOCUMENTED, Metric, ThresholdTable, with_limits
 from agentnet_otel.model import (
     CostSource,
@@ -98,13 +99,13 @@ def test_the_share_of_time_has_an_interval(make_turn):
         make_turn(n, ms=100.0, component_self_ns={LatencyComponent.INFERENCE: (60 + n % 2 * 20) * 1_000_000})
         for n in range(40)
     ]
-    measure = measures.share_of_time("inference", turns)
+    measure = measures.share_of_time("inference", columns_of(turns))
     assert measure.value == pytest.approx(70.0)
     assert 60 < measure.interval.low < 70 < measure.interval.high < 80
-    assert measures.share_of_time("inference", turns[:1]).interval is None
-    none = measures.share_of_time("inference", [make_turn(n, ms=0.0) for n in range(3)])
+    assert measures.share_of_time("inference", columns_of(turns[:1])).interval is None
+    none = measures.share_of_time("inference", columns_of([make_turn(n, ms=0.0) for n in range(3)]))
     assert (none.value, none.interval) == (0.0, None)
-    assert measures.share_of_time("unattributed", turns).value >= 0
+    assert measures.share_of_time("unattributed", columns_of(turns)).value >= 0
 
 
 @pytest.mark.parametrize(
@@ -124,6 +125,14 @@ def test_each_metric_has_its_turns_to_look_at(make_turn, metric, facts, worst):
     found = report([make_turn(n, **own) for n, own in enumerate(facts)]).key_findings[0]
     assert found.judgement.threshold.metric is metric
     assert [turn.turn_id for turn in found.turns] == worst
+
+
+def test_an_efficiency_without_tokens_is_no_failure(make_turn):
+    """Where turns tell an efficiency and no tokens, nobody knows how efficient they could be, and that is not told."""
+    turns = [make_turn(n, efficiency=0.1, tokens=TokenUsage(), quality_source=QualitySource.ASSUMED) for n in range(30)]
+    told = next(item for item in report(turns).recommendations if item.title == "Quality is not evaluated")
+    assert "30 turns have no evaluation" in told.description
+    assert "the best could reach" not in told.description
 
 
 def test_what_figures_have_to_be_read_with(make_turns):
@@ -342,9 +351,11 @@ def test_hostile_names_are_cut_in_findings(make_turns):
 def test_turns_that_stand_out(make_turn, kind, on_limit, beyond, limit, value):
     """Each documented kind begins beyond its limit, names the turn, its value and the limit."""
     base = {"quality": 1.0, "tokens": TokenUsage(input=0, output=1), "tokens_by_category": {}}
-    calm = opportunities_of([make_turn(**base | on_limit)])
+    calm = opportunities_of(columns_of([make_turn(**base | on_limit)]))
     assert kind not in {row.kind for row in calm}
-    found = {row.kind: row for row in opportunities_of([make_turn(1, **base), make_turn(7, **base | beyond)])}
+    found = {
+        row.kind: row for row in opportunities_of(columns_of([make_turn(1, **base), make_turn(7, **base | beyond)]))
+    }
     row = found[kind]
     assert (row.turns, row.limit) == (1, limit)
     assert [(e.turn_id, e.value) for e in row.examples] == [("turn-7", value)]
@@ -353,18 +364,18 @@ def test_turns_that_stand_out(make_turn, kind, on_limit, beyond, limit, value):
 def test_examples_are_the_extremes(make_turn):
     """Three turns are named, those furthest beyond the limit; all are counted."""
     turns = [make_turn(n, ms=1000.0 + n) for n in range(10)]
-    row = next(r for r in opportunities_of(turns) if r.kind == "high_latency_turns")
+    row = next(r for r in opportunities_of(columns_of(turns)) if r.kind == "high_latency_turns")
     assert (row.turns, row.of) == (9, 10)
     assert [e.turn_id for e in row.examples] == ["turn-9", "turn-8", "turn-7"]
     slow = [make_turn(n, efficiency=0.1 * n) for n in range(4)]
-    low = next(r for r in opportunities_of(slow) if r.kind == "low_efficiency")
+    low = next(r for r in opportunities_of(columns_of(slow)) if r.kind == "low_efficiency")
     assert [e.turn_id for e in low.examples] == ["turn-0", "turn-1", "turn-2"]
 
 
 def test_one_category_out_of_balance(make_turn):
     """A category with more than 60 % of all category tokens is told of all turns together."""
-    even = {TokenCategory.REASONING: 60, TokenCategory.MEMORY: 40}
-    assert all(r.kind != "category_imbalance" for r in opportunities_of([make_turn(tokens_by_category=even)]))
-    uneven = {TokenCategory.REASONING: 61, TokenCategory.MEMORY: 39}
-    row = next(r for r in opportunities_of([make_turn(tokens_by_category=uneven)]) if r.kind == "category_imbalance")
+    even = columns_of([make_turn(tokens_by_category={TokenCategory.REASONING: 60, TokenCategory.MEMORY: 40})])
+    assert all(r.kind != "category_imbalance" for r in opportunities_of(even))
+    uneven = columns_of([make_turn(tokens_by_category={TokenCategory.REASONING: 61, TokenCategory.MEMORY: 39})])
+    row = next(r for r in opportunities_of(uneven) if r.kind == "category_imbalance")
     assert (row.title, row.turns, row.of) == ("Most tokens go to reasoning: 61.0 %", 1, 1)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentnet_otel.core.columns import columns_of
 from agentnet_otel.model import CostSource, LatencyComponent, Outcome, TokenCategory, TokenUsage, ToolCall, Turn
 from agentnet_otel.outputs.reports.opportunities import opportunities_of
 from agentnet_otel.performance.latency import LatencyTracker
@@ -229,7 +230,7 @@ def test_a_report_finds_what_the_trackers_find():
         )
         for number in range(120)
     ]  # fmt: skip
-    rows = {row.kind: row.turns for row in opportunities_of(turns)}
+    rows = {row.kind: row.turns for row in opportunities_of(columns_of(turns))}
     issues = LatencyTracker.from_turns(turns).identify_performance_issues()
     found = TokenUtilizationTracker.from_turns(turns).identify_optimization_opportunities()
     for kind in ("high_redundancy", "expensive_turns", "context_bloat"):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from agentnet_otel.core.columns import columns_of
 from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.model import ModelCall, ToolCall, Turn
 from agentnet_otel.outputs.local_page.frame import LIST_PATH, framed
@@ -57,7 +58,7 @@ def _lead(turn: Turn, trace_url: str | None) -> Iterator[Block]:
         ("Models", ", ".join(turn.models) or turn.model),
     )
     facts += [(what, blocks.named(name)) for what, name in named if name]
-    link = trace_link(trace_url, turn)
+    link = trace_link(trace_url, turn.trace_id, turn.span_id)
     trace = Span(text=wording.shortened(turn.trace_id), foreign=True, url=link)
     facts.append(("Trace", Cell(spans=(trace,), figures=(Figure(value=turn.trace_id),))))
     facts.append(("Span", blocks.named(turn.span_id)))
@@ -84,7 +85,7 @@ def _remarks(turn: Turn) -> Iterator[str]:
 
 
 def _sections(turn: Turn, trace_url: str | None) -> Iterator[Section]:
-    where = waterfalls_chart(slow_turns([turn], trace_url), "Where the turn spent its time")
+    where = waterfalls_chart(slow_turns(columns_of([turn]), trace_url), "Where the turn spent its time")
     yield Section(title="Where the time went", level=2, blocks=(where, _components(turn)))
     yield Section(title="Tokens and cost", level=2, blocks=(_tokens(turn), _categories(turn), _money(turn)))
     yield section(2, "Calls of models", _whole(_model_calls(turn)))

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from agentnet_otel.core.columns import UNATTRIBUTED
 from agentnet_otel.core.thresholds import Metric
 from agentnet_otel.outputs.reports import blocks, charts, wording
 from agentnet_otel.outputs.reports.blocks import Cell, Chart, Figure, Span, Table, growing_table, own
 from agentnet_otel.outputs.reports.content import ReportContent
 from agentnet_otel.outputs.reports.over_time import TimeRow
 from agentnet_otel.outputs.reports.tables.agents_and_models import AgentRow, ModelRow
-from agentnet_otel.outputs.reports.tables.components import UNATTRIBUTED
 from agentnet_otel.outputs.reports.tables.latency import Bucket, LatencySummary, QuantileRow
 from agentnet_otel.outputs.reports.tables.slowest import SlowTurn
 

@@ -1,12 +1,12 @@
 """What a report says, whatever it is rendered as. Durations are milliseconds, money is USD, shares are 0 to 1."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from agentnet_otel.core.columns import Turns, columns_of
 from agentnet_otel.core.thresholds import ThresholdTable, Verdict
-from agentnet_otel.core.verdicts import Judgement, judge, worst
-from agentnet_otel.model import Turn
+from agentnet_otel.core.verdicts import Judgement, judge_columns, worst
 from agentnet_otel.outputs.reports.advice import analysis_findings, analysis_recommendations
 from agentnet_otel.outputs.reports.analysis import Analysis
 from agentnet_otel.outputs.reports.evidence import Finding, TurnsToSee
@@ -114,7 +114,7 @@ class ReportContent:
 
 
 def report_on(
-    turns: Sequence[Turn],
+    turns: Turns,
     *,
     thresholds: ThresholdTable,
     generated_ns: int,
@@ -131,7 +131,7 @@ def report_on(
     """The report on ``turns``, and on what was analysed beside them.
 
     Args:
-        turns: may be none where there is an ``analysis``.
+        turns: as they are, or as columns; may be none where there is an ``analysis``.
         thresholds: the limits.
         generated_ns: when; epoch nanoseconds.
         version: of this package.
@@ -144,7 +144,8 @@ def report_on(
         documented: the documented analyses of these turns, for the JSON report.
         runs: where the turns are of several, those of each.
     """
-    verdicts = judge(turns, thresholds) if verdicts is None else verdicts
+    turns = columns_of(turns)
+    verdicts = judge_columns(turns, thresholds) if verdicts is None else verdicts
     components = component_rows(turns)
     agents = agent_rows(turns)
     tools = tool_rows(turns, trace_url)
@@ -153,11 +154,11 @@ def report_on(
         generated_ns=generated_ns,
         version=version,
         turns=len(turns),
-        sessions=len({turn.session for turn in turns if turn.session is not None}),
-        first_ns=min((turn.start_ns for turn in turns), default=None),
-        last_ns=max((turn.end_ns for turn in turns), default=None),
-        outcomes={o.value: count for o, count in Counter(turn.outcome for turn in turns).most_common()},
-        error_types=_counted(turn.error_type for turn in turns if turn.error_type is not None),
+        sessions=len({session for session in turns.sessions if session is not None}),
+        first_ns=min(turns.starts_ns, default=None),
+        last_ns=turns.last_ns,
+        outcomes={outcome.value: count for outcome, count in Counter(turns.outcomes).most_common()},
+        error_types=dict(turns.incidents.error_types.most_common()),
         verdicts=verdicts,
         key_findings=_findings(
             analysis,
@@ -213,8 +214,3 @@ def _recommendations(
 
 def _has_data(verdicts: Sequence[Judgement]) -> bool:
     return worst(verdicts) is not Verdict.NO_DATA
-
-
-def _counted(items: Iterable[str]) -> dict[str, int]:
-    """How often each occurs, most frequent first."""
-    return dict(Counter(items).most_common())

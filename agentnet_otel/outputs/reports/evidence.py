@@ -1,22 +1,23 @@
 """What a finding rests on: the figure with its interval, number and limits, and the turns to look at."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from heapq import nsmallest
+from heapq import nlargest
+from itertools import islice
+from operator import itemgetter
 from typing import Final
 
+from agentnet_otel.core.columns import Met, TurnColumns
 from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.core.thresholds import Metric
 from agentnet_otel.core.verdicts import Judgement
-from agentnet_otel.model import LatencyComponent, Turn
 from agentnet_otel.outputs.reports.measures import Measure
-from agentnet_otel.outputs.reports.tables.components import UNATTRIBUTED
-from agentnet_otel.outputs.reports.tables.tools_and_violations import UNNAMED_RULE
 from agentnet_otel.outputs.reports.tables.trace_links import trace_link
 from agentnet_otel.outputs.reports.wording import decimals, milliseconds, usd
 
 NAMED_TURNS: Final = 3
 """Turns that a finding names."""
+_VALUE: Final = itemgetter(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,97 +48,83 @@ class Finding:
     turns: tuple[NamedTurn, ...] = ()
 
 
-def named(turn: Turn, value: str, trace_url: str | None) -> NamedTurn:
+def named(turns: TurnColumns, place: int, value: str, trace_url: str | None) -> NamedTurn:
     """A turn to look at."""
+    trace_id, span_id = turns.trace_id(place), turns.span_id(place)
     return NamedTurn(
-        turn_id=turn.turn_id,
-        trace_id=turn.trace_id,
-        span_id=turn.span_id,
-        agent=turn.agent,
+        turn_id=turns.turn_id(place),
+        trace_id=trace_id,
+        span_id=span_id,
+        agent=turns.agents[place],
         value=value,
-        url=trace_link(trace_url, turn),
+        url=trace_link(trace_url, trace_id, span_id),
     )
-
-
-def _any(turn: Turn) -> bool:
-    del turn
-    return True
 
 
 class TurnsToSee:
     """Picks the turns that a finding names."""
 
-    def __init__(self, turns: Sequence[Turn], trace_url: str | None) -> None:
+    def __init__(self, turns: TurnColumns, trace_url: str | None) -> None:
         self._turns = turns
         self._trace_url = trace_url
 
     def of_limit(self, row: Judgement) -> tuple[NamedTurn, ...]:
         """Those that are worst by the metric, of the agent or the model that is judged."""
-
-        def counts(turn: Turn) -> bool:
-            return row.agent in {None, turn.agent} and row.model in {None, turn.model}
-
         match row.threshold.metric:
             case Metric.TURN_LATENCY:
-                return self.slowest(counts)
+                return self.slowest(row.agent, row.model)
             case Metric.SUCCESS_RATE:
-                return self.failed(counts)
+                return self.failed(row.agent, row.model)
             case Metric.TOKEN_EFFICIENCY:
-                return self._most(lambda turn: _negated(turn.efficiency), lambda v: decimals(-v), counts)
+                worst = ((place, -value) for place, value in self._turns.spent.efficiency.pairs())
+                return self._most(worst, lambda v: decimals(-v), row.agent, row.model)
             case Metric.COST_PER_TURN:
-                return self._most(lambda turn: turn.cost_usd, usd, counts)
+                return self._most(self._turns.spent.cost_usd.pairs(), usd, row.agent, row.model)
 
-    def slowest(self, counts: Callable[[Turn], bool] = _any) -> tuple[NamedTurn, ...]:
-        """The slowest turns of those that count."""
-        return self._most(lambda turn: turn.duration_ns / NANOS_PER_MS, _ms, counts)
+    def slowest(self, agent: str | None = None, model: str | None = None) -> tuple[NamedTurn, ...]:
+        """The slowest turns, of an agent or a model."""
+        return self._most(enumerate(self._turns.latencies_ms), _ms, agent, model)
 
-    def failed(self, counts: Callable[[Turn], bool] = _any) -> tuple[NamedTurn, ...]:
-        """The newest turns that failed, of those that count."""
-        found = [turn for turn in self._turns if turn.outcome.failed and counts(turn)][-NAMED_TURNS:]
-        return tuple(named(turn, turn.error_type or turn.outcome.value, self._trace_url) for turn in reversed(found))
+    def failed(self, agent: str | None = None, model: str | None = None) -> tuple[NamedTurn, ...]:
+        """The newest turns that failed, of an agent or a model."""
+        kinds = self._turns.incidents.failures
+        found = islice((place for place in reversed(kinds) if self._counts(place, agent, model)), NAMED_TURNS)
+        return tuple(named(self._turns, place, kinds[place], self._trace_url) for place in found)
 
     def failing_tool(self, tool: str) -> tuple[NamedTurn, ...]:
         """The newest turns in which a tool failed."""
-        found = [turn for turn in self._turns if any(call.name == tool and call.failed for call in turn.tool_calls)]
-        return tuple(named(turn, f"{tool} failed", self._trace_url) for turn in reversed(found[-NAMED_TURNS:]))
+        return self._newest(self._turns.incidents.failing_tools.get(tool), f"{tool} failed")
 
     def violating(self, rule: str) -> tuple[NamedTurn, ...]:
         """The newest turns that violated a rule."""
-        found = [
-            turn
-            for turn in self._turns
-            if any(violation.rule == rule for violation in turn.violations)
-            or (rule == UNNAMED_RULE and turn.unnamed_violations)
-        ]
-        return tuple(named(turn, rule, self._trace_url) for turn in reversed(found[-NAMED_TURNS:]))
+        return self._newest(self._turns.incidents.violated_rules.get(rule), rule)
 
     def longest_in(self, component: str) -> tuple[NamedTurn, ...]:
         """The turns with most time in a component."""
-        if component == UNATTRIBUTED:
-            return self._most(lambda turn: turn.unattributed_ns / NANOS_PER_MS, _ms)
-        member = LatencyComponent(component)
-        return self._most(lambda turn: turn.component_self_ns.get(member, 0) / NANOS_PER_MS, _ms)
+        times_ms = ((place, own_ns / NANOS_PER_MS) for place, own_ns in self._turns.times_in(component))
+        return self._most(times_ms, _ms)
+
+    def _newest(self, met: Met | None, value: str) -> tuple[NamedTurn, ...]:
+        newest = () if met is None else reversed(met.newest)
+        return tuple(named(self._turns, place, value, self._trace_url) for place in newest)
 
     def _most(
         self,
-        value: Callable[[Turn], float | None],
+        values: Iterable[tuple[int, float]],
         text: Callable[[float], str],
-        counts: Callable[[Turn], bool] = _any,
+        agent: str | None = None,
+        model: str | None = None,
     ) -> tuple[NamedTurn, ...]:
         """The turns with the largest values; equal ones in order of the turns."""
-        known = (
-            (-amount, place)
-            for place, turn in enumerate(self._turns)
-            if counts(turn) and (amount := value(turn)) is not None
-        )
+        if agent is not None or model is not None:
+            values = (pair for pair in values if self._counts(pair[0], agent, model))
         return tuple(
-            named(self._turns[place], text(-negative), self._trace_url)
-            for negative, place in nsmallest(NAMED_TURNS, known)
+            named(self._turns, place, text(value), self._trace_url)
+            for place, value in nlargest(NAMED_TURNS, values, key=_VALUE)
         )
 
-
-def _negated(value: float | None) -> float | None:
-    return None if value is None else -value
+    def _counts(self, place: int, agent: str | None, model: str | None) -> bool:
+        return agent in {None, self._turns.agents[place]} and model in {None, self._turns.models[place]}
 
 
 def _ms(value: float) -> str:

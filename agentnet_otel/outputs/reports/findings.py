@@ -3,19 +3,20 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Final
 
 from agentnet_otel.core import documented_limits
-from agentnet_otel.core.efficiency import token_efficiency
+from agentnet_otel.core.columns import UNATTRIBUTED, UNNAMED_RULE, TurnColumns
 from agentnet_otel.core.thresholds import Metric, Verdict
-from agentnet_otel.core.verdicts import Judgement, success_rate
-from agentnet_otel.model import QualitySource, TokenCategory, Turn
+from agentnet_otel.core.verdicts import Judgement
+from agentnet_otel.model import TokenCategory
 from agentnet_otel.outputs.reports import measures
 from agentnet_otel.outputs.reports.evidence import Finding, NamedTurn, TurnsToSee
 from agentnet_otel.outputs.reports.measures import Measure
 from agentnet_otel.outputs.reports.tables.agents_and_models import AgentRow
-from agentnet_otel.outputs.reports.tables.components import UNATTRIBUTED, ComponentRow
-from agentnet_otel.outputs.reports.tables.tools_and_violations import UNNAMED_RULE, ToolRow, ViolationRow
+from agentnet_otel.outputs.reports.tables.components import ComponentRow
+from agentnet_otel.outputs.reports.tables.tools_and_violations import ToolRow, ViolationRow
 from agentnet_otel.outputs.reports.wording import limit_text, percent, shortened, usd, value_text, whole_milliseconds
 
 MAX_FINDINGS: Final = 3
@@ -57,7 +58,7 @@ RECORD_TURNS: Final = Recommendation(
 
 def findings_of(
     verdicts: Sequence[Judgement],
-    turns: Sequence[Turn],
+    turns: TurnColumns,
     components: Sequence[ComponentRow],
     agents: Sequence[AgentRow],
     tools: Sequence[ToolRow],
@@ -79,9 +80,9 @@ def findings_of(
     failed = [row for row in verdicts if row.verdict is Verdict.FAIL]
     warned = [row for row in verdicts if row.verdict is Verdict.WARN]
     told = {row.threshold.metric for row in (*failed, *warned) if row.of_all}
-    found = [
-        *(_on_limit(row, reasons, see) for row in failed),
-        *(
+    found = chain(
+        (_on_limit(row, reasons, see) for row in failed),
+        (
             Finding(
                 text=f"{text} The success rate is {value_text(row.value, row.threshold)}.",
                 n=row.n,
@@ -92,19 +93,19 @@ def findings_of(
             for text in _failures(turns)
             if Metric.SUCCESS_RATE not in told
         ),
-        *(_on_limit(row, reasons, see) for row in warned),
-        *([] if Metric.TURN_LATENCY in told else _slowest(verdicts, agents, turns, see)),
-        *(
+        (_on_limit(row, reasons, see) for row in warned),
+        () if Metric.TURN_LATENCY in told else _slowest(verdicts, agents, turns, see),
+        (
             _measured(text, measures.share_of_failed_calls(tools[0]), see.failing_tool(tools[0].tool))
             for text in _failing_tool(tools)
         ),
-        *(
+        (
             _measured(text, measures.share_of_violating(turns), see.violating(violations[0].rule))
             for text in _violated(violations)
         ),
-        *_most_time(components, turns, see),
-    ]
-    return tuple(found[:MAX_FINDINGS]) or (Finding(text=ALL_FINE, n=n),)
+        _most_time(components, turns, see),
+    )
+    return tuple(islice(found, MAX_FINDINGS)) or (Finding(text=ALL_FINE, n=n),)
 
 
 def _measured(text: str, measure: Measure, turns: tuple[NamedTurn, ...]) -> Finding:
@@ -112,12 +113,12 @@ def _measured(text: str, measure: Measure, turns: tuple[NamedTurn, ...]) -> Find
 
 
 def _slowest(
-    verdicts: Sequence[Judgement], agents: Sequence[AgentRow], turns: Sequence[Turn], see: TurnsToSee
+    verdicts: Sequence[Judgement], agents: Sequence[AgentRow], turns: TurnColumns, see: TurnsToSee
 ) -> Iterator[Finding]:
     """An agent that is slower than the others, with the limits of its own where it has some."""
     for text in _slow_agent(agents):
         slow = agents[0].agent
-        its_turns = see.slowest(lambda turn: turn.agent == agents[0].agent)
+        its_turns = see.slowest(slow)
         row = next(_rows_on(Metric.TURN_LATENCY, slow, verdicts), None)
         if row is None:
             yield _measured(text, measures.latency_p95(slow, turns), its_turns)
@@ -130,7 +131,7 @@ def _rows_on(metric: Metric, agent: str | None, verdicts: Sequence[Judgement]) -
     return (r for r in verdicts if r.threshold.metric is metric and r.agent == agent and r.model is None)
 
 
-def _most_time(components: Sequence[ComponentRow], turns: Sequence[Turn], see: TurnsToSee) -> Iterator[Finding]:
+def _most_time(components: Sequence[ComponentRow], turns: TurnColumns, see: TurnsToSee) -> Iterator[Finding]:
     for text in _time(components):
         component = _largest(components).component
         yield _measured(text, measures.share_of_time(component, turns), see.longest_in(component))
@@ -159,7 +160,7 @@ def _with_reason(row: Judgement, reasons: Mapping[Metric, Sequence[str]]) -> str
 
 def recommendations_of(
     verdicts: Sequence[Judgement],
-    turns: Sequence[Turn],
+    turns: TurnColumns,
     components: Sequence[ComponentRow],
     tools: Sequence[ToolRow],
 ) -> tuple[Recommendation, ...]:
@@ -192,17 +193,17 @@ def _passed_limit(row: Judgement) -> str:
     return f"{threshold.label}{who} is {value}; the {name} limit is {limit_text(limit, threshold)}{unsure}."
 
 
-def _failures(turns: Sequence[Turn]) -> list[str]:
-    failed = [turn for turn in turns if turn.outcome.failed]
+def _failures(turns: TurnColumns) -> list[str]:
+    failed = turns.incidents.failures
     if not failed:
         return []
-    kinds = Counter(turn.error_type or turn.outcome.value for turn in failed).most_common(_KINDS)
+    kinds = Counter(failed.values()).most_common(_KINDS)
     named = " and ".join(f"{shortened(kind)} ({count:,})" for kind, count in kinds)
-    agents = Counter(turn.agent for turn in failed).most_common(2)
+    agents = Counter(turns.agents[place] for place in failed).most_common(2)
     most = ""
     if len(agents) > 1 and agents[0][1] > agents[1][1]:
         most = f"; {shortened(agents[0][0])} has most of them ({agents[0][1]:,})"
-    _, counted = success_rate(turns)
+    _, counted = turns.success()
     cancelled = f" ({len(turns) - counted:,} cancelled ones not counted)" if counted < len(turns) else ""
     return [f"{len(failed):,} of {counted:,} turns failed{cancelled}, most often with {named}{most}."]
 
@@ -281,33 +282,27 @@ def _on_limits(verdicts: Sequence[Judgement], components: Sequence[ComponentRow]
     return found
 
 
-def _on_quality(verdicts: Sequence[Judgement], turns: Sequence[Turn]) -> list[Recommendation]:
+def _on_quality(verdicts: Sequence[Judgement], turns: TurnColumns) -> list[Recommendation]:
     """Where nobody evaluates answers, long prompts may put the documented limit out of reach; the figures tell."""
     row = next(row for row in verdicts if row.threshold.metric is Metric.TOKEN_EFFICIENCY and row.of_all)
-    unrated = [t for t in turns if t.efficiency is not None and t.quality_source is not QualitySource.EVALUATED]
-    if row.verdict not in {Verdict.FAIL, Verdict.WARN} or not unrated:
+    if row.verdict not in {Verdict.FAIL, Verdict.WARN} or not turns.spent.unrated:
         return []
-    limit = row.threshold.recommended
-    reachable = [best for turn in unrated if (best := _best_efficiency(turn)) is not None]
-    beyond = sum(best <= limit for best in reachable)
+    limit, reachable = row.threshold.recommended, turns.spent.best_unrated
+    beyond = sum([best <= limit for best in reachable])
+    best = f"; the best could reach {max(reachable):.2f}" if reachable else ""
     return [
         Recommendation(
             category="token_efficiency",
             priority="low",
             title="Quality is not evaluated",
             description=(
-                f"{len(unrated):,} turns have no evaluation; their quality is the agent's confidence, or assumed. With "
-                f"that quality and their share of output tokens, {beyond:,} of them could not pass {limit:g} however "
-                f"fast they were; the best could reach {max(reachable):.2f}."
+                f"{turns.spent.unrated:,} turns have no evaluation; their quality is the agent's confidence, or "
+                f"assumed. With that quality and their share of output tokens, {beyond:,} of them could not pass "
+                f"{limit:g} however fast they were{best}."
             ),
             action="Record an evaluation, or set limits that fit your prompts.",
         )
     ]
-
-
-def _best_efficiency(turn: Turn) -> float | None:
-    """The efficiency of a turn if it had been as fast as the formula rewards."""
-    return token_efficiency(tokens=turn.tokens, quality=turn.quality or 0.0, duration_ns=1)
 
 
 def _on_tools(tools: Sequence[ToolRow]) -> list[Recommendation]:
@@ -324,12 +319,9 @@ def _on_tools(tools: Sequence[ToolRow]) -> list[Recommendation]:
     ]
 
 
-def _on_categories(turns: Sequence[Turn]) -> list[Recommendation]:
-    spent: Counter[TokenCategory] = Counter()
-    for turn in turns:
-        for category, count in turn.tokens_by_category.items():
-            spent[category] += count
-    total = sum(spent.values())
+def _on_categories(turns: TurnColumns) -> list[Recommendation]:
+    spent = turns.spent.by_category
+    total = spent.total()
     return [
         Recommendation(
             category="token_efficiency",

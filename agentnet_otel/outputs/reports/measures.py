@@ -1,13 +1,11 @@
 """The figures of findings that no limit judges: what they are of, with an interval where one is defined."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final
 
+from agentnet_otel.core.columns import TurnColumns
 from agentnet_otel.core.statistics import Interval, interval_of_sums, quantile, quantile_interval, wilson_interval
-from agentnet_otel.core.verdicts import latencies_ms
-from agentnet_otel.model import LatencyComponent, Turn
-from agentnet_otel.outputs.reports.tables.components import UNATTRIBUTED
 from agentnet_otel.outputs.reports.tables.latency import P95
 from agentnet_otel.outputs.reports.tables.tools_and_violations import ToolRow
 from agentnet_otel.outputs.reports.wording import NOT_AVAILABLE, decimals, percentage, whole_milliseconds
@@ -49,13 +47,9 @@ def measure_interval_text(measure: Measure) -> str:
     return " .. ".join(measure_text(end, measure.unit) for end in (measure.interval.low, measure.interval.high))
 
 
-def share_of_violating(turns: Sequence[Turn]) -> Measure:
+def share_of_violating(turns: TurnColumns) -> Measure:
     """Turns that violated a rule, whichever, of all."""
-    return _share(
-        "turns that violated a rule",
-        sum(bool(turn.violations or turn.unnamed_violations) for turn in turns),
-        len(turns),
-    )
+    return _share("turns that violated a rule", turns.incidents.violating_turns, len(turns))
 
 
 def share_of_failed_calls(tool: ToolRow) -> Measure:
@@ -63,24 +57,25 @@ def share_of_failed_calls(tool: ToolRow) -> Measure:
     return _share("calls of the tool that failed", tool.failures, tool.calls)
 
 
-def latency_p95(agent: str, turns: Sequence[Turn]) -> Measure:
+def latency_p95(agent: str, turns: TurnColumns) -> Measure:
     """The p95 of an agent's turns."""
-    ordered = latencies_ms([turn for turn in turns if turn.agent == agent])
+    ordered = sorted([ms for ms, its in zip(turns.latencies_ms, turns.agents, strict=True) if its == agent])
     interval = quantile_interval(ordered, P95)
     return Measure(
         name="turn latency of the agent (p95)", unit=MS, value=quantile(ordered, P95), interval=interval, n=len(ordered)
     )
 
 
-def share_of_time(component: str, turns: Sequence[Turn]) -> Measure:
+def share_of_time(component: str, turns: TurnColumns) -> Measure:
     """The time in a component, of the time of all turns; turns of one session are taken together in the interval."""
-    own_ns = _time_in(component)
-    sums: dict[Hashable, tuple[int, int]] = {}
-    for place, turn in enumerate(turns):
-        cluster = place if turn.session is None else turn.session
-        own, whole = sums.get(cluster, (0, 0))
-        sums[cluster] = (own + own_ns(turn), whole + turn.duration_ns)
-    timed = [(float(own), whole) for own, whole in sums.values() if whole]
+    clusters = [place if session is None else session for place, session in enumerate(turns.sessions)]
+    wholes_ns: defaultdict[int | str, int] = defaultdict(int)
+    for cluster, duration_ns in zip(clusters, turns.durations_ns, strict=True):
+        wholes_ns[cluster] += duration_ns
+    owns_ns: defaultdict[int | str, float] = defaultdict(int)
+    for place, own_ns in turns.times_in(component):
+        owns_ns[clusters[place]] += own_ns
+    timed = [(float(owns_ns[cluster]), whole_ns) for cluster, whole_ns in wholes_ns.items() if whole_ns]
     share = sum(own for own, _ in timed) / sum(whole for _, whole in timed) if timed else 0.0
     return Measure(
         name=f"share of {component} in the time of all turns",
@@ -89,13 +84,6 @@ def share_of_time(component: str, turns: Sequence[Turn]) -> Measure:
         interval=_percents(interval_of_sums(timed)),
         n=len(turns),
     )
-
-
-def _time_in(component: str) -> Callable[[Turn], int]:
-    if component == UNATTRIBUTED:
-        return lambda turn: turn.unattributed_ns
-    member = LatencyComponent(component)
-    return lambda turn: turn.component_self_ns.get(member, 0)
 
 
 def _share(name: str, some: int, n: int) -> Measure:

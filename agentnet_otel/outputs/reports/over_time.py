@@ -1,13 +1,11 @@
 """Latency over time: turns told in stretches of equal length, by when they started."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agentnet_otel.core.observations import NANOS_PER_MS
+from agentnet_otel.core.columns import TurnColumns
 from agentnet_otel.core.statistics import quantile
-from agentnet_otel.model import Turn
 from agentnet_otel.outputs.reports.tables.latency import P95, P95_NEEDS
 
 MAX_TIMES: Final = 48
@@ -29,20 +27,17 @@ class TimeRow:
     p95_sufficient: bool
 
 
-def time_rows(turns: Sequence[Turn]) -> tuple[TimeRow, ...]:
+def time_rows(turns: TurnColumns) -> tuple[TimeRow, ...]:
     """Latency over time, by the start of the turns; stretches without a turn are left out."""
     if not turns:
         return ()
-    first_ns = min(turn.start_ns for turn in turns)
-    last_ns = max(turn.start_ns for turn in turns)
+    first_ns, last_ns = min(turns.starts_ns), max(turns.starts_ns)
     stretches = max(1, min(MAX_TIMES, len(turns) // TURNS_PER_TIME))
     width_ns = max(1, -(-(last_ns - first_ns + 1) // stretches))
     latencies: defaultdict[int, list[float]] = defaultdict(list)
-    failed: Counter[int] = Counter()
-    for turn in turns:
-        place = (turn.start_ns - first_ns) // width_ns
-        latencies[place].append(turn.duration_ns / NANOS_PER_MS)
-        failed[place] += turn.outcome.failed
+    for start_ns, latency_ms in zip(turns.starts_ns, turns.latencies_ms, strict=True):
+        latencies[(start_ns - first_ns) // width_ns].append(latency_ms)
+    failed = Counter((turns.starts_ns[place] - first_ns) // width_ns for place in turns.incidents.failures)
     rows = []
     for place in sorted(latencies):
         ordered = sorted(latencies[place])

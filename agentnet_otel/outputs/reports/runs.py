@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from agentnet_otel.core.observations import NANOS_PER_MS, Observation, observation_of
+from agentnet_otel.core.columns import TurnColumns, Turns, columns_of
+from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.core.regression import DEFAULT_FACTOR, Comparison, compare
 from agentnet_otel.core.statistics import MIN_MEAN_N, Interval, mean_interval, wilson_interval
 from agentnet_otel.core.thresholds import ThresholdTable, Verdict
-from agentnet_otel.core.verdicts import judge, success_rate, worst
-from agentnet_otel.model import TokenCategory, Turn
+from agentnet_otel.core.verdicts import judge_columns, worst
+from agentnet_otel.model import TokenCategory
 from agentnet_otel.outputs.reports.tables.components import component_means_ms
 from agentnet_otel.outputs.reports.tables.latency import QuantileRow, quantile_rows
 
@@ -28,7 +29,7 @@ class Run:
     """A name and the turns."""
 
     name: str
-    turns: Sequence[Turn]
+    turns: Turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ def runs_of(runs: Sequence[Run], table: ThresholdTable, factor: float = DEFAULT_
     rows = tuple(_row(run, table) for run in runs)
     if len(runs) != 2:  # noqa: PLR2004 - one against the other
         return Runs(rows=rows, comparison=None, differences=())
-    before, now = ([observation_of(turn) for turn in run.turns] for run in runs)
+    before, now = (list(columns_of(run.turns).observations()) for run in runs)
     return Runs(rows=rows, comparison=compare(before, now, factor=factor), differences=differences_of(rows[0], rows[1]))
 
 
@@ -130,54 +131,42 @@ def differences_of(before: RunRow, now: RunRow) -> tuple[Difference, ...]:
 
 
 def _row(run: Run, table: ThresholdTable) -> RunRow:
-    turns = run.turns
-    observations = [observation_of(turn) for turn in turns]
-    good, counted = success_rate(turns)
-    ordered = sorted(turn.duration_ns / NANOS_PER_MS for turn in turns)
+    turns = columns_of(run.turns)
+    good, counted = turns.success()
     return RunRow(
         name=run.name,
         turns=len(turns),
-        verdict=worst(judge(turns, table)),
+        verdict=worst(judge_columns(turns, table)),
         success_rate=Estimated(
             value=good / counted if counted else None, interval=wilson_interval(good, counted), n=counted
         ),
-        mean_ms=_mean([(o.latency_ms, o) for o in observations]),
-        quantiles=quantile_rows(ordered),
-        tokens_per_turn=_mean([(o.tokens, o) for o in observations]),
-        cost_per_turn_usd=_mean([(o.cost_usd, o) for o in observations]),
-        efficiency=_mean([(o.efficiency, o) for o in observations]),
+        mean_ms=_mean(turns.latencies_ms, turns.sessions),
+        quantiles=quantile_rows(turns.ordered_ms),
+        tokens_per_turn=_mean(turns.spent.tokens.values, turns.sessions_of(turns.spent.tokens)),
+        cost_per_turn_usd=_mean(turns.spent.cost_usd.values, turns.sessions_of(turns.spent.cost_usd)),
+        efficiency=_mean(turns.spent.efficiency.values, turns.sessions_of(turns.spent.efficiency)),
         component_ms=component_means_ms(turns),
         tokens_by_category=_category_means(turns),
         agent_ms=_agent_means_ms(turns),
     )
 
 
-def _mean(values: Sequence[tuple[float | None, Observation]]) -> Estimated:
-    known = [(value, observation.session) for value, observation in values if value is not None]
-    if not known:
+def _mean(numbers: Sequence[float], sessions: Sequence[str | None]) -> Estimated:
+    if not numbers:
         return Estimated(value=None, interval=None, n=0)
-    numbers = [value for value, _ in known]
-    return Estimated(
-        value=math.fsum(numbers) / len(numbers),
-        interval=mean_interval(numbers, [session for _, session in known]),
-        n=len(numbers),
-    )
+    return Estimated(value=math.fsum(numbers) / len(numbers), interval=mean_interval(numbers, sessions), n=len(numbers))
 
 
-def _category_means(turns: Sequence[Turn]) -> dict[str, float]:
+def _category_means(turns: TurnColumns) -> dict[str, float]:
     """Tokens of each category, mean of the turns that tell their tokens."""
-    told = [turn for turn in turns if turn.tokens.known]
-    spent: dict[TokenCategory, int] = {}
-    for turn in told:
-        for category, count in turn.tokens_by_category.items():
-            spent[category] = spent.get(category, 0) + count
-    return {category.value: spent[category] / len(told) for category in TokenCategory if category in spent}
+    spent, told = turns.spent.by_category_where_known, len(turns.spent.tokens)
+    return {category.value: spent[category] / told for category in TokenCategory if category in spent}
 
 
-def _agent_means_ms(turns: Sequence[Turn]) -> dict[str, float]:
+def _agent_means_ms(turns: TurnColumns) -> dict[str, float]:
     total: dict[str, list[int]] = {}
-    for turn in turns:
-        total.setdefault(turn.agent, []).append(turn.duration_ns)
+    for agent, duration_ns in zip(turns.agents, turns.durations_ns, strict=True):
+        total.setdefault(agent, []).append(duration_ns)
     return {agent: sum(spent) / len(spent) / NANOS_PER_MS for agent, spent in sorted(total.items())}
 
 

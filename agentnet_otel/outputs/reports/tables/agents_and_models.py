@@ -1,16 +1,15 @@
 """Agents and models, each with its turns, tokens and cost."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from agentnet_otel.core.columns import Told, TurnColumns
 from agentnet_otel.core.statistics import MIN_MEAN_N, quantile
-from agentnet_otel.core.verdicts import latencies_ms, success_rate
-from agentnet_otel.model import TokenUsage, Turn
-from agentnet_otel.outputs.reports.tables.components import component_means_ms
+from agentnet_otel.model import Outcome, TokenUsage
+from agentnet_otel.outputs.reports.tables.components import component_means_of_agents_ms
 from agentnet_otel.outputs.reports.tables.latency import P95, P95_NEEDS
-from agentnet_otel.outputs.reports.tables.tokens import summed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,48 +45,56 @@ class ModelRow:
     cost_usd: float | None
 
 
-def agent_rows(turns: Sequence[Turn]) -> tuple[AgentRow, ...]:
+def agent_rows(turns: TurnColumns) -> tuple[AgentRow, ...]:
     """Agents, the slowest first."""
-    by_agent: defaultdict[str, list[Turn]] = defaultdict(list)
-    for turn in turns:
-        by_agent[turn.agent].append(turn)
-    rows = [_agent_row(agent, theirs) for agent, theirs in by_agent.items()]
+    agents = turns.agents
+    latencies: defaultdict[str, list[float]] = defaultdict(list)
+    outcomes: defaultdict[str, list[Outcome]] = defaultdict(list)
+    for agent, latency_ms, outcome in zip(agents, turns.latencies_ms, turns.outcomes, strict=True):
+        latencies[agent].append(latency_ms)
+        outcomes[agent].append(outcome)
+    spent = turns.spent
+    tokens, costs, efficiencies = (_by_agent(agents, told) for told in (spent.tokens, spent.cost_usd, spent.efficiency))
+    components = component_means_of_agents_ms(turns)
+    rows = []
+    for agent, own_ms in latencies.items():
+        good, counted = turns.success(outcomes[agent])
+        rows.append(
+            AgentRow(
+                agent=agent,
+                turns=len(own_ms),
+                success_rate=good / counted if counted else None,
+                mean_ms=fmean(own_ms),
+                p95_ms=quantile(sorted(own_ms), P95),
+                tokens=int(sum(tokens[agent])) if agent in tokens else None,
+                cost_usd=sum(costs[agent]) if agent in costs else None,
+                efficiency=fmean(efficiencies[agent]) if agent in efficiencies else None,
+                component_ms=components[agent],
+                mean_sufficient=len(own_ms) >= MIN_MEAN_N,
+                p95_sufficient=len(own_ms) >= P95_NEEDS,
+            )
+        )
     return tuple(sorted(rows, key=lambda row: (-row.p95_ms, row.agent)))
 
 
-def model_rows(turns: Sequence[Turn]) -> tuple[ModelRow, ...]:
+def model_rows(turns: TurnColumns) -> tuple[ModelRow, ...]:
     """Models, those with most tokens first."""
-    answered = Counter(model for turn in turns for model in turn.models)
-    usages: defaultdict[str, list[TokenUsage]] = defaultdict(list)
-    costs: defaultdict[str, float] = defaultdict(float)
-    for turn in turns:
-        for model, usage in turn.tokens_by_model.items():
-            usages[model].append(usage)
-        if turn.cost_usd is not None and turn.model is not None:
-            costs[turn.model] += turn.cost_usd
+    spent, nothing = turns.spent, TokenUsage()
     rows = [
-        ModelRow(model=model, turns=count, usage=summed(usages.get(model, ())), cost_usd=costs.get(model))
-        for model, count in answered.items()
+        ModelRow(
+            model=model,
+            turns=count,
+            usage=spent.usage_by_model[model].usage if model in spent.usage_by_model else nothing,
+            cost_usd=spent.cost_by_model.get(model),
+        )
+        for model, count in spent.turns_by_model.items()
     ]
     return tuple(sorted(rows, key=lambda row: (-row.usage.total, row.model)))
 
 
-def _agent_row(agent: str, turns: Sequence[Turn]) -> AgentRow:
-    ordered = latencies_ms(turns)
-    good, counted = success_rate(turns)
-    costs = [turn.cost_usd for turn in turns if turn.cost_usd is not None]
-    efficiencies = [turn.efficiency for turn in turns if turn.efficiency is not None]
-    usage = summed(turn.tokens for turn in turns)
-    return AgentRow(
-        agent=agent,
-        turns=len(turns),
-        success_rate=good / counted if counted else None,
-        mean_ms=fmean(ordered),
-        p95_ms=quantile(ordered, P95),
-        tokens=usage.total if usage.known else None,
-        cost_usd=sum(costs) if costs else None,
-        efficiency=fmean(efficiencies) if efficiencies else None,
-        component_ms=component_means_ms(turns),
-        mean_sufficient=len(turns) >= MIN_MEAN_N,
-        p95_sufficient=len(turns) >= P95_NEEDS,
-    )
+def _by_agent(agents: Sequence[str], told: Told) -> dict[str, list[float]]:
+    """The values of a figure that the turns of each agent tell."""
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for place, value in told.pairs():
+        found[agents[place]].append(value)
+    return found

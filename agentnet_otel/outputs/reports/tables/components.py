@@ -1,16 +1,15 @@
 """Where the time of turns went: the components, and what none of them accounts for."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Final
 
+from agentnet_otel.core.columns import UNATTRIBUTED, TurnColumns
 from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.core.statistics import MIN_MEAN_N, quantile
-from agentnet_otel.model import LatencyComponent, Turn
+from agentnet_otel.model import LatencyComponent
 from agentnet_otel.outputs.reports.tables.latency import P95, P95_NEEDS
-
-UNATTRIBUTED: Final = "unattributed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,40 +30,51 @@ class ComponentRow:
     p95_sufficient: bool
 
 
-def component_rows(turns: Sequence[Turn]) -> tuple[ComponentRow, ...]:
+def component_rows(turns: TurnColumns) -> tuple[ComponentRow, ...]:
     """Components by their share of the time, and what no component accounts for."""
-    whole_ns = sum(turn.duration_ns for turn in turns)
-    rows = []
-    for component in LatencyComponent:
-        own = [turn.component_self_ns[component] for turn in turns if component in turn.component_self_ns]
-        if own:
-            calls = sum(turn.component_counts.get(component, 0) for turn in turns)
-            rows.append(_component_row(component.value, own, calls, whole_ns))
+    whole_ns = sum(turns.durations_ns)
+    rows = [
+        _component_row(component.value, turns.own_ns[component].values, turns.component_calls[component], whole_ns)
+        for component in LatencyComponent
+        if component in turns.own_ns
+    ]
     rows.sort(key=lambda row: -row.total_ms)
-    rest = [turn.unattributed_ns for turn in turns if turn.unattributed_ns > 0]
+    rest = [rest_ns for rest_ns in turns.unattributed_ns if rest_ns > 0]
     if rest:
         rows.append(_component_row(UNATTRIBUTED, rest, 0, whole_ns))
     return tuple(rows)
 
 
-def component_means_ms(turns: Sequence[Turn]) -> dict[str, float]:
+def component_means_ms(turns: TurnColumns) -> dict[str, float]:
     """Self time of a turn in each component, in the order of the enumeration, and what is in none."""
-    if not turns:
-        return {}
-    spent_ns = dict.fromkeys(LatencyComponent, 0)
-    seen = set()
-    rest_ns = 0
-    for turn in turns:
-        rest_ns += turn.unattributed_ns
-        for component, own_ns in turn.component_self_ns.items():
-            spent_ns[component] += own_ns
-            seen.add(component)
     scale = NANOS_PER_MS * len(turns)
-    found = {component.value: own_ns / scale for component, own_ns in spent_ns.items() if component in seen}
+    found = {c.value: sum(turns.own_ns[c].values) / scale for c in LatencyComponent if c in turns.own_ns}
+    rest_ns = sum(turns.unattributed_ns)
     return {**found, UNATTRIBUTED: rest_ns / scale} if rest_ns else found
 
 
-def _component_row(name: str, own_ns: Sequence[int], calls: int, whole_ns: int) -> ComponentRow:
+def component_means_of_agents_ms(turns: TurnColumns) -> dict[str, dict[str, float]]:
+    """The same of the turns of each agent."""
+    agents = turns.agents
+    number = Counter(agents)
+    found: dict[str, dict[str, float]] = {agent: {} for agent in number}
+    for component in LatencyComponent:
+        spent_ns: defaultdict[str, float] = defaultdict(int)
+        told = turns.own_ns.get(component)
+        for place, own_ns in () if told is None else told.pairs():
+            spent_ns[agents[place]] += own_ns
+        for agent, own_ns in spent_ns.items():
+            found[agent][component.value] = own_ns / (NANOS_PER_MS * number[agent])
+    rests_ns: defaultdict[str, int] = defaultdict(int)
+    for agent, rest_ns in zip(agents, turns.unattributed_ns, strict=True):
+        rests_ns[agent] += rest_ns
+    for agent, rest_ns in rests_ns.items():
+        if rest_ns:
+            found[agent][UNATTRIBUTED] = rest_ns / (NANOS_PER_MS * number[agent])
+    return found
+
+
+def _component_row(name: str, own_ns: Sequence[float], calls: int, whole_ns: int) -> ComponentRow:
     ordered = sorted(value / NANOS_PER_MS for value in own_ns)
     total_ms = sum(own_ns) / NANOS_PER_MS
     return ComponentRow(

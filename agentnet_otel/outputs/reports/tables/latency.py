@@ -7,6 +7,7 @@ from itertools import accumulate
 from statistics import fmean, stdev
 from typing import Final
 
+from agentnet_otel.core.columns import TurnColumns
 from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.core.statistics import (
     Interval,
@@ -16,8 +17,6 @@ from agentnet_otel.core.statistics import (
     quantile,
     quantile_interval,
 )
-from agentnet_otel.core.verdicts import latencies_ms
-from agentnet_otel.model import Turn
 
 BUCKET_EDGES_MS: Final = (50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0, 30_000.0)
 HISTOGRAM_STEPS: Final = (1.0, 1.25, 1.6, 2.0, 2.5, 3.15, 4.0, 5.0, 6.3, 8.0)
@@ -79,15 +78,15 @@ class FirstTokenSummary:
     p95_sufficient: bool
 
 
-def latency_summary(turns: Sequence[Turn]) -> LatencySummary | None:
+def latency_summary(turns: TurnColumns) -> LatencySummary | None:
     """The distribution of latency; None without turns."""
-    ordered = latencies_ms(turns)
+    ordered = turns.ordered_ms
     if not ordered:
         return None
     return LatencySummary(
         count=len(ordered),
         mean_ms=fmean(ordered),
-        mean_interval=mean_interval([t.duration_ns / NANOS_PER_MS for t in turns], [t.session for t in turns]),
+        mean_interval=mean_interval(turns.latencies_ms, turns.sessions),
         min_ms=ordered[0],
         max_ms=ordered[-1],
         stdev_ms=stdev(ordered) if len(ordered) > 1 else 0.0,
@@ -114,9 +113,9 @@ def quantile_rows(ordered: Sequence[float]) -> tuple[QuantileRow, ...]:
     )
 
 
-def first_token_summary(turns: Sequence[Turn]) -> FirstTokenSummary | None:
+def first_token_summary(turns: TurnColumns) -> FirstTokenSummary | None:
     """Time to first token; None where no answer was streamed."""
-    ordered = sorted(t.time_to_first_token_ns / NANOS_PER_MS for t in turns if t.time_to_first_token_ns is not None)
+    ordered = sorted([first_ns / NANOS_PER_MS for first_ns in turns.first_token_ns])
     if not ordered:
         return None
     return FirstTokenSummary(
@@ -146,9 +145,13 @@ def _buckets(ordered: Sequence[float], edges: Sequence[float]) -> tuple[Bucket, 
     )
 
 
-def _peak_concurrency(turns: Sequence[Turn]) -> int:
-    """Turns open at one instant, at most; one that ends as another starts does not overlap it."""
-    changes = sorted(
-        [(turn.start_ns, 1) for turn in turns] + [(turn.start_ns + turn.duration_ns, -1) for turn in turns]
-    )
-    return max(1, *accumulate(change for _, change in changes))
+def _peak_concurrency(turns: TurnColumns) -> int:
+    """Turns open at one instant, at most; one that ends as another starts does not overlap it.
+
+    What happens is put in order as whole numbers: twice the time, and one more for a start.
+    """
+    spans = list(zip(turns.starts_ns, turns.durations_ns, strict=True))
+    happens = [2 * (start_ns + duration_ns) for start_ns, duration_ns in spans]
+    happens += [2 * start_ns + 1 for start_ns, _ in spans]
+    happens.sort()
+    return max(1, *accumulate([1 if number & 1 else -1 for number in happens]))

@@ -1,15 +1,12 @@
 """The slowest turns, and when each of their components ran."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
+from agentnet_otel.core.columns import UNATTRIBUTED, TurnColumns
 from agentnet_otel.core.observations import NANOS_PER_MS
-from agentnet_otel.model import Step, Turn
-from agentnet_otel.outputs.reports.tables.components import UNATTRIBUTED
+from agentnet_otel.model import Step
 from agentnet_otel.outputs.reports.tables.trace_links import trace_link
-
-SLOWEST: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +39,10 @@ class SlowTurn:
     url: str | None
 
 
-def slow_turns(turns: Sequence[Turn], trace_url: str | None) -> tuple[SlowTurn, ...]:
+def slow_turns(turns: TurnColumns, trace_url: str | None) -> tuple[SlowTurn, ...]:
     """The slowest turns, with links where a template is given."""
-    slowest = sorted(turns, key=lambda turn: (-turn.duration_ns, turn.trace_id, turn.span_id))[:SLOWEST]
     rows = []
-    for turn in slowest:
+    for turn in turns.slowest():
         parts = {component.value: own for component, own in turn.component_self_ns.items()}
         parts[UNATTRIBUTED] = turn.unattributed_ns
         component = max(parts, key=lambda name: parts[name])
@@ -63,7 +59,7 @@ def slow_turns(turns: Sequence[Turn], trace_url: str | None) -> tuple[SlowTurn, 
                 components_ms={name: own / NANOS_PER_MS for name, own in parts.items()},
                 steps=tuple(map(_step_row, turn.steps)),
                 steps_left_out=turn.steps_left_out,
-                url=trace_link(trace_url, turn),
+                url=trace_link(trace_url, turn.trace_id, turn.span_id),
             )
         )
     return tuple(rows)
