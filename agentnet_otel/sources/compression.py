@@ -3,6 +3,7 @@
 import gzip
 import importlib
 import io
+import re
 import zlib
 from typing import Any, BinaryIO, Final, cast
 
@@ -10,6 +11,8 @@ from agentnet_otel.errors import InputError, MissingExtraError
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+"""How a frame begins that holds no content; some writers put one before each that does."""
 DAMAGE: Final = (EOFError, zlib.error, OSError)
 """What reading a damaged or truncated gzip stream, or a failing device, raises."""
 
@@ -28,9 +31,14 @@ def decompressed(stream: BinaryIO) -> BinaryIO:
     head, whole = peeked(stream, len(ZSTD_MAGIC))
     if head.startswith(GZIP_MAGIC):
         return cast("BinaryIO", gzip.GzipFile(fileobj=whole))
-    if head.startswith(ZSTD_MAGIC):
+    if is_zstd(head):
         return cast("BinaryIO", io.BufferedReader(_ZstdStream(whole), _BUFFER_BYTES))
     return whole
+
+
+def is_zstd(head: bytes) -> bool:
+    """Whether what begins so is zstd."""
+    return head.startswith(ZSTD_MAGIC) or _SKIPPABLE.match(head) is not None
 
 
 def unpacked(data: bytes, max_bytes: int) -> bytes:

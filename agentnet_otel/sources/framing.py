@@ -40,6 +40,16 @@ _BETWEEN: Final = b" \t\r\n,[]"
 _CLOSING: Final = bytes.maketrans(b"{[", b"}]")
 _LINES_AHEAD: Final = 16
 """So many lines are looked at to tell a first line that is wrong from the beginning of a document."""
+_FOREIGN: Final = {
+    b"\x1f\x8b": "gzip within what was unpacked",
+    ZSTD_MAGIC: "zstd within what was unpacked",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"PK\x03\x04": "a zip archive",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\xff\x06\0\0sNaPpY": "snappy",
+}
+"""How what is compressed begins that is not unpacked here."""
 _CHUNK: Final = 1024 * 1024
 PREFIX_BYTES: Final = 4
 _RESOURCE_SPANS_TAG: Final = 0x0A
@@ -97,7 +107,7 @@ def payloads(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payloa
         InputError: a single document is too large, or text is in an encoding that is not read.
     """
     head, whole = peeked(stream, _HEAD_BYTES)
-    if tells_nothing(head):
+    if tells_nothing(head) and not head.startswith(tuple(_FOREIGN)):
         head, whole = peeked(whole, LONG_HEAD_BYTES)
     shape = shape_of_start(head)
     if shape is Shape.TEXT:
@@ -110,7 +120,15 @@ def payloads(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payloa
 
 
 def shape_of_start(head: bytes) -> Shape:
-    """The shape of a stream, told by its first bytes, or, where these tell nothing, by all that are given."""
+    """The shape of a stream, told by its first bytes, or, where these tell nothing, by all that are given.
+
+    Raises:
+        InputError: it is compressed, and was not unpacked.
+    """
+    for magic, what in _FOREIGN.items():
+        if head.startswith(magic):
+            message = f"it is compressed ({what}); unpack it, or compress it once, by gzip or zstd"
+            raise InputError(message)
     return shape_of(head[: LONG_HEAD_BYTES if tells_nothing(head) else _HEAD_BYTES])
 
 
@@ -314,11 +332,15 @@ def may_go_on(line: bytes) -> bool:
         return False
     if _is_too_long(line):
         return begins_document(line)
+    return not _is_json(text)
+
+
+def _is_json(text: bytes) -> bool:
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
     except (msgspec.DecodeError, ValueError, RecursionError):
-        return True
-    return False
+        return False
+    return True
 
 
 def requests_within(payload: Payload) -> Iterator[Payload]:
@@ -347,7 +369,7 @@ def _is_one(data: bytes, first: re.Match[bytes]) -> bool:
     """Whether it is one request, or one object that holds such: then nothing is behind or before another."""
     if data.strip() == data[first.start() :].strip(_BETWEEN) and not _REQUEST.search(data, first.end()):
         return True
-    return data.lstrip().startswith(b"{") and not may_go_on(data)
+    return data.lstrip().startswith(b"{") and _is_json(data)
 
 
 def _skip_line(stream: BinaryIO, begun: bytes) -> int:

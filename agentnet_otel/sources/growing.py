@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from agentnet_otel.errors import InputError
-from agentnet_otel.sources.compression import GZIP_MAGIC, ZSTD_MAGIC, zstd_library
+from agentnet_otel.sources.compression import GZIP_MAGIC, ZSTD_MAGIC, is_zstd, zstd_library
 from agentnet_otel.sources.framing import (
     BOM,
     JSON_STARTS,
@@ -343,7 +343,7 @@ class _Whole:
 def _unpacker_of(head: bytes) -> "_Plain | _Gunzip | _Unzstd":
     if head.startswith(GZIP_MAGIC):
         return _Gunzip()
-    return _Unzstd() if head.startswith(ZSTD_MAGIC) else _Plain()
+    return _Unzstd() if is_zstd(head) else _Plain()
 
 
 class _Plain:

@@ -13,16 +13,16 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.client import HTTPException, HTTPResponse, IncompleteRead
-from typing import Final
+from http.client import HTTPException, HTTPMessage, HTTPResponse, IncompleteRead
+from typing import IO, Final
 
 import msgspec
 
 from agentnet_otel.errors import BackendError, ConfigurationError
 from agentnet_otel.model import SpanRecord
-from agentnet_otel.sources.jaeger_json import PREFIX, count_traces, decode_jaeger, problem_in
+from agentnet_otel.sources.jaeger_json import PREFIX, decode_jaeger, problem_in, trace_ids_in
 from agentnet_otel.sources.read_report import ReadReport
 
 DEFAULT_LOOKBACK: Final = "1h"
@@ -38,11 +38,14 @@ FIRST_PAUSE_S: Final = 0.5
 MAX_PAUSE_S: Final = 30.0
 """The longest pause between tries, also where the server asks for a longer one."""
 MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
+MAX_SAME_ANSWERS: Final = 100
+"""Of windows in a row that hold the same traces; after more of them the time does not matter to the server."""
 MIN_WINDOW_US: Final = 1
 """A window of a microsecond is not halved any more: Jaeger tells times no finer."""
 
 _UNIT_US: Final = {"ms": 1000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _RETRIED: Final = frozenset({429, 500, 502, 503, 504})
+_SCHEMES: Final = frozenset({"http", "https"})
 _NOT_FOUND: Final = 404
 _MAX_NAMED: Final = 20
 _SAID_BYTES: Final = 1000
@@ -104,7 +107,7 @@ def _address(source: str) -> urllib.parse.SplitResult:
         possible = parts.port != 0 and bool((parts.hostname or "").encode("idna")) and not _IN_NO_URL.search(source)
     except ValueError:  # of brackets, ports and names of hosts
         possible = False
-    if not possible or parts.scheme not in {"http", "https"}:
+    if not possible or parts.scheme not in _SCHEMES:
         message = f"{source!r} is not an address; write jaeger+http://host:port?service=NAME&lookback=1h"
         raise ConfigurationError(message)
     return parts
@@ -116,10 +119,11 @@ def read_jaeger(
     """The spans of all traces of a service in the time looked back upon.
 
     Raises:
-        BackendError: the server cannot be asked, or is not Jaeger.
+        BackendError: the server cannot be asked, is not Jaeger, or answers the same whatever time is asked for.
         ConfigurationError: the service is unknown there; the text names those that are known.
     """
     client = _Client(query, pause)
+    repetition = _Repetition(query.base)
     client.check_service()
     end_us = time.time_ns() // 1000 if now_us is None else now_us
     windows = [(max(0, end_us - query.lookback_us), end_us)]
@@ -128,7 +132,9 @@ def read_jaeger(
         smallest = end_us - start_us <= MIN_WINDOW_US
         limit = MAX_LIMIT if smallest else query.limit
         answer = client.search(start_us, end_us, limit)
-        cut = _cut(answer, limit)
+        trace_ids = None if answer is None else trace_ids_in(answer)
+        repetition.note(trace_ids)
+        cut = _cut(trace_ids, limit)
         if cut is not None and not smallest:
             middle_us = (start_us + end_us) // 2
             windows += [(middle_us, end_us), (start_us, middle_us)]
@@ -139,13 +145,42 @@ def read_jaeger(
             yield from _decoded(answer, query, report)
 
 
-def _cut(answer: bytes | None, limit: int) -> str | None:
+def _cut(trace_ids: Sequence[str] | None, limit: int) -> str | None:
     """Why an answer, None where it was too large, does not hold all of its window; None where it does."""
-    if answer is None:
+    if trace_ids is None:
         return f"holds more than {MAX_ANSWER_BYTES:,} bytes, which are not read"
-    if count_traces(answer) > limit:
+    if len(trace_ids) > limit:
         return f"holds more than {limit:,} traces, of which these were read; ask for fewer by operation= or tags="
     return None
+
+
+class _Repetition:
+    """Notices that a server does not care for the time that is asked for: halving windows would not end in years."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._last: frozenset[str] | None = frozenset()
+        self._times = 0
+
+    def note(self, trace_ids: Sequence[str] | None) -> None:
+        """Compare an answer, None where it was too large, with the one before; those without traces do not count.
+
+        Raises:
+            BackendError: the same came too often.
+        """
+        if trace_ids is not None and not trace_ids:
+            return
+        found, last = None if trace_ids is None else frozenset(trace_ids), self._last
+        same = found is last if found is None or last is None else found <= last or found > last
+        self._times = self._times + 1 if same else 1
+        self._last = max(found, last, key=len) if same and found is not None and last is not None else found
+        if self._times > MAX_SAME_ANSWERS:
+            what = "too much" if found is None else f"the same {len(found):,} traces"
+            message = (
+                f"{self._base} answers {what} whatever time is asked for; if it is Jaeger's query API, and its traces "
+                "are long, ask for fewer by operation= or tags=, or with a larger limit="
+            )
+            raise BackendError(message)
 
 
 def _decoded(answer: bytes, query: JaegerQuery, report: ReadReport) -> Iterator[SpanRecord]:
@@ -158,10 +193,27 @@ def _decoded(answer: bytes, query: JaegerQuery, report: ReadReport) -> Iterator[
         yield span
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows to where HTTP is spoken, and nowhere else: the library would follow to FTP."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        """The request to what a server points to.
+
+        Raises:
+            HTTPError: it points elsewhere.
+        """
+        if urllib.parse.urlsplit(newurl).scheme not in _SCHEMES:
+            raise urllib.error.HTTPError(req.full_url, code, f"and leads to {newurl}, which is not asked", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 class _Client:
     def __init__(self, query: JaegerQuery, pause: Callable[[float], None]) -> None:
         self._query = query
         self._pause = pause
+        self._open = urllib.request.build_opener(_Redirects).open
 
     def check_service(self) -> None:
         """Be sure that Jaeger is there and knows the service."""
@@ -197,7 +249,7 @@ class _Client:
         for attempt in range(TRIES):
             pause_s = FIRST_PAUSE_S * 2**attempt
             try:
-                with urllib.request.urlopen(f"{self._query.base}{path}", timeout=TIMEOUT_S) as answer:  # noqa: S310 - http or https, checked
+                with self._open(f"{self._query.base}{path}", timeout=TIMEOUT_S) as answer:
                     return _body(answer)
             except urllib.error.HTTPError as error:
                 told = self._refusal(error)

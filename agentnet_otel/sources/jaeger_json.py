@@ -81,6 +81,10 @@ class _Trace(msgspec.Struct):
     processes: dict[str, msgspec.Raw] | None = None
 
 
+class _TraceHead(msgspec.Struct, rename={"trace_id": "traceID"}):
+    trace_id: str = ""
+
+
 class _Problem(msgspec.Struct, rename={"trace_id": "traceID"}):
     msg: str = ""
     trace_id: str = ""
@@ -101,6 +105,7 @@ class _NewerAnswer(msgspec.Struct):
 _answer_decoder: Final = msgspec.json.Decoder(_Answer)
 _traces_decoder: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _newer_answer_decoder: Final = msgspec.json.Decoder(_NewerAnswer)
+_head_decoder: Final = msgspec.json.Decoder(_TraceHead)
 _trace_decoder: Final = msgspec.json.Decoder(_Trace)
 _process_decoder: Final = msgspec.json.Decoder(_Process)
 _span_decoder: Final = msgspec.json.Decoder(_Span)
@@ -137,13 +142,13 @@ def decode_jaeger(data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecor
                 yield record
 
 
-def count_traces(data: bytes) -> int:
-    """How many traces an answer holds.
+def trace_ids_in(data: bytes) -> list[str]:
+    """The ids of the traces that an answer holds, empty texts where they have none.
 
     Raises:
         InputError: it is no answer of Jaeger.
     """
-    return len(_traces(data)[0])
+    return [_id_of(raw) for raw in _traces(data)[0]]
 
 
 def request_in(data: bytes) -> bytes:
@@ -166,6 +171,13 @@ def problem_in(body: bytes) -> str:
     except _BAD:
         answer = _Answer()
     return "; ".join(map(str, answer.errors or ())) or body.decode(errors="replace").strip()
+
+
+def _id_of(raw: bytes | msgspec.Raw) -> str:
+    try:
+        return _head_decoder.decode(raw).trace_id
+    except _BAD:
+        return ""
 
 
 def _trace(raw: bytes | msgspec.Raw) -> _Trace | Exception:

@@ -34,7 +34,7 @@ from agentnet_otel.sources.framing import Form, payloads
 from agentnet_otel.sources.growing import GrowingPayloads
 from agentnet_otel.sources.intake import Intake
 from agentnet_otel.sources.jaeger_api import parse_jaeger_source, read_jaeger
-from agentnet_otel.sources.jaeger_json import count_traces, decode_jaeger, problem_in
+from agentnet_otel.sources.jaeger_json import decode_jaeger, problem_in, trace_ids_in
 from agentnet_otel.sources.otlp_json import JsonDecoder
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder, inspect_message
 from agentnet_otel.sources.read_report import ReadReport
@@ -156,7 +156,7 @@ def zstd_frame(data: bytes) -> None:
 def jaeger(data: bytes) -> None:
     """Jaeger's JSON: an answer, a download, a trace; and what it says to a refusal."""
     _only_input_errors(lambda: list(decode_jaeger(data, _ignore)))
-    _only_input_errors(lambda: count_traces(data))
+    _only_input_errors(lambda: trace_ids_in(data))
     assert isinstance(problem_in(data), str)
 
 

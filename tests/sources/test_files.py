@@ -1,8 +1,10 @@
 """Files, folders, pipes: what is read of them, and what each thing that is wrong costs."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import struct
 import subprocess
@@ -365,6 +367,32 @@ def measured(path):
     )
     done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, check=True, timeout=120)
     return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("pack", "told"),
+    [
+        (bz2.compress, "bzip2"),
+        (lzma.compress, "xz"),
+        (lambda data: gzip.compress(gzip.compress(data)), "gzip within"),
+        (lambda data: gzip.compress(zstandard.compress(data)), "zstd within"),
+        (lambda data: b"PK\x03\x04" + data, "a zip archive"),
+    ],
+)
+def test_what_is_not_unpacked_is_named(file, pack, told):
+    """It is told once, and not as lines that are no JSON."""
+    numbers, report = read(file(pack(LINES)))
+    assert (numbers, report.unreadable_sources, len(report.problems)) == ([], 1, 1)
+    assert f"it is compressed ({told}" in report.problems[0]
+    assert "unpack it" in report.problems[0]
+
+
+def test_frames_of_zstd_without_content_are_passed_over(file):
+    """Some writers put one before each frame, some put an index at the end."""
+    skipped = struct.pack("<II", 0x184D2A5E, 4) + b"seek"
+    data = skipped + zstandard.compress(line(1)) + skipped * 2 + zstandard.compress(line(2)) + skipped
+    numbers, report = read(file(data))
+    assert (numbers, report.problems) == ([1, 2], [])
 
 
 def test_a_line_of_100_mb_is_skipped_unread(file):

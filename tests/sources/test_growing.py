@@ -49,6 +49,9 @@ COMPRESSIONS = {
     "gzip": gzip.compress,
     "members of gzip": lambda data: gzip.compress(data[:30]) + gzip.compress(data[30:]) + b"\0\0",
     "zstd": zstandard.compress,
+    "frames of zstd without content": lambda data: (
+        struct.pack("<II", 0x184D2A50, 3) + b"abc" + zstandard.compress(data)
+    ),
     "frames of zstd": lambda data: zstandard.compress(data[:30]) + zstandard.compress(data[30:]),
 }
 

@@ -112,6 +112,50 @@ def test_a_limit_never_cuts(jaeger, limit):
     assert not report.problems
 
 
+@pytest.mark.parametrize("traces", [5, 5000])
+def test_a_server_that_does_not_care_for_time_is_given_up(jaeger, traces):
+    """It answers the same traces to whatever is asked, more than the limit or as many as it allows."""
+    jaeger.search = lambda query: [trace_at(n, NOW_US - 1) for n in range(1, min(traces, int(query["limit"])) + 1)]
+    with pytest.raises(BackendError, match="whatever time is asked for"):
+        read(jaeger, "service=shop&limit=2")
+    assert len(jaeger.asked) < 250
+
+
+def test_answers_that_are_always_too_large_are_given_up(jaeger, monkeypatch):
+    """As where one trace is larger than any answer may be, and lies in all windows."""
+    monkeypatch.setattr(jaeger_api, "MAX_ANSWER_BYTES", 100)
+    jaeger.search = lambda query: [trace_at(1, NOW_US - 1)]
+    with pytest.raises(BackendError, match="too much whatever time"):
+        read(jaeger, "service=shop")
+    assert len(jaeger.asked) < 250
+
+
+def test_one_long_trace_among_short_ones_costs_nothing(jaeger):
+    """It lies in every window, and is no sign of a server that does not care."""
+    short = {n: NOW_US - n * 7_000_000 for n in range(2, 200)}
+
+    def search(query):
+        low, high, limit = (int(query[key]) for key in ("start", "end", "limit"))
+        return [trace_at(1, low), *(trace_at(n, at) for n, at in short.items() if low <= at <= high)][:limit]
+
+    jaeger.search = search
+    assert set(read(jaeger, "service=shop&limit=1")) == set(range(1, 200))
+
+
+def test_only_where_http_is_spoken_is_followed_to(jaeger, monkeypatch):
+    """A server that points to another protocol is told, and nobody is asked there."""
+
+    def redirect(handler):
+        handler.send_response(302)
+        handler.send_header("Location", "ftp://127.0.0.1:1/x")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    monkeypatch.setattr(jaeger, "answer", redirect)
+    with pytest.raises(BackendError, match=r"302 and leads to ftp://127\.0\.0\.1:1/x"):
+        read(jaeger, "service=shop")
+
+
 def test_what_lies_close_together_is_told_apart(jaeger):
     """Windows are halved down to a microsecond, the finest that Jaeger tells."""
     jaeger.starts = {n: NOW_US - 500 - n for n in range(1, 30)}
