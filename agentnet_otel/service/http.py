@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import functools
 import logging
-import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Final
 from agentnet_otel.errors import BackendError, MissingExtraError
 from agentnet_otel.service.answers import Answer, Query, text_answer
 from agentnet_otel.service.lanes import GoneError, Lane, LaneFullError
+from agentnet_otel.service.listener import Listener
 from agentnet_otel.service.otlp_http import RefusedError, refusal, take_export, too_large, unavailable
 from agentnet_otel.sources.access import Access, Address
 from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Door, Intake
@@ -154,7 +154,8 @@ class HttpServer:
     ) -> None:
         """``option`` names the address for people; ``connections`` are those at once."""
         self._app = app
-        self._socket = _listen(address, option)
+        most = connections if access.encrypted else connections + BACKLOG  # those beyond it can be told so in the clear
+        self._socket = Listener(address, option, most=most, backlog=BACKLOG)
         self.address = Address(host=address.host, port=self._socket.getsockname()[1])
         self._server = _Server(
             uvicorn.Config(
@@ -249,20 +250,6 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Nothing is captured."""
         yield
-
-
-def _listen(address: Address, option: str) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((address.host, address.port))
-        made.listen(BACKLOG)
-    except OSError as error:
-        made.close()
-        message = f"cannot listen at {address}: {error.strerror or error}. Name another with {option}"
-        raise BackendError(message) from None
-    return made
 
 
 def _guarded(handler: Handler, access: Access, challenge: str = "Bearer") -> Handler:

@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -22,6 +23,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from turn_requests import batch, export, ids
 
 import agentnet_otel
+from agentnet_otel.service.http import MAX_CONNECTIONS as MAX_HTTP_CONNECTIONS
 from agentnet_otel.sources.otlp_grpc import MAX_CONNECTIONS
 from agentnet_otel.testing import InMemoryTelemetry
 
@@ -155,6 +157,27 @@ def test_sizes_of_heads_and_bodies(bridge):
         export(bridge.grpc, b"", metadata=(("x-long", "x" * 40_000),))
     assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert bridge.get("/readyz")[0] == 200
+
+
+def test_handshakes_that_never_end_are_connections(serve):
+    """Thousands that only connect to a TLS door cost no more files than it may have; it is open when they are gone."""
+    tls = Path(__file__).parent / "tls"
+    process = serve("--tls-cert", str(tls / "certificate.pem"), "--tls-key", str(tls / "key.pem"))
+    context = ssl.create_default_context(cafile=tls / "certificate.pem")
+    files = Path(f"/proc/{process.process.pid}/fd")
+    before = len(list(files.iterdir()))
+    with contextlib.ExitStack() as stack:
+        for _ in range(MAX_HTTP_CONNECTIONS + 200):
+            stack.enter_context(connection_to(process.web))
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            assert len(list(files.iterdir())) < before + MAX_HTTP_CONNECTIONS + 50
+    end = time.monotonic() + 30
+    while len(list(files.iterdir())) > before + 20 and time.monotonic() < end:
+        time.sleep(0.1)
+    with context.wrap_socket(connection_to(process.web), server_hostname="localhost") as one:
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert one.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
 def test_bad_gzip(bridge):
