@@ -1,5 +1,6 @@
 """`serve` as a process: what was acknowledged is there, whatever happens to it."""
 
+import contextlib
 import gzip
 import json
 import signal
@@ -21,6 +22,8 @@ from turn_requests import EXPORT, batch, export, ids
 
 from agentnet_otel.outputs.turn_rows import turn_line
 from agentnet_otel.sources.rebuild import rebuild
+from agentnet_otel.sources.store.raw_log import position
+from agentnet_otel.sources.store.store import Store
 
 pytestmark = pytest.mark.slow
 
@@ -245,6 +248,64 @@ def test_a_damaged_database_is_put_aside_and_told(serve, tmp_path):
     assert any("damaged" in line and "quarantine" in line for line in bridge.told)
     assert ids(bridge.turns(2)) == ["t1", "t2"]
     assert (tmp_path / "store" / "quarantine" / "1" / "turns.sqlite").read_bytes().startswith(b"rubbish")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "PRAGMA user_version = -1",
+        "PRAGMA user_version = 0",
+        "DROP TABLE progress",
+        "UPDATE progress SET place = 'nowhere'",
+        "UPDATE progress SET place = 9223372036854775807",
+    ],
+)
+def test_a_sound_database_that_cannot_be_ours_is_put_aside_and_told(statement, tmp_path):
+    """As a damaged one is: it was another program's, or somebody changed it."""
+    told = []
+    Store(tmp_path, told.append).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "turns.sqlite")) as db:
+        db.execute("INSERT OR REPLACE INTO progress VALUES (1, 0)")
+        db.execute(statement)
+        db.commit()
+    store = Store(tmp_path, told.append)
+    assert store.place == 0
+    store.close()
+    assert len(told) == 1
+    assert "is damaged (it " in told[0]
+    assert (tmp_path / "quarantine" / "1" / "turns.sqlite").exists()
+    Store(tmp_path, told.append).close()
+    assert len(told) == 1
+
+
+def test_requests_that_are_gone_take_none_of_the_next_ones_along(serve):
+    """Somebody emptied the folder, or damage cut a segment: what comes then is read, though its place was read once."""
+    bridge = serve()
+    export(bridge.grpc, batch(*range(1, 100)).SerializeToString())
+    bridge.turns(99)
+    bridge.stop()
+    with contextlib.closing(sqlite3.connect(bridge.store / "turns.sqlite")) as db:  # as an hour later
+        (segment,) = (bridge.store / "requests").glob("*.log")
+        db.execute("UPDATE progress SET place = ?", (position(1, segment.stat().st_size),))
+        db.commit()
+    segment.unlink()
+    for _ in range(2):
+        bridge = serve()
+        export(bridge.grpc, batch(1000).SerializeToString())
+        assert len(bridge.turns(100)) == 100
+        assert bridge.get("/readyz")[1].startswith(b"ready; 0 bytes")
+        assert bridge.stop() == 0
+    assert not any("are missing" in line for line in bridge.told)
+
+
+def test_other_files_among_the_requests_are_no_segments(tmp_path):
+    """Whatever their names have of digits."""
+    (tmp_path / "requests").mkdir()
+    for name in ("x.log", "\N{SUPERSCRIPT TWO}.log", "\N{ARABIC-INDIC DIGIT TWO}.log", "9999999999.log", "5.log"):
+        (tmp_path / "requests" / name).write_bytes(b"something else")
+    told = []
+    Store(tmp_path, told.append).close()
+    assert told == []
 
 
 def test_a_damaged_turn_is_told_once(serve, tmp_path):

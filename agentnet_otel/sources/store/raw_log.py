@@ -46,6 +46,9 @@ damaged is not taken for that of a record which was never finished. 0: written b
 _UNCHECKED_BYTES: Final = 8
 _KIND_BITS: Final = 0xFF
 _OFFSET_BITS: Final = 40
+MAX_SEGMENT: Final = 2**22
+"""The highest number of a segment: beyond it places would not fit into a database."""
+_DIGITS: Final = 10
 _NEW: Final = ".new"
 _SUFFIX: Final = ".log"
 _QUARANTINE: Final = "quarantine"
@@ -288,6 +291,26 @@ class RawLog:
 
     # --- reading and forgetting ----------------------------------------------------------------------
 
+    def begin_behind(self, place: int) -> None:
+        """Go on in a segment that lies behind a place, which a log had that is gone.
+
+        Nothing may be appended meanwhile.
+
+        Raises:
+            BackendError: it cannot be made.
+        """
+        number = (place >> _OFFSET_BITS) + 1
+        try:
+            descriptor = self._create(number)
+        except OSError as error:
+            message = f"the store {self._folder} cannot be used: {error.strerror or error}"
+            raise BackendError(message) from None
+        os.close(self._descriptor)
+        self._sizes = {**self._sizes, self._numbers[-1]: self._size}
+        self._descriptor, self._size = descriptor, 0
+        self._numbers = [*self._numbers, number]
+        self.end = position(number, 0)
+
     def read(self, start: int) -> Iterator[LogRecord]:
         """The durable records from a position on; from the oldest one where that is gone."""
         return LogReader(self._folder).read(start, self.end)
@@ -447,11 +470,13 @@ def _read_record(file: BinaryIO) -> tuple[int, int, bytes] | None:
 
 
 def _numbers_in(folder: Path) -> list[int]:
-    return sorted(int(path.stem) for path in folder.glob(f"*{_SUFFIX}") if path.stem.isdigit())
+    stems = [path.stem for path in folder.glob(f"*{_SUFFIX}")]
+    numbers = [int(stem) for stem in stems if len(stem) == _DIGITS and stem.isascii() and stem.isdecimal()]
+    return sorted(number for number in numbers if number <= MAX_SEGMENT)
 
 
 def _path(folder: Path, number: int) -> Path:
-    return folder / f"{number:010d}{_SUFFIX}"
+    return folder / f"{number:0{_DIGITS}d}{_SUFFIX}"
 
 
 def _sound_bytes(path: Path, start: int) -> int:

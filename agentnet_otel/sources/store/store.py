@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from agentnet_otel.errors import BackendError
-from agentnet_otel.sources.store.raw_log import RawLog
-from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
+from agentnet_otel.sources.store.raw_log import MAX_SEGMENT, RawLog, position
+from agentnet_otel.sources.store.turn_store import FILE_NAME, SCHEMA_VERSION, TABLES, TurnStore
 
 _LOCK: Final = "lock"
 LOG: Final = "requests"
@@ -45,6 +45,8 @@ class Store:
             self.log = RawLog(folder / LOG, tell)
             try:
                 self.place = self._checked_turns()
+                if self.place > self.log.end:
+                    self._begin_behind()
             except BaseException:
                 self.log.close()
                 raise
@@ -106,6 +108,14 @@ class Store:
         finally:
             turns.close()
 
+    def _begin_behind(self) -> None:
+        """Requests that were understood are gone; what comes now must not be taken for them."""
+        self._tell(
+            f"requests in {self._folder / LOG} are missing, up to which turns were understood: they were removed, or "
+            "damaged. The turns are here; a turn that was not complete is incomplete now"
+        )
+        self.log.begin_behind(self.place)
+
     def _put_aside(self) -> Path:
         folder = self._folder / QUARANTINE
         place = 1
@@ -137,10 +147,25 @@ def _damage_of(path: Path) -> str | None:
         db = sqlite3.connect(path)
         try:
             found = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+            return _misfit_of(db) if found == "ok" else found
         finally:
             db.close()
     except sqlite3.OperationalError:
         return None  # not damage: not readable, or busy; whoever opens it next says so
     except sqlite3.DatabaseError as error:
         return str(error)
-    return None if found == "ok" else found
+
+
+def _misfit_of(db: sqlite3.Connection) -> str | None:
+    """What a sound database has that ours never have; None where it is ours, empty, or of a newer version."""
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        return None
+    tables = {str(name) for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if version < 0 or not TABLES.get(version, frozenset()) <= tables or (version == 0 and tables):
+        return f"it says that it has version {version}, and has other tables"
+    if not version:
+        return None
+    row = db.execute("SELECT place FROM progress").fetchone()
+    known = row is None or (isinstance(row[0], int) and 0 <= row[0] < position(MAX_SEGMENT, 0))
+    return None if known else "it does not tell up to where requests were understood"

@@ -52,6 +52,9 @@ _MIGRATIONS: Final = {
 metrics had counted, and up to which turn.
 """
 
+TABLES: Final = {1: frozenset({"turns", "progress"}), 2: frozenset({"turns", "progress", "figures"})}
+"""What each version of the schema has."""
+
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Turn)
 
