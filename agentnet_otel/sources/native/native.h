@@ -9,7 +9,7 @@
 #include <string.h>
 #include <structmember.h>
 
-#define INTERFACE 2 /* as in `__init__.py` */
+#define INTERFACE 3 /* as in `__init__.py` */
 
 typedef unsigned char Byte;
 

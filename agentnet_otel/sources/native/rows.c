@@ -28,29 +28,30 @@ typedef struct {
 /* Keys that both dialects have in common. */
 enum {
     TURN_ID, AGENT_NAME, OPERATION, COMPONENT, REQUEST_MODEL, RESPONSE_MODEL, OUTCOME, VIOLATIONS, ESTIMATED, CATEGORY,
-    COST_SOURCE, TURN_COST, TURN_COST_SOURCE, BATCH, EFFICIENCY, QUALITY_SOURCE, QUALITY, CONFIDENCE, SINGLE_KEYS
+    COST_SOURCE, TURN_COST, TURN_COST_SOURCE, BATCH, EFFICIENCY, QUALITY_SOURCE, QUALITY, CONFIDENCE, ERROR_TYPE,
+    SAMPLING, FIRST_TOKEN, TOOL_OUTCOME, SINGLE_KEYS
 };
 static const char *const single_names[SINGLE_KEYS] = {
     "turn_id", "agent_name", "operation", "component", "request_model", "response_model", "outcome", "violations",
     "estimated", "category", "cost_source", "turn_cost", "turn_cost_source", "batch", "efficiency", "quality_source",
-    "quality", "confidence"
+    "quality", "confidence", "error_type", "sampling", "first_token", "tool_outcome"
 };
 
 /* Facts that each dialect has under keys of its own; of those that are there the first counts. */
-enum { AGENT, SESSION, SUBJECT, INPUT, OUTPUT, CACHED, REASONING, COST, PROVIDER, FACTS };
+enum { AGENT, SESSION, SUBJECT, INPUT, OUTPUT, CACHED, REASONING, COST, PROVIDER, FIRST_CHUNK, FACTS };
 static const char *const fact_names[FACTS] = {
-    "agent", "session", "subject", "input", "output", "cached", "reasoning", "cost", "provider"
+    "agent", "session", "subject", "input", "output", "cached", "reasoning", "cost", "provider", "first_chunk"
 };
 #define TOKEN_FACTS 4 /* from INPUT on */
 
 /* Things that Python gives by name. */
 enum {
     ROW, COMPONENT_NAMES, KINDS_OF_OTHERS, KINDS_OF_OURS, WORKFLOW, CATEGORY_NAMES, CATEGORY_NUMBERS, OUTCOMES,
-    COST_SOURCES, COST_RANKS, NO_SUBJECT, PRICE, EFFICIENCY_OF, OUTCOME_OF, SUM, THINGS
+    COST_SOURCES, COST_RANKS, NO_SUBJECT, PRICE, EFFICIENCY_OF, OUTCOME_OF, SUM, SUCCESS, THINGS
 };
 static const char *const thing_names[THINGS] = {
     "row", "component_names", "kinds_of_others", "kinds_of_ours", "workflow", "category_names", "category_numbers",
-    "outcomes", "cost_sources", "cost_ranks", "no_subject", "price", "efficiency_of", "outcome_of", "sum"
+    "outcomes", "cost_sources", "cost_ranks", "no_subject", "price", "efficiency_of", "outcome_of", "sum", "success"
 };
 
 typedef struct {
@@ -62,6 +63,7 @@ typedef struct {
     int category_keys[CATEGORIES];
     KeySet spending;
     int inference, tool, orchestration, reasoning, client, told_cost;
+    int figures; /* whether a row is made of the figures that reports are made of: times in nanoseconds, and more fields */
 } Rows;
 
 PyTypeObject *rows_type;
@@ -233,11 +235,17 @@ typedef struct {
     Py_ssize_t count;
     int16_t below[MAX_SPANS]; /* places, in order of starting */
     int64_t sums[COMPONENTS]; /* nanoseconds; -1 where there is no such component */
+    int counts[COMPONENTS];
     int64_t attributed_ns;
     PyObject *tools[MAX_TOOLS]; /* borrowed, as all here */
     int tool_count;
+    PyObject *called[MAX_SPANS]; /* for figures: the tool of each call */
+    Byte call_failed[MAX_SPANS];
+    int called_count;
     PyObject *models[MAX_MODELS];
+    Tokens by_model[MAX_MODELS][TOKEN_FACTS];
     int model_count;
+    Tokens context; /* the largest input of a call */
     Tokens tokens[TOKEN_FACTS];
     int64_t by_category[CATEGORIES];
     int category_order[CATEGORIES];
@@ -272,10 +280,11 @@ static void collect(Turn *turn, int place)
     }
 }
 
-static Ending add_text(PyObject **texts, int *count, int most, PyObject *text)
+/* Put a text among others, unless it is there; tells where it is. */
+static Ending add_text(PyObject **texts, int *count, int most, PyObject *text, int *place)
 {
-    for (int at = 0; at < *count; at++) {
-        int same = PyObject_RichCompareBool(texts[at], text, Py_EQ);
+    for (*place = 0; *place < *count; ++*place) {
+        int same = PyObject_RichCompareBool(texts[*place], text, Py_EQ);
         if (same != 0) {
             return same < 0 ? FAILED : FINE;
         }
@@ -299,6 +308,22 @@ static Ending number_in(PyObject *said, int64_t *number)
     return overflow || value < 0 || value >= EXACT / MAX_SPANS ? UNUSUAL : FINE;
 }
 
+static Ending add_tool(Turn *turn, const Span *call)
+{
+    const Rows *rows = turn->trace->rows;
+    PyObject *name = either(first(rows, call, SUBJECT), rows->things[NO_SUBJECT]);
+    int place;
+    if (!rows->figures) {
+        return add_text(turn->tools, &turn->tool_count, MAX_TOOLS, name, &place);
+    }
+    PyObject *outcome = single(rows, call, TOOL_OUTCOME);
+    int good = outcome == NULL ? call->head.status != MAX_STATUS
+                               : PyObject_RichCompareBool(outcome, rows->things[SUCCESS], Py_EQ);
+    turn->call_failed[turn->called_count] = !good;
+    turn->called[turn->called_count++] = name;
+    return good < 0 ? FAILED : FINE;
+}
+
 /* Another component, which has to begin when those before it have ended. */
 static Ending add_component(Turn *turn, const Node *node, int64_t *now_ns)
 {
@@ -316,11 +341,8 @@ static Ending add_component(Turn *turn, const Node *node, int64_t *now_ns)
     int64_t before = turn->sums[node->what];
     turn->sums[node->what] = (before < 0 ? 0 : before) + head->end_ns - head->start_ns;
     turn->attributed_ns += head->end_ns - head->start_ns;
-    if (node->what == rows->tool) {
-        PyObject *name = either(first(rows, node->span, SUBJECT), rows->things[NO_SUBJECT]);
-        return add_text(turn->tools, &turn->tool_count, MAX_TOOLS, name);
-    }
-    return FINE;
+    turn->counts[node->what]++;
+    return node->what == rows->tool ? add_tool(turn, node->span) : FINE;
 }
 
 /* --- tokens and costs, as `plain_usage` counts them --------------------------------------------------------------- */
@@ -364,6 +386,15 @@ static Ending add_tokens(Turn *turn, const Span *call, PyObject **said, Tokens *
         turn->by_category[category] += tokens[0].count + tokens[1].count;
     }
     return FINE;
+}
+
+/* Put the tokens of a call to those of its model. */
+static void add_to_model(Tokens *of_model, const Tokens *tokens)
+{
+    for (int fact = 0; fact < TOKEN_FACTS; fact++) {
+        of_model[fact].known |= tokens[fact].known;
+        of_model[fact].count += tokens[fact].count;
+    }
 }
 
 /* Which of the known sources a cost has: a word that is none of them, or none at all, is the span's own. */
@@ -435,7 +466,8 @@ static Ending add_call(Turn *turn, const Span *call)
     Tokens tokens[TOKEN_FACTS];
     PyObject *model = either(either(single(rows, call, RESPONSE_MODEL), single(rows, call, REQUEST_MODEL)),
                              single(rows, turn->root->span, REQUEST_MODEL));
-    Ending ending = model == NULL ? FINE : add_text(turn->models, &turn->model_count, MAX_MODELS, model);
+    int place = 0;
+    Ending ending = model == NULL ? FINE : add_text(turn->models, &turn->model_count, MAX_MODELS, model, &place);
     if (ending == FINE) {
         ending = add_tokens(turn, call, said, tokens);
     }
@@ -443,6 +475,12 @@ static Ending add_call(Turn *turn, const Span *call)
         return ending;
     }
     int tells = tokens[0].known || tokens[1].known || tokens[2].known || tokens[3].known;
+    if (model != NULL) {
+        add_to_model(turn->by_model[place], tokens);
+    }
+    if (tokens[0].known && tokens[0].count >= turn->context.count) {
+        turn->context = tokens[0];
+    }
     turn->estimated |= tells && is_true(single(rows, call, ESTIMATED));
     PyObject *cost = first(rows, call, COST);
     if (cost != NULL) {
@@ -489,7 +527,17 @@ enum {
     ROW_ESTIMATED, ROW_INCOMPLETE, ROW_FIELDS
 };
 
-static PyObject *ms(int64_t ns) { return PyFloat_FromDouble((double)ns / NANOS_PER_MS); }
+/* What `TurnFigures` has beyond them. Where a row has sums of components it has how often each ran, and where that has
+   the names of tools it has the tool of each call; times are in nanoseconds. */
+enum {
+    FIGURE_BY_MODEL = ROW_FIELDS, FIGURE_ASKED, FIGURE_CONTEXT, FIGURE_EVALUATED, FIGURE_CONFIDENCE, FIGURE_ERROR_TYPE,
+    FIGURE_SAMPLING, FIGURE_FIRST_TOKEN, FIGURE_CHUNKS, FIGURE_FAILED_TOOLS, FIGURE_FIELDS
+};
+
+static PyObject *time_of(const Rows *rows, int64_t ns)
+{
+    return rows->figures ? PyLong_FromLongLong(ns) : PyFloat_FromDouble((double)ns / NANOS_PER_MS);
+}
 
 static PyObject *known(PyObject *said) { return Py_NewRef(either(said, Py_None)); }
 
@@ -514,16 +562,27 @@ static PyObject *components_of(const Turn *turn)
     PyObject *components = PyDict_New();
     for (int at = 0; components != NULL && at < COMPONENTS; at++) {
         PyObject *name = PyTuple_GET_ITEM(turn->trace->rows->things[COMPONENT_NAMES], at);
-        if (turn->sums[at] >= 0 && put(components, name, ms(turn->sums[at])) < 0) {
+        if (turn->sums[at] >= 0 && put(components, name, time_of(turn->trace->rows, turn->sums[at])) < 0) {
             Py_CLEAR(components);
         }
     }
     return components;
 }
 
-static PyObject *tokens_of(const Turn *turn, int fact)
+static PyObject *counts_of(const Turn *turn)
 {
-    const Tokens *tokens = &turn->tokens[fact];
+    PyObject *counts = PyDict_New();
+    for (int at = 0; counts != NULL && at < COMPONENTS; at++) {
+        PyObject *name = PyTuple_GET_ITEM(turn->trace->rows->things[COMPONENT_NAMES], at);
+        if (turn->counts[at] > 0 && put(counts, name, PyLong_FromLong(turn->counts[at])) < 0) {
+            Py_CLEAR(counts);
+        }
+    }
+    return counts;
+}
+
+static PyObject *tokens_of(const Tokens *tokens)
+{
     return tokens->known ? PyLong_FromLongLong(tokens->count) : Py_NewRef(Py_None);
 }
 
@@ -687,7 +746,8 @@ static Ending fill_names(const Turn *turn, PyObject **fields)
     fields[ROW_SESSION] = known(session);
     fields[ROW_MODELS] = turn->model_count == 0 && model != NULL ? tuple_of(&model, 1)
                                                                  : tuple_of(turn->models, turn->model_count);
-    fields[ROW_TOOLS] = tuple_of(turn->tools, turn->tool_count);
+    fields[ROW_TOOLS] = rows->figures ? tuple_of(turn->called, turn->called_count)
+                                      : tuple_of(turn->tools, turn->tool_count);
     return ending;
 }
 
@@ -698,12 +758,12 @@ static void fill_numbers(const Turn *turn, PyObject **fields)
     int64_t duration_ns = root->head.end_ns - root->head.start_ns;
     PyObject *violations = single(rows, root, VIOLATIONS);
     fields[ROW_START] = PyLong_FromLongLong(root->head.start_ns);
-    fields[ROW_DURATION] = ms(duration_ns);
+    fields[ROW_DURATION] = time_of(rows, duration_ns);
     fields[ROW_COMPONENTS] = components_of(turn);
-    fields[ROW_SUMS] = Py_XNewRef(fields[ROW_COMPONENTS]);
-    fields[ROW_UNATTRIBUTED] = ms(duration_ns - turn->attributed_ns);
+    fields[ROW_SUMS] = rows->figures ? counts_of(turn) : Py_XNewRef(fields[ROW_COMPONENTS]);
+    fields[ROW_UNATTRIBUTED] = time_of(rows, duration_ns - turn->attributed_ns);
     for (int fact = 0; fact < TOKEN_FACTS; fact++) {
-        fields[ROW_INPUT + fact] = tokens_of(turn, fact);
+        fields[ROW_INPUT + fact] = tokens_of(&turn->tokens[fact]);
     }
     fields[ROW_VIOLATIONS] = violations == NULL ? PyLong_FromLong(0) : Py_NewRef(violations);
     fields[ROW_SPANS] = PyLong_FromSsize_t(turn->count + 1);
@@ -711,6 +771,70 @@ static void fill_numbers(const Turn *turn, PyObject **fields)
     fields[ROW_ESTIMATED] = PyBool_FromLong(turn->estimated || is_true(single(rows, root, ESTIMATED)));
     fields[ROW_INCOMPLETE] = Py_NewRef(Py_False);
 }
+
+/* The tokens of each model of whose calls any were told. */
+static PyObject *by_model_of(const Turn *turn)
+{
+    PyObject *found = PyDict_New();
+    for (int at = 0; found != NULL && at < turn->model_count; at++) {
+        const Tokens *tokens = turn->by_model[at];
+        if (tokens[0].known || tokens[1].known || tokens[2].known || tokens[3].known) {
+            PyObject *usage = Py_BuildValue("NNNN", tokens_of(&tokens[0]), tokens_of(&tokens[1]),
+                                            tokens_of(&tokens[2]), tokens_of(&tokens[3]));
+            if (put(found, turn->models[at], usage) < 0) {
+                Py_CLEAR(found);
+            }
+        }
+    }
+    return found;
+}
+
+/* When calls began, and the seconds to their first chunk, of those that tell it. */
+static PyObject *chunks_of(const Turn *turn)
+{
+    PyObject *found = PyList_New(0);
+    for (Py_ssize_t at = 0; found != NULL && at < turn->count; at++) {
+        const Span *span = turn->trace->nodes[turn->below[at]].span;
+        PyObject *said = first(turn->trace->rows, span, FIRST_CHUNK);
+        if (said != NULL) {
+            PyObject *chunk = Py_BuildValue("LO", (long long)(span->head.start_ns - turn->root->span->head.start_ns), said);
+            if (chunk == NULL || PyList_Append(found, chunk) < 0) {
+                Py_CLEAR(found);
+            }
+            Py_XDECREF(chunk);
+        }
+    }
+    return found;
+}
+
+static PyObject *failed_tools_of(const Turn *turn)
+{
+    PyObject *found = PyList_New(0);
+    for (int at = 0; found != NULL && at < turn->called_count; at++) {
+        if (turn->call_failed[at] && PyList_Append(found, turn->called[at]) < 0) {
+            Py_CLEAR(found);
+        }
+    }
+    return found;
+}
+
+static void fill_figures(const Turn *turn, PyObject **fields)
+{
+    const Rows *rows = turn->trace->rows;
+    const Span *root = turn->root->span;
+    fields[FIGURE_BY_MODEL] = by_model_of(turn);
+    fields[FIGURE_ASKED] = known(either(single(rows, root, RESPONSE_MODEL), single(rows, root, REQUEST_MODEL)));
+    fields[FIGURE_CONTEXT] = tokens_of(&turn->context);
+    fields[FIGURE_EVALUATED] = known(single(rows, root, QUALITY));
+    fields[FIGURE_CONFIDENCE] = known(single(rows, root, CONFIDENCE));
+    fields[FIGURE_ERROR_TYPE] = known(single(rows, root, ERROR_TYPE));
+    fields[FIGURE_SAMPLING] = known(single(rows, root, SAMPLING));
+    fields[FIGURE_FIRST_TOKEN] = known(single(rows, root, FIRST_TOKEN));
+    fields[FIGURE_CHUNKS] = chunks_of(turn);
+    fields[FIGURE_FAILED_TOOLS] = failed_tools_of(turn);
+}
+
+static int fields_of(const Rows *rows) { return rows->figures ? FIGURE_FIELDS : ROW_FIELDS; }
 
 static Ending fill(Turn *turn, PyObject **fields)
 {
@@ -729,7 +853,10 @@ static Ending fill(Turn *turn, PyObject **fields)
     if (ending == FINE) {
         ending = fill_cost(turn, fields);
     }
-    for (int at = 0; ending == FINE && at < ROW_FIELDS; at++) {
+    if (ending == FINE && turn->trace->rows->figures) {
+        fill_figures(turn, fields);
+    }
+    for (int at = 0; ending == FINE && at < fields_of(turn->trace->rows); at++) {
         ending = fields[at] == NULL ? FAILED : FINE;
     }
     return ending;
@@ -738,17 +865,18 @@ static Ending fill(Turn *turn, PyObject **fields)
 /* The row, and its place in the order of ending. */
 static Ending make_row(Turn *turn, PyObject **told)
 {
-    PyObject *fields[ROW_FIELDS] = {NULL};
+    PyObject *fields[FIGURE_FIELDS] = {NULL};
+    int count = fields_of(turn->trace->rows);
     const SpanHead *root = &turn->root->span->head;
     Ending ending = fill(turn, fields);
     if (ending == FINE) {
-        PyObject *row = PyObject_Vectorcall(turn->trace->rows->things[ROW], fields, ROW_FIELDS, NULL);
+        PyObject *row = PyObject_Vectorcall(turn->trace->rows->things[ROW], fields, (size_t)count, NULL);
         *told = row == NULL ? NULL
                             : Py_BuildValue("((LOOO)N)", (long long)root->end_ns, fields[ROW_START],
                                             fields[ROW_TRACE_ID], fields[ROW_SPAN_ID], row);
         ending = *told == NULL ? FAILED : FINE;
     }
-    for (int at = 0; at < ROW_FIELDS; at++) {
+    for (int at = 0; at < count; at++) {
         Py_XDECREF(fields[at]);
     }
     return ending;
@@ -761,12 +889,15 @@ static Ending tell_turn(Trace *trace, int place, PyObject *told)
     turn.root = &trace->nodes[place];
     turn.count = 0;
     turn.attributed_ns = 0;
-    turn.tool_count = turn.model_count = turn.category_count = turn.estimated = turn.unpriced = 0;
+    turn.tool_count = turn.called_count = turn.model_count = turn.category_count = turn.estimated = turn.unpriced = 0;
     turn.costs = turn.reckoned = NULL;
     turn.cost_rank = -1;
     memset(turn.sums, 0xFF, sizeof(turn.sums));
     memset(turn.by_category, 0xFF, sizeof(turn.by_category));
     memset(turn.tokens, 0, sizeof(turn.tokens));
+    memset(turn.counts, 0, sizeof(turn.counts));
+    memset(turn.by_model, 0, sizeof(turn.by_model));
+    turn.context = (Tokens){.known = 0, .count = 0};
     collect(&turn, place);
     PyObject *row = NULL;
     Ending ending = analyse(&turn);
@@ -986,13 +1117,13 @@ static int check_numbers(const Rows *self)
 static PyObject *rows_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"vocabulary", "single", "facts", "spending", "categories", "things", "inference", "tool",
-                               "orchestration", "reasoning", "client", "told_cost", NULL};
+                               "orchestration", "reasoning", "client", "told_cost", "figures", NULL};
     PyObject *vocabulary, *single, *facts, *spending, *categories, *things;
-    int numbers[6];
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!O!OOO!iiiiii:Rows", keywords, vocabulary_type, &vocabulary,
+    int numbers[7] = {0};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!O!OOO!iiiiii|p:Rows", keywords, vocabulary_type, &vocabulary,
                                      &PyDict_Type, &single, &PyDict_Type, &facts, &spending, &categories, &PyDict_Type,
                                      &things, &numbers[0], &numbers[1], &numbers[2], &numbers[3], &numbers[4],
-                                     &numbers[5])) {
+                                     &numbers[5], &numbers[6])) {
         return NULL;
     }
     Rows *self = (Rows *)type->tp_alloc(type, 0);
@@ -1006,6 +1137,7 @@ static PyObject *rows_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->reasoning = numbers[3];
     self->client = numbers[4];
     self->told_cost = numbers[5];
+    self->figures = numbers[6];
     if (fill_single(self, single) < 0 || fill_facts(self, facts) < 0 || fill_spending(self, spending) < 0 ||
         fill_categories_told(self, categories) < 0 || fill_things(self, things) < 0 || check_numbers(self) < 0) {
         Py_CLEAR(self);
@@ -1048,8 +1180,8 @@ static PyMethodDef rows_methods[] = {
 
 PyDoc_STRVAR(rows_doc,
 "Rows(vocabulary, single, facts, spending, categories, things, inference, tool, orchestration, reasoning, client,\n"
-"told_cost)\n--\n\n"
-"Makes rows of traces. `native_rows` says what each of these is.\n\n"
+"told_cost, figures=False)\n--\n\n"
+"Makes rows of traces, or with ``figures`` what reports are made of. `native_rows` says what each of these is.\n\n"
 "Raises:\n"
 "    TypeError: something is missing, or of another type.\n"
 "    ValueError: a key or a number is none of those that there are.");

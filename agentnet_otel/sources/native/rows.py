@@ -19,8 +19,10 @@ from agentnet_otel.core.plain_turns import (
     rows_of_trace,
 )
 from agentnet_otel.core.plain_usage import COST_RANKS, COSTS, SPENDING, TOKENS, TOLD_BY_SPAN, price_of
+from agentnet_otel.core.plain_whole import FIRST_CHUNK
+from agentnet_otel.core.turn_figures import TurnFigures, figures_of_trace
 from agentnet_otel.core.turn_row import TurnRow
-from agentnet_otel.model import LatencyComponent, SpanKind, TokenCategory
+from agentnet_otel.model import LatencyComponent, Outcome, SpanKind, TokenCategory
 from agentnet_otel.sources.native import extension
 from agentnet_otel.sources.native.spans import NAMES, VOCABULARY
 
@@ -67,6 +69,10 @@ _SINGLE: Final = {
     "quality_source": semconv.QUALITY_SOURCE,
     "quality": semconv.TURN_QUALITY,
     "confidence": semconv.TURN_CONFIDENCE,
+    "error_type": semconv.ERROR_TYPE,
+    "sampling": semconv.SAMPLING_PROBABILITY,
+    "first_token": semconv.TURN_TIME_TO_FIRST_TOKEN,
+    "tool_outcome": semconv.TOOL_OUTCOME,
 }
 _FACTS: Final = {
     "agent": _both(AGENTS),
@@ -74,13 +80,13 @@ _FACTS: Final = {
     "subject": _both(SUBJECTS),
     "cost": _both(COSTS),
     "provider": (PROVIDER_KEYS, PROVIDER_KEYS),
+    "first_chunk": (FIRST_CHUNK, FIRST_CHUNK),
     **{
         name: _both({ours: getattr(keys, name) for ours, keys in TOKENS.items()})
         for name in ("input", "output", "cached", "reasoning")
     },
 }
 _THINGS: Final = {
-    "row": TurnRow,
     "component_names": _COMPONENTS,
     "kinds_of_others": _numbers(GENAI_KINDS),
     "kinds_of_ours": _numbers(OWN_KINDS),
@@ -95,10 +101,11 @@ _THINGS: Final = {
     "efficiency_of": efficiency_told,
     "outcome_of": outcome_of,
     "sum": sum,
+    "success": Outcome.SUCCESS.value,
 }
 
 
-def _rows() -> Any:
+def _rows(row: type[TurnRow | TurnFigures], *, figures: bool) -> Any:
     if extension is None:
         return None
     return extension.Rows(
@@ -107,20 +114,32 @@ def _rows() -> Any:
         _FACTS,
         tuple(key for key in SPENDING if key in _KEPT),
         tuple(semconv.TURN_TOKENS_PREFIX + name for name in _CATEGORIES),
-        _THINGS,
+        {**_THINGS, "row": row},
         inference=_COMPONENTS.index(LatencyComponent.INFERENCE),
         tool=_COMPONENTS.index(LatencyComponent.TOOL_EXECUTION),
         orchestration=_COMPONENTS.index(LatencyComponent.ORCHESTRATION),
         reasoning=_CATEGORIES.index(TokenCategory.REASONING),
         client=int(SpanKind.CLIENT),
         told_cost=COST_RANKS[TOLD_BY_SPAN],
+        figures=figures,
     )
 
 
-ROWS: Final = _rows()
+ROWS: Final = _rows(TurnRow, figures=False)
+FIGURES: Final = _rows(TurnFigures, figures=True)
 
 
 def native_rows_of_trace(spans: Sequence[PlainSpan], prices: PriceBook | None) -> PlainTold[TurnRow] | None:
     """What `rows_of_trace` gives, by the C way where that can."""
     found = None if ROWS is None else ROWS.of(spans, prices)
     return rows_of_trace(spans, prices) if found is None else PlainTold(*found)
+
+
+def native_figures_of_trace(spans: Sequence[PlainSpan], prices: PriceBook | None) -> PlainTold[TurnFigures] | None:
+    """What `figures_of_trace` gives, by the C way where that can."""
+    found = None if FIGURES is None else FIGURES.of(spans, prices)
+    if found is None:
+        return figures_of_trace(spans, prices)
+    for _, figures in found[0]:
+        figures.complete(spans)
+    return PlainTold(*found)

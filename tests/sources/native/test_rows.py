@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from agentnet_otel import semconv
 from agentnet_otel.core.cost import CostModels, Pricing
 from agentnet_otel.core.plain_turns import rows_of_trace
+from agentnet_otel.core.plain_whole import turns_of_trace
+from agentnet_otel.core.turn_figures import figures_of
 from agentnet_otel.model import TokenCategory
 from agentnet_otel.sources.native import extension
-from agentnet_otel.sources.native.rows import ROWS, native_rows_of_trace
+from agentnet_otel.sources.native.rows import FIGURES, ROWS, native_figures_of_trace, native_rows_of_trace
 from agentnet_otel.sources.native.spans import VOCABULARY, native_runs_of
 from agentnet_otel.sources.plain_json import PlainJsonDecoder
 from agentnet_otel.sources.share import Share
@@ -56,7 +58,8 @@ def spans_of(*spans, scope=semconv.SCOPE_NAME):
 
 
 def by_c(*spans, scope=semconv.SCOPE_NAME, prices=PRICES):
-    """The rows by C, which are those of Python; None where C leaves them."""
+    """The rows by C, which are those of Python, and so are the figures; None where C leaves them."""
+    compare_figures(*spans, scope=scope, prices=prices)
     found = ROWS.of(spans_of(*spans, scope=scope), prices)
     by_python = rows_of_trace(spans_of(*spans, scope=scope), prices)
     if found is None:
@@ -66,7 +69,34 @@ def by_c(*spans, scope=semconv.SCOPE_NAME, prices=PRICES):
     return found[0]
 
 
+def compare_figures(*spans, scope=semconv.SCOPE_NAME, prices=PRICES):
+    """The figures that C makes, if it does, are those of the turns that Python makes."""
+    made = spans_of(*spans, scope=scope)
+    found = FIGURES.of(made, prices)
+    if found is None:
+        return None
+    expected = turns_of_trace(spans_of(*spans, scope=scope), prices)
+    assert (len(found[0]), found[1]) == (len(expected.turns), expected.outside)
+    for (key, figures), (expected_key, turn) in zip(found[0], expected.turns, strict=True):
+        figures.complete(made)
+        assert key == expected_key
+        assert comparable(figures) == comparable(figures_of(turn))
+        assert figures.whole(prices) == turn
+    return found[0]
+
+
+def comparable(figures):
+    """All but what the rest is derived from; an agent that nobody names is none in both."""
+    raw = ("asked", "evaluated", "confidence", "first_token_s", "chunks", "source")
+    told = {name: getattr(figures, name) for name in figures.__struct_fields__ if name not in raw}
+    listed = {name: list(told[name]) for name in ("tools", "failed_tools", "violations")}
+    return told | listed | {"agent": figures.agent or ""}
+
+
 CALL = span(2, 0, 40, latency_component="inference", request_model="m", usage_input_tokens=3, usage_output_tokens=4)
+
+
+TOOL = span(3, 50, 60, latency_component="tool_execution", tool_outcome="error", operation_time_to_first_chunk=0.5)
 
 
 def test_a_turn_is_made_by_c():
@@ -96,8 +126,26 @@ def test_a_turn_is_made_by_c():
         (root(conversation_id="s"), span(2, 0, 40, conversation_id="t")),
         (root(), span(9, 0, 40, latency_component="policy_check")),
         (span(7, 0, 200, parent=7, conversation_id="around"), root()),
+        (root(turn_time_to_first_token=0.5, turn_quality=0.25, turn_confidence=0.5, sampling_probability=0.25), CALL),
+        (root(error_type="E", turn_outcome="fault", sampling_probability=0.0, turn_confidence=0.5), CALL),
+        (root(request_model="r", turn_policy_violations=3), span(2, 5, 9, latency_component="inference")),
+        (
+            root(request_model="r"),
+            span(2, 5, 9, latency_component="inference", usage_input_tokens=0, response_time_to_first_chunk=1e-9),
+            span(3, 9, 10, latency_component="inference", request_model="m", usage_input_tokens=7),
+            span(4, 10, 11, latency_component="inference", response_model="n", usage_cached_tokens=7),
+        ),
+        (
+            root(),
+            *(
+                span(4 + n, 10 + n, 11 + n, latency_component="tool_execution", tool_name=name, **said)
+                for n, (name, said) in enumerate(
+                    [("s", {}), ("s", {"tool_outcome": "error"}), ("t", {"tool_outcome": "success"})]
+                )
+            ),
+        ),
     ],
-    ids=range(13),
+    ids=range(18),
 )
 def test_what_a_turn_may_say_is_read_alike(spans):
     """By C, without asking Python for the trace."""
@@ -141,6 +189,20 @@ def test_what_is_seldom_is_left_to_python(spans):
     assert by_c(*spans) is None
     found, expected = (rows(spans_of(*spans), PRICES) for rows in (native_rows_of_trace, rows_of_trace))
     assert found == expected
+    told, turns = native_figures_of_trace(spans_of(*spans), PRICES), turns_of_trace(spans_of(*spans), PRICES)
+    assert (told is None) == (turns is None)
+    for (key, figures), (expected_key, turn) in zip(
+        told.turns if told else [], turns.turns if turns else [], strict=True
+    ):
+        assert (key, comparable(figures)) == (expected_key, comparable(figures_of(turn)))
+        assert figures.whole(PRICES) == turn
+
+
+def test_figures_have_as_many_tools_as_were_called():
+    """A row has each name once, of a few; figures have the tool of each call, of hundreds."""
+    calls = [span(n, n, n + 1, latency_component="tool_execution", tool_name=str(n % 40)) for n in range(2, 400)]
+    ((_, figures),) = compare_figures(root(1000), *calls)
+    assert len(figures.tools) == len(calls)
 
 
 def test_spans_of_python_are_left_to_python():
@@ -210,7 +272,7 @@ def test_any_trace_is_read_alike(many, scope):
         by_c(*spans, scope=scope)
 
 
-@pytest.mark.parametrize("spans", [(root(), CALL), (root(usage_input_tokens=1), CALL)])
+@pytest.mark.parametrize("spans", [(root(), CALL, TOOL), (root(usage_input_tokens=1), CALL)])
 def test_memory_does_not_grow(spans):
     """Whether rows are made, or given up in the middle."""
     made = spans_of(*spans)
@@ -218,6 +280,7 @@ def test_memory_does_not_grow(spans):
     def rounds(count):
         for _ in range(count):
             ROWS.of(made, PRICES)
+            FIGURES.of(made, PRICES)
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
 
