@@ -1,7 +1,7 @@
 """`serve`: the bridge as a process."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from agentnet_otel.cli.framework import Option
 from agentnet_otel.cli.options import (
@@ -15,6 +15,9 @@ from agentnet_otel.cli.options import (
 from agentnet_otel.model import MetricsMode
 from agentnet_otel.sources.access import read_access
 
+_MAX_MB: Final = 1_000_000_000
+"""A petabyte: what is counted in bytes stays a number that every part of it can hold."""
+
 
 def serve(
     *,
@@ -25,14 +28,19 @@ def serve(
         "agentnet-otel-store"
     ),
     thresholds: Thresholds = None,
-    keep_days: Annotated[float, Option(min=0.0, help="How long turns are kept, from their arrival.")] = 14.0,
-    keep_mb: Annotated[int, Option(min=1, help="How much room turns may need.")] = 4096,
-    quiet_period: Annotated[float, Option(min=0.0, help="Seconds of quiet after which a turn is complete.")] = 5.0,
+    keep_days: Annotated[
+        float, Option(min=0.0, max=36_500.0, help="How long turns are kept, from their arrival.")
+    ] = 14.0,
+    keep_mb: Annotated[int, Option(min=1, max=_MAX_MB, help="How much room turns may need.")] = 4096,
+    quiet_period: Annotated[
+        float, Option(min=0.0, max=86_400.0, help="Seconds of quiet after which a turn is complete.")
+    ] = 5.0,
     metrics: Annotated[
         MetricsMode, Option(help="Count turns that their own application did not count, all, or none.")
     ] = MetricsMode.AUTO,
     max_backlog_mb: Annotated[
-        int, Option(min=1, help="How much may wait on the disk to be understood, before senders have to wait.")
+        int,
+        Option(min=1, max=_MAX_MB, help="How much may wait on the disk to be understood, before senders have to wait."),
     ] = 4096,
     token_file: Annotated[Path | None, Option(metavar="FILE", help="Callers need the token in it.")] = None,
     tls_cert: Annotated[Path | None, Option(metavar="FILE", help="Certificate (PEM).")] = None,

@@ -13,9 +13,10 @@ MAX_NUMBER: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What a reader asks: parameters of the address, and the types that it takes."""
+    """What a reader asks: parameters of the address, names of those that came more than once, types that it takes."""
 
     parameters: Mapping[str, str] = field(default_factory=dict)
+    repeated: frozenset[str] = frozenset()
     accept: str = ""
 
 
@@ -39,6 +40,21 @@ def page_answer(page: str, policy: str, status: int = 200) -> Answer:
     """A page for a browser. ``policy``: what it may run, which is the script whose hash stands there, and no other."""
     headers = {"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"}
     return Answer(status=status, body=page.encode(), content_type="text/html; charset=utf-8", headers=headers)
+
+
+def check_names(query: Query, *names: str) -> None:
+    """Refuse a question that would be answered otherwise than it was meant.
+
+    Raises:
+        ConfigurationError: a parameter has another name than these, or comes more than once.
+    """
+    for name in query.parameters:
+        if name not in names:
+            message = f"parameter {name!r} is unknown; allowed are: {', '.join(names)}"
+            raise ConfigurationError(message)
+    if query.repeated:
+        message = f"{min(query.repeated)} is given more than once"
+        raise ConfigurationError(message)
 
 
 def whole_number(query: Query, name: str, default: int, most: int) -> int:

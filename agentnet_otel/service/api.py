@@ -11,7 +11,15 @@ from agentnet_otel.outputs.prometheus import PrometheusEndpoint
 from agentnet_otel.outputs.reports.formats import RENDERERS, render
 from agentnet_otel.outputs.reports.html_report import POLICY
 from agentnet_otel.outputs.turn_rows import turn_line
-from agentnet_otel.service.answers import MAX_NUMBER, Answer, Query, page_answer, text_answer, whole_number
+from agentnet_otel.service.answers import (
+    MAX_NUMBER,
+    Answer,
+    Query,
+    check_names,
+    page_answer,
+    text_answer,
+    whole_number,
+)
 from agentnet_otel.sources.store.turn_store import TurnStore
 from agentnet_otel.wiring.reporting import make_report
 
@@ -27,7 +35,7 @@ _TYPES: Final = {
     "json": "application/json",
     "csv": "text/csv; charset=utf-8",
 }
-_BAD_REQUEST, _UNAVAILABLE = 400, 503
+_BAD_REQUEST, _GONE, _UNAVAILABLE = 400, 410, 503
 
 
 class Api:
@@ -56,6 +64,7 @@ class Api:
     def turns(self, query: Query) -> Answer:
         """One JSON object a line for each turn, in the order of arrival, after a cursor."""
         try:
+            check_names(query, "limit", "cursor")
             limit = whole_number(query, "limit", DEFAULT_LIMIT, MAX_LIMIT)
             cursor = whole_number(query, "cursor", 0, MAX_NUMBER)
         except ConfigurationError as error:
@@ -63,14 +72,22 @@ class Api:
         store = self._open_turns()
         try:
             found = store.after(cursor, limit)
+            last = cursor if found else store.last_seq()
         finally:
             store.close()
+        if cursor > last:
+            text = f"cursor={cursor} was never given: the newest is {last}. Was the store begun anew? Go on at cursor=0"
+            return text_answer(_GONE, text)
         following = found[-1].seq if found else cursor
         body = b"".join(turn_line(stored.turn) for stored in found)
         return Answer(body=body, content_type="application/x-ndjson", headers={_CURSOR: str(following)})
 
     def report(self, query: Query) -> Answer:
         """The report on the newest turns."""
+        try:
+            check_names(query, "format")
+        except ConfigurationError as error:
+            return text_answer(_BAD_REQUEST, str(error))
         form = query.parameters.get("format", "md")
         if form not in RENDERERS:
             return text_answer(_BAD_REQUEST, f"format {form!r} is unknown; allowed are: {', '.join(RENDERERS)}")

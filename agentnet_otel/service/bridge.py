@@ -115,11 +115,15 @@ class Bridge:
         return [*([] if self._grpc is None else [self._grpc.address]), *(server.address for server in self._servers)]
 
     async def run(self, started: Callable[[], None]) -> None:
-        """Serve until SIGTERM or SIGINT; ``started`` is called when the doors are open."""
+        """Serve until SIGTERM, SIGINT, or SIGHUP: a terminal that is closed, unless it was started to outlive that.
+
+        ``started`` is called when the doors are open.
+        """
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, stop.set)
         self.child.start(self._store.place, self._store.log.end)
         if self._grpc is not None:
             self._grpc.start()

@@ -9,7 +9,7 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Final
 
@@ -23,7 +23,9 @@ from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Door,
 
 try:
     import uvicorn
+    from h11 import ProtocolError
     from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response, StreamingResponse
     from starlette.routing import Route
@@ -78,6 +80,7 @@ _SAFE: Final = {
 }
 _ASK_USER: Final = 'Basic realm="agentnet-otel", charset="UTF-8"'
 _MISDIRECTED, _UNAVAILABLE = 421, 503
+_NOT_FOUND = 404
 _UNAUTHORIZED, _TOO_SLOW, _LONG_QUERY, _TOO_MANY, _LONG_HEAD, _FAILED = 401, 408, 414, 429, 431, 500
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: %d\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -103,9 +106,9 @@ def receiver_app(intake: Intake, access: Access) -> Starlette:
             intake.note_time(Door.HTTP, time.perf_counter() - begin)
         return _response(answer)
 
-    app = Starlette(routes=[Route("/v1/traces", _guarded(export, access), methods=["POST"])])
-    app.state.lanes = (lane,)
-    return app
+    handler = _guarded(export, access)
+    routes = [Route(path, handler, methods=["POST"]) for path in ("/v1/traces", "/v1/traces/")]
+    return _application(routes, (lane,), "traces are taken at POST /v1/traces, and nothing else is")
 
 
 def reader_app(
@@ -136,9 +139,22 @@ def reader_app(
         Route(path, _named_rightly(_guarded(handler, access, _ASK_USER), access))
         for path, handler in for_browsers.items()
     ]
-    app = Starlette(routes=routes)
+    paths = ", ".join(sorted((*pages, *open_pages, *browser_pages)))
+    return _application(routes, (quick, probes, news, scrapes, reports), f"pages are: {paths}")
+
+
+def _application(routes: Sequence[Route], lanes: Sequence[Lane], what_there_is: str) -> Starlette:
+    """Routes, and what is said where none leads; nobody is sent on to where a caller says that this is."""
+
+    async def nowhere(_: Request, error: Exception) -> Response:
+        status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (_FAILED, None)
+        what = "this is not here" if status == _NOT_FOUND else "this cannot be done here"
+        return _response(text_answer(status, f"{what}; {what_there_is}"), headers)
+
+    app = Starlette(routes=routes, exception_handlers={HTTPException: nowhere})
+    app.router.redirect_slashes = False
     app.state.ending = False
-    app.state.lanes = (quick, probes, news, scrapes, reports)
+    app.state.lanes = lanes
     return app
 
 
@@ -177,6 +193,7 @@ class HttpServer:
 
     async def serve(self) -> None:
         """Until `stop`."""
+        _hear_protocol()
         try:
             await self._server.serve(sockets=[self._socket])
         finally:
@@ -187,6 +204,24 @@ class HttpServer:
         """Take no more connections; requests that run are answered, and streams end."""
         self._app.state.ending = True
         self._server.should_exit = True
+
+
+class _ProtocolLog(logging.Handler):
+    """What uvicorn has to say of connections: what clients do wrong they are told themselves, not whoever runs this."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell of faults of ours, a sentence each."""
+        error = record.exc_info[1] if record.exc_info else None
+        if record.levelno >= logging.ERROR and not isinstance(error, ProtocolError):
+            _logger.error(
+                "agentnet-otel: a connection failed: %s", record.getMessage() if error is None else repr(error)
+            )
+
+
+def _hear_protocol() -> None:
+    log = logging.getLogger("uvicorn.error")
+    log.propagate = False
+    log.handlers = [_ProtocolLog()]
 
 
 def _protocol(connections: int) -> type[H11Protocol]:
@@ -277,7 +312,12 @@ def _guarded(handler: Handler, access: Access, challenge: str = "Bearer") -> Han
 
 def _paged(page: Page, lane: Lane) -> Handler:
     async def show(request: Request) -> Response:
-        query = Query(parameters=dict(request.query_params), accept=request.headers.get("accept", ""))
+        names = [name for name, _ in request.query_params.multi_items()]
+        query = Query(
+            parameters=dict(request.query_params),
+            repeated=frozenset(name for name in names if names.count(name) > 1),
+            accept=request.headers.get("accept", ""),
+        )
         try:
             return _response(await lane.run(page, request.is_disconnected, query))
         except LaneFullError as error:
@@ -418,9 +458,9 @@ async def _when_kept(answer: Answer) -> Answer:
     try:
         await asyncio.wait_for(asyncio.wrap_future(kept), KEEP_TIMEOUT_S)
     except TimeoutError:
-        return unavailable("the disk is too slow")
+        return unavailable("the disk is too slow", answer.content_type)
     except BackendError as error:
-        return unavailable(str(error))
+        return unavailable(str(error), answer.content_type)
     return answer
 
 

@@ -37,7 +37,7 @@ def take_export(intake: Intake, content_type: str, content_encoding: str, body: 
     except OverloadedError as error:
         return _problem(_TOO_MANY, _RESOURCE_EXHAUSTED, str(error), kind, {"Retry-After": str(RETRY_AFTER_S)})
     except BackendError as error:
-        return unavailable(str(error), kind)
+        return unavailable(str(error), _TYPES[kind])
     response = response_of(receipt)
     data = response.SerializeToString() if kind is RequestKind.PROTOBUF else MessageToJson(response).encode()
     return Answer(status=_OK, body=data, content_type=_TYPES[kind], kept=receipt.kept)
@@ -58,8 +58,9 @@ def too_large() -> "RefusedError":
     return RefusedError(_TOO_LARGE, f"a request may have {MAX_REQUEST_BYTES:,} bytes")
 
 
-def unavailable(text: str, kind: RequestKind = RequestKind.JSON) -> Answer:
-    """The answer where a request could not be kept: the sender may try again."""
+def unavailable(text: str, content_type: str = "application/json") -> Answer:
+    """The answer where a request of this type could not be kept: the sender may try again."""
+    kind = _KINDS.get(content_type, RequestKind.JSON)
     return _problem(_UNAVAILABLE, _UNAVAILABLE_CODE, text, kind, {"Retry-After": str(RETRY_AFTER_S)})
 
 

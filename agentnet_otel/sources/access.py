@@ -12,6 +12,8 @@ from typing import Final
 from agentnet_otel import semconv
 from agentnet_otel.errors import ConfigurationError
 
+MAX_TOKEN: Final = 4096
+"""Characters of a token."""
 _MAX_PORT: Final = 65_535
 _BASIC: Final = "basic"
 _BEARER: Final = "bearer"
@@ -33,7 +35,7 @@ class Address:
         """
         host, colon, port = text.rpartition(":")
         bare = host.removeprefix("[").removesuffix("]")
-        if not colon or not bare or not port.isdecimal() or int(port) > _MAX_PORT or (":" in bare and bare == host):
+        if not colon or not bare or not _is_port(port) or (":" in bare and bare == host):
             message = f"{text!r} is not an address; write host:port, such as 127.0.0.1:4317 or [::1]:4317"
             raise ConfigurationError(message)
         return cls(host=bare, port=int(port))
@@ -109,11 +111,33 @@ def read_access(token_file: Path | None, certificate: Path | None, key: Path | N
         raise ConfigurationError(message)
     if certificate is not None and key is not None:
         _check_pair(certificate, key)
-    token = os.environ.get(semconv.ENV_TOKEN) if token_file is None else _text_of(token_file).strip()
-    if token is not None and not token:
-        message = f"the token is empty ({token_file or semconv.ENV_TOKEN})"
+    return Access(token=_token(token_file), certificate=certificate, key=key)
+
+
+def _token(file: Path | None) -> str | None:
+    """The token that a file or the environment holds, without blanks around it.
+
+    Raises:
+        ConfigurationError: nobody could send it: it is empty, too long, or has characters that no header carries.
+    """
+    text = os.environ.get(semconv.ENV_TOKEN) if file is None else _text_of(file, MAX_TOKEN + 1)
+    if text is None:
+        return None
+    token, where = text.strip(), file or semconv.ENV_TOKEN
+    if not token:
+        message = f"the token is empty ({where})"
         raise ConfigurationError(message)
-    return Access(token=token, certificate=certificate, key=key)
+    if len(text) > MAX_TOKEN:
+        message = f"{where} has more than {MAX_TOKEN:,} characters; a token has to fit into the head of a request"
+        raise ConfigurationError(message)
+    if not (token.isascii() and token.isprintable()):
+        message = f"the token in {where} is not one line of ASCII characters, so that no header could carry it"
+        raise ConfigurationError(message)
+    return token
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(_MAX_PORT)) and int(text) <= _MAX_PORT
 
 
 def _number_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -142,9 +166,11 @@ def _check_pair(certificate: Path, key: Path) -> None:
         raise ConfigurationError(message) from None
 
 
-def _text_of(path: Path) -> str:
+def _text_of(path: Path, most: int = -1) -> str:
+    """What a file says, so many characters of it at most."""
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8-sig") as file:
+            return file.read(most)
     except (OSError, UnicodeDecodeError) as error:
         message = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
         raise ConfigurationError(message) from None

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.rpc.status_pb2 import Status
 from test_limits import child_of, held_up
 from turn_requests import EXPORT, batch, export, ids
 
@@ -119,8 +120,9 @@ def test_a_full_disk_is_told_and_passes(serve):
         export(bridge.grpc, batch(2).SerializeToString())
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
     assert "store" in raised.value.details()
-    status, _, headers = bridge.post(batch(3).SerializeToString())
-    assert (status, "retry-after" in headers) == (503, True)
+    status, body, headers = bridge.post(batch(3).SerializeToString())
+    assert (status, "retry-after" in headers, headers["content-type"]) == (503, True, "application/x-protobuf")
+    assert "store" in Status.FromString(body).message
     status, body, _ = bridge.get("/readyz")
     assert status == 503
     assert b"not ready: the store" in body
@@ -188,6 +190,21 @@ def test_sigterm_under_load(serve):
         again.process.send_signal(signal.SIGTERM)
         assert again.process.wait(60) == 0
         assert time.monotonic() - begin < 40
+
+
+def test_a_terminal_that_is_closed_ends_it_orderly(serve):
+    """Unless it was started to outlive its terminal."""
+    bridge = serve()
+    export(bridge.grpc, batch(1).SerializeToString())
+    assert bridge.stop(signal.SIGHUP) == 0
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    bridge = serve(before=(sys.executable, "-c", ignoring))
+    bridge.process.send_signal(signal.SIGHUP)
+    export(bridge.grpc, batch(2).SerializeToString())
+    assert ids(bridge.turns(2)) == ["t1", "t2"]
+    assert bridge.stop() == 0
 
 
 def test_retention_by_age_from_arrival(serve, tmp_path):

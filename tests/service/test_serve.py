@@ -2,8 +2,10 @@
 
 import contextlib
 import gzip
+import http.client
 import json
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -20,7 +22,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from turn_requests import EXPORT, batch, export, ids
 
+from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.outputs.turn_rows import turn_line
+from agentnet_otel.sources.access import read_access
 from agentnet_otel.sources.rebuild import rebuild
 from agentnet_otel.sources.store.raw_log import position
 from agentnet_otel.sources.store.store import Store
@@ -98,6 +102,58 @@ def test_what_senders_do_wrong(serve):
     assert (told.rejected_spans, told.error_message != "") == (1, True)
     assert bridge.post(good.SerializeToString())[0] == 200
     assert ids(bridge.turns(2)) == ["t1", "t2"]
+
+
+def test_questions_that_cannot_have_been_meant_are_refused(serve):
+    """Unknown and repeated parameters, and a cursor that was never given: it belongs to a store that is gone."""
+    bridge = serve()
+    bridge.post(batch(1).SerializeToString())
+    bridge.turns(1)
+    for path, status, told in (
+        ("/api/turns?limt=5", 400, "'limt' is unknown; allowed are: limit, cursor"),
+        ("/api/turns?limit=5&limit=6", 400, "limit is given more than once"),
+        ("/api/turns?cursor=2", 410, "the newest is 1"),
+        ("/api/turns?cursor=1", 200, ""),
+        ("/api/report?style=md", 400, "'style' is unknown; allowed are: format"),
+        ("/api/report?format=md&format=html", 400, "format is given more than once"),
+    ):
+        answer = bridge.get(path)
+        assert (answer[0], told in answer[1].decode()) == (status, True), path
+
+
+def test_nobody_is_sent_elsewhere(serve):
+    """A path that is not there is answered with those that are, not with an address made of what the caller says."""
+    bridge = serve()
+    status, body, headers = bridge.get("/api/turns/", {"Host": "evil.example"})
+    assert (status, "location" in headers) == (404, False)
+    assert b"/api/turns" in body
+    assert headers["x-content-type-options"] == "nosniff"
+    status, body, _ = bridge.get("/v1/metrics", door=bridge.http)
+    assert (status, b"POST /v1/traces" in body) == (404, True)
+    connection = http.client.HTTPConnection(bridge.http, timeout=30)
+    connection.request("POST", "/v1/traces/", batch(1).SerializeToString(), {"Content-Type": "application/x-protobuf"})
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert ids(bridge.turns(1)) == ["t1"]
+
+
+def test_what_clients_do_wrong_they_are_told_and_nobody_else(serve):
+    """Rubbish, the beginning of HTTP/2, an upgrade, a body that breaks off: not a line, and no trace of the program."""
+    bridge = serve()
+    host, _, port = bridge.web.rpartition(":")
+    for wrong in (
+        b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nrubbish\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"POST /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ):
+        with socket.create_connection((host, int(port)), timeout=30) as one:
+            one.sendall(wrong)
+            assert one.recv(4096).startswith(b"HTTP/1.1 ")
+    assert bridge.get("/healthz")[0] == 200
+    assert bridge.stop() == 0
+    assert len(bridge.told) == 1, bridge.told
 
 
 def test_what_senders_write_does_nothing_to_the_terminal(serve):
@@ -385,6 +441,24 @@ def test_a_token_opens_each_door(serve, tmp_path):
     assert "sesame" not in "".join(bridge.told)
 
 
+@pytest.mark.parametrize("text", ["", " \n", "two\nlines", "p\u00e4ssword", "with\0nothing"])
+def test_a_token_that_nobody_could_send_is_refused(text, tmp_path):
+    """It is empty, or no header could carry it; and it is not told."""
+    (tmp_path / "token").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"^the token (is empty|in \S+ is not one line of ASCII)") as raised:
+        read_access(tmp_path / "token", None, None)
+    assert text.strip() == "" or text not in str(raised.value)
+
+
+def test_blanks_around_a_token_do_not_matter(tmp_path, monkeypatch):
+    """Nor does the mark that some editors write before a text, be it in a file or in the environment."""
+    (tmp_path / "token").write_text(" secret \r\n", encoding="utf-8-sig")
+    monkeypatch.setenv("AGENTNET_OTEL_TOKEN", " secret ")
+    for access in (read_access(tmp_path / "token", None, None), read_access(None, None, None)):
+        assert access.admits("Bearer secret")
+        assert not access.admits("Bearer  ")
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -393,6 +467,13 @@ def test_a_token_opens_each_door(serve, tmp_path):
         (["--otlp-grpc", "127.0.0.1:99999"], "not an address"),
         (["--web", "127.0.0.1:0", "--tls-cert", "x"], "belong together"),
         (["--web", "127.0.0.1:0", "--token-file", "/nonexistent"], "cannot be read"),
+        (["--web", "127.0.0.1:0", "--token-file", "/dev/zero"], "more than 4,096 characters"),
+        (["--web", "127.0.0.1:\N{ARABIC-INDIC DIGIT THREE}"], "not an address"),
+        (["--web", "127.0.0.1:0", "--keep-days", "inf"], "less than or equal to"),
+        (["--web", "127.0.0.1:0", "--quiet-period", "inf"], "less than or equal to"),
+        (["--web", "127.0.0.1:0", "--quiet-period", "1e300"], "less than or equal to"),
+        (["--web", "127.0.0.1:0", "--keep-mb", "9" * 30], "less than or equal to"),
+        (["--web", "127.0.0.1:0", "--max-backlog-mb", "9" * 30], "less than or equal to"),
     ],
 )
 def test_wrong_options(options, told, tmp_path):
