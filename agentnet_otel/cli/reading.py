@@ -10,7 +10,7 @@ from agentnet_otel.cli.exit_codes import FAILURE
 from agentnet_otel.cli.framework import Exit
 from agentnet_otel.cli.standard_streams import tell
 from agentnet_otel.core.assembler import Counts
-from agentnet_otel.core.turn_figures import TurnFigures
+from agentnet_otel.model import Turn
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import ReadColumns, Rebuilt, TurnStream, read_columns, rebuild
@@ -46,11 +46,7 @@ def _tell_no_turns(sources: Sequence[str], read: ReadReport) -> None:
 
 
 def columns_from(
-    sources: Sequence[str],
-    *,
-    group_calls: bool,
-    quiet: bool,
-    also: Callable[[Sequence[TurnFigures]], object] | None = None,
+    sources: Sequence[str], *, group_calls: bool, quiet: bool, also: Callable[[Sequence[Turn]], object] | None = None
 ) -> ReadColumns:
     """As `rebuilt_from`, of which each turn is looked at once; what else looks at it is ``also``."""
     with reading_progress(quiet=quiet) as tick, collecting_seldom():

@@ -50,7 +50,7 @@ AGENTS: Final = {True: OWN.agent, False: GENAI.agent}
 SESSIONS: Final = {True: OWN.session, False: GENAI.session}
 SUBJECTS: Final = {True: OWN.subject, False: GENAI.subject}
 _CATEGORY_KEYS: Final = tuple((semconv.TURN_TOKENS_PREFIX + c.value, c.value) for c in TokenCategory)
-OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
+_OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
 _SUCCESS: Final = Outcome.SUCCESS.value
 _QUALITY_SOURCES: Final = frozenset(source.value for source in QualitySource)
 _BY_START: Final = attrgetter("start_ns", "span_id")
@@ -364,7 +364,7 @@ def outcome_of(root: PlainSpan) -> str:
     """How a turn ended, by its own span."""
     said: Said = root.attributes
     outcome = said.get(semconv.TURN_OUTCOME)
-    if outcome in OUTCOMES:
+    if outcome in _OUTCOMES:
         return str(outcome)
     error_type = said.get(semconv.ERROR_TYPE)
     if root.failed:

@@ -57,7 +57,7 @@ _CATEGORIES: Final = {category.value: category for category in TokenCategory}
 _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 _COST_SOURCES: Final = {source.value: source for source in CostSource}
 _QUALITY_SOURCES: Final = {source.value: source for source in QualitySource}
-FIRST_CHUNK: Final = (semconv.RESPONSE_TIME_TO_FIRST_CHUNK, semconv.OPERATION_TIME_TO_FIRST_CHUNK)
+FIRST_CHUNK_KEYS: Final = (semconv.RESPONSE_TIME_TO_FIRST_CHUNK, semconv.OPERATION_TIME_TO_FIRST_CHUNK)
 _FIRST: Final = itemgetter(0, 1, 2)
 _LONGEST: Final = itemgetter(1, 0, 2)
 _TOOL: Final = LatencyComponent.TOOL_EXECUTION.value
@@ -253,7 +253,7 @@ def _violations(root: PlainSpan, below: Sequence[PlainSpan]) -> tuple[PolicyViol
 
 def _first_token_ns(root: PlainSpan, below: Sequence[PlainSpan]) -> int | None:
     said: Said = root.attributes
-    chunks = [(span.start_ns - root.start_ns, first(span.attributes, FIRST_CHUNK)) for span in below]
+    chunks = [(span.start_ns - root.start_ns, first(span.attributes, FIRST_CHUNK_KEYS)) for span in below]
     return first_token_ns(said.get(semconv.TURN_TIME_TO_FIRST_TOKEN), chunks)
 
 

@@ -15,7 +15,6 @@ from agentnet_otel.core.columns import AT_ONCE, TurnColumns
 from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.ending_order import EndingOrder
 from agentnet_otel.core.trace_window import TraceWindow
-from agentnet_otel.core.turn_figures import TurnFigures
 from agentnet_otel.core.turn_row import EndingKey, ending_key
 from agentnet_otel.errors import BackendError, InputError
 from agentnet_otel.model import Turn
@@ -24,7 +23,7 @@ from agentnet_otel.sources.files import read_batches
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.share import Batch, Share
 from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
-from agentnet_otel.sources.turn_windows import figures_window, whole_window
+from agentnet_otel.sources.turn_windows import whole_window
 
 T = TypeVar("T")
 
@@ -160,7 +159,7 @@ class ReadColumns:
 
     turns: TurnColumns
     of_sources: tuple[TurnColumns, ...]
-    stream: TurnStream[TurnFigures]
+    stream: TurnStream[Turn]
 
 
 def read_columns(
@@ -169,10 +168,10 @@ def read_columns(
     *,
     group_calls: bool = False,
     prices: PriceBook | None = None,
-    also: Callable[[Sequence[TurnFigures]], object] | None = None,
+    also: Callable[[Sequence[Turn]], object] | None = None,
 ) -> ReadColumns:
     """As `rebuild`, but each turn is looked at once and let go; what else looks at it is ``also``."""
-    window = figures_window(group_calls=group_calls, prices=prices)
+    window = whole_window(group_calls=group_calls, prices=prices)
     stream = TurnStream(sources, window, tick, with_origins=True)
     columns = TurnColumns()
     own = tuple(TurnColumns() for _ in sources) if len(sources) > 1 else ()

@@ -1,13 +1,12 @@
-"""Windows as the commands want them: of rows, of figures, or of whole turns, each by the shortest way that there is."""
+"""Windows as the commands want them: of rows, or of whole turns, each by the shortest way that there is."""
 
 from agentnet_otel.core.cost import PriceBook
-from agentnet_otel.core.plain_whole import as_it_is, turns_of_trace
+from agentnet_otel.core.plain_whole import as_it_is
 from agentnet_otel.core.trace_window import TraceWindow
-from agentnet_otel.core.turn_figures import TurnFigures, figures_of
 from agentnet_otel.core.turn_row import TurnRow, row_of
 from agentnet_otel.model import Turn
-from agentnet_otel.sources.native.rows import native_figures_of_trace, native_rows_of_trace
 from agentnet_otel.sources.native.spans import native_runs_of
+from agentnet_otel.sources.native.turns import native_rows_of_trace, native_turns_of_trace
 
 
 def row_window(*, group_calls: bool = False, prices: PriceBook | None = None) -> TraceWindow[TurnRow]:
@@ -17,9 +16,4 @@ def row_window(*, group_calls: bool = False, prices: PriceBook | None = None) ->
 
 def whole_window(*, group_calls: bool = False, prices: PriceBook | None = None) -> TraceWindow[Turn]:
     """A window that tells turns as they are."""
-    return TraceWindow(as_it_is, turns_of_trace, runs=native_runs_of, group_calls=group_calls, prices=prices)
-
-
-def figures_window(*, group_calls: bool = False, prices: PriceBook | None = None) -> TraceWindow[TurnFigures]:
-    """A window that tells the figures that reports are made of."""
-    return TraceWindow(figures_of, native_figures_of_trace, runs=native_runs_of, group_calls=group_calls, prices=prices)
+    return TraceWindow(as_it_is, native_turns_of_trace, runs=native_runs_of, group_calls=group_calls, prices=prices)

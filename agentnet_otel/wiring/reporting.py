@@ -4,9 +4,7 @@ import os
 import platform
 import sys
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import Final
@@ -15,7 +13,6 @@ from agentnet_otel._version import __version__
 from agentnet_otel.core.assembler import Counts
 from agentnet_otel.core.columns import TurnColumns, columns_of
 from agentnet_otel.core.thresholds import ThresholdTable
-from agentnet_otel.core.turn_figures import TurnFigures, figures_of
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.model import Turn
 from agentnet_otel.outputs.reports.analysis import Analysis
@@ -24,7 +21,6 @@ from agentnet_otel.outputs.reports.runs import Run
 from agentnet_otel.performance.analysing import analysis_of
 from agentnet_otel.performance.latency import LatencyTracker
 from agentnet_otel.performance.tokens import TokenUtilizationTracker
-from agentnet_otel.prices import installed as prices_installed
 from agentnet_otel.sources import native
 from agentnet_otel.sources.read_report import ReadReport
 
@@ -54,7 +50,7 @@ def make_report(
         ConfigurationError: ``trace_url`` has no place for the trace id.
     """
     trackers = DocumentedTrackers()
-    trackers.extend([figures_of(turn) for turn in turns] if documented else ())
+    trackers.extend(turns if documented else ())
     return report_on_columns(
         columns_of(turns),
         counts,
@@ -100,38 +96,24 @@ def report_on_columns(
 
 
 class DocumentedTrackers:
-    """The documented trackers over turns that come one by one; they are of the newest `MAX_ANALYSED`."""
+    """The documented trackers over turns that come one by one; they hold the newest `MAX_ANALYSED`."""
 
     def __init__(self) -> None:
-        self._newest: deque[TurnFigures] = deque(maxlen=MAX_ANALYSED)
-        self._newest_with_tokens: deque[TurnFigures] = deque(maxlen=MAX_ANALYSED)
-        self._turns = self._turns_with_tokens = 0
+        self._latency = LatencyTracker(MAX_ANALYSED)
+        self._tokens = TokenUtilizationTracker(MAX_ANALYSED)
 
-    def extend(self, turns: Sequence[TurnFigures]) -> None:
+    def extend(self, turns: Iterable[Turn]) -> None:
         """Take turns in."""
-        with_tokens = [turn for turn in turns if turn.tokens_known]
-        self._newest.extend(turns)
-        self._newest_with_tokens.extend(with_tokens)
-        self._turns += len(turns)
-        self._turns_with_tokens += len(with_tokens)
+        for turn in turns:
+            self._latency.record_turn(turn)
+            if turn.tokens.known:
+                self._tokens.record_turn(turn)
 
     def analysis(self) -> Analysis | None:
-        """What they say, of the turns that they do not hold their number; None without any turn."""
-        if not self._turns:
+        """What they say, of the turns that they no longer hold their number; None without any turn."""
+        if not self._latency.recorded_turns():
             return None
-        latency = LatencyTracker.from_turns(_whole(self._newest), MAX_ANALYSED)
-        tokens = TokenUtilizationTracker.from_turns(_whole(self._newest_with_tokens), MAX_ANALYSED)
-        found = analysis_of([], latency, tokens)
-        return replace(
-            found,
-            latency=found.latency and replace(found.latency, dropped=max(0, self._turns - MAX_ANALYSED)),
-            tokens=found.tokens and replace(found.tokens, dropped=max(0, self._turns_with_tokens - MAX_ANALYSED)),
-        )
-
-
-def _whole(turns: Iterable[TurnFigures]) -> Iterator[Turn]:
-    prices = prices_installed()
-    return (figures.whole(prices) for figures in turns)
+        return analysis_of([], self._latency, self._tokens)
 
 
 def checked_trace_url(template: str | None) -> str | None:

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from agentnet_otel.core.columns import SLOWEST, TurnColumns, columns_of
 from agentnet_otel.core.observations import observation_of
 from agentnet_otel.core.thresholds import ThresholdTable
-from agentnet_otel.core.turn_figures import figures_of
 from agentnet_otel.core.verdicts import judge, judge_columns
 from agentnet_otel.model import LatencyComponent, Outcome, PolicyViolation, TokenUsage, ToolCall, Turn
 
@@ -42,7 +41,7 @@ def test_columns_say_what_turns_say(some, at_once):
     """However many come together, each turn is found again as it was, and is judged as it was."""
     columns = TurnColumns()
     for begin in range(0, len(some), at_once):
-        columns.extend([figures_of(turn) for turn in some[begin : begin + at_once]])
+        columns.extend(some[begin : begin + at_once])
     assert list(columns.observations()) == [observation_of(turn) for turn in some]
     ids = [(columns.turn_id(n), columns.trace_id(n), columns.span_id(n)) for n in range(len(columns))]
     assert ids == [(turn.turn_id, turn.trace_id, turn.span_id) for turn in some]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, MutableSequence, Sequence
 from itertools import accumulate
 from typing import Final, TypeVar
 
-from agentnet_otel.core.turn_figures import Counts
 from agentnet_otel.model import TokenUsage
 
 Number = TypeVar("Number", bound=float)
@@ -89,13 +88,12 @@ class TokenSums:
         self.cached: int | None = None
         self.reasoning: int | None = None
 
-    def extend(self, usages: Sequence[Counts]) -> None:
+    def extend(self, usages: Sequence[TokenUsage]) -> None:
         """Take in those of turns."""
-        inputs, outputs, cached, reasoning = zip(*usages, strict=True) if usages else ((), (), (), ())
-        self.input = _sum_known(self.input, inputs)
-        self.output = _sum_known(self.output, outputs)
-        self.cached = _sum_known(self.cached, cached)
-        self.reasoning = _sum_known(self.reasoning, reasoning)
+        self.input = _sum_known(self.input, [usage.input for usage in usages])
+        self.output = _sum_known(self.output, [usage.output for usage in usages])
+        self.cached = _sum_known(self.cached, [usage.cached for usage in usages])
+        self.reasoning = _sum_known(self.reasoning, [usage.reasoning for usage in usages])
 
     @property
     def usage(self) -> TokenUsage:

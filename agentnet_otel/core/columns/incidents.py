@@ -2,16 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from itertools import chain
 from typing import Final
 
 from agentnet_otel.core.columns.held import INTEGERS, Met, Told
-from agentnet_otel.core.turn_figures import TurnFigures
-from agentnet_otel.model import Outcome
+from agentnet_otel.model import Outcome, Turn
 
 UNNAMED_RULE: Final = "unknown"
 """Stands for the rules of violations of which only the number is known."""
-_FAILED: Final = frozenset(outcome.value for outcome in Outcome if outcome.failed)
+_FAILED: Final = frozenset(outcome for outcome in Outcome if outcome.failed)
 
 
 class Incidents:
@@ -33,26 +31,31 @@ class Incidents:
         """By rule: how many turns violated it."""
         self.violating_turns = 0
 
-    def extend(self, turns: Sequence[TurnFigures], first: int) -> None:
+    def extend(self, turns: Sequence[Turn], first: int) -> None:
         """Look at turns, which follow each other from place ``first``."""
         for place, turn in enumerate(turns, first):
             if turn.outcome in _FAILED:
-                self.failures[place] = turn.error_type or turn.outcome
-            for tool in turn.failed_tools:
-                self.failing_tools[tool].note(place)
+                self.failures[place] = turn.error_type or turn.outcome.value
+            if turn.tool_calls:
+                self._add_tools(turn, place)
             if turn.policy_violations or turn.violations:
                 self._add_violations(turn, place)
         self.error_types.update([turn.error_type for turn in turns if turn.error_type is not None])
-        self.calls_by_tool.update(chain.from_iterable([turn.tools for turn in turns]))
-        self.tool_calls.extend(first, [len(turn.tools) or None for turn in turns])
+        self.tool_calls.extend(first, [len(turn.tool_calls) or None for turn in turns])
         self.policy_violations.extend(first, [turn.policy_violations or None for turn in turns])
 
-    def _add_violations(self, turn: TurnFigures, place: int) -> None:
-        unnamed = turn.policy_violations - len(turn.violations)
-        rules = {rule for rule, _ in turn.violations}
-        for kind in turn.violations:
-            self.violations[kind].note(place)
-        if unnamed > 0:
+    def _add_tools(self, turn: Turn, place: int) -> None:
+        for call in turn.tool_calls:
+            self.calls_by_tool[call.name] += 1
+            if call.failed:
+                self.failing_tools[call.name].note(place)
+
+    def _add_violations(self, turn: Turn, place: int) -> None:
+        unnamed = turn.unnamed_violations
+        rules = {violation.rule for violation in turn.violations}
+        for violation in turn.violations:
+            self.violations[violation.rule, violation.severity].note(place)
+        if unnamed:
             rules.add(UNNAMED_RULE)
             self.violations[UNNAMED_RULE, None].note(place, unnamed)
         for rule in rules:

@@ -9,7 +9,6 @@ from agentnet_otel.core.columns.held import FLOATS, INTEGERS, Texts, Told, longe
 from agentnet_otel.core.columns.incidents import Incidents
 from agentnet_otel.core.columns.spent import Spent
 from agentnet_otel.core.observations import NANOS_PER_MS, Observation
-from agentnet_otel.core.turn_figures import TurnFigures, figures_of
 from agentnet_otel.model import LatencyComponent, Outcome, Turn
 
 SLOWEST: Final = 10
@@ -23,7 +22,7 @@ Turns: TypeAlias = Union[Sequence[Turn], "TurnColumns"]
 """Turns as they are, or looked at already."""
 
 
-def _slowest_first(turn: TurnFigures) -> tuple[int, str, str]:
+def _slowest_first(turn: Turn) -> tuple[int, str, str]:
     return -turn.duration_ns, turn.trace_id, turn.span_id
 
 
@@ -42,8 +41,8 @@ class TurnColumns:
         self._names: dict[str, str] = {}
 
         self.last_ns: int | None = None
-        self.own_ns: dict[str, Told] = {}
-        self.component_calls: Counter[str] = Counter()
+        self.own_ns: dict[LatencyComponent, Told] = {}
+        self.component_calls: Counter[LatencyComponent] = Counter()
         self.first_token_ns: MutableSequence[int] = array(INTEGERS)
         self.weights = array(FLOATS)
         """What each turn of known sampling probability stands for."""
@@ -56,7 +55,7 @@ class TurnColumns:
 
         self._latencies_ms = array(FLOATS)
         self._ordered_ms = array(FLOATS)
-        self._slowest: list[TurnFigures] = []
+        self._slowest: list[Turn] = []
         self._slow_ns = -1
         """So long has to last what may be one of the slowest."""
 
@@ -65,7 +64,7 @@ class TurnColumns:
 
     # --- taking turns in -----------------------------------------------------------------------------
 
-    def extend(self, turns: Sequence[TurnFigures]) -> None:
+    def extend(self, turns: Sequence[Turn]) -> None:
         """Look at turns, best many at once: one figure of all takes less time than all figures of one."""
         first = len(self)
         self._extend_names(turns)
@@ -79,24 +78,24 @@ class TurnColumns:
         self.sampled_turns += sum([told < 1 for told in probabilities if told is not None])
         self.weights.extend([1 / told for told in probabilities if told])
 
-    def _extend_names(self, turns: Sequence[TurnFigures]) -> None:
+    def _extend_names(self, turns: Sequence[Turn]) -> None:
         one = self._names.setdefault  # one object for each name
-        self.agents += [one(turn.agent or "", turn.agent or "") for turn in turns]
+        self.agents += [one(turn.agent, turn.agent) for turn in turns]
         self.models += [turn.model and one(turn.model, turn.model) for turn in turns]
         self.sessions += [turn.session and one(turn.session, turn.session) for turn in turns]
-        self.outcomes += [turn.outcome_member for turn in turns]
+        self.outcomes += [turn.outcome for turn in turns]
         self._turn_ids.extend([turn.turn_id for turn in turns])
         self._trace_ids.extend([turn.trace_id for turn in turns])
         self._span_ids.extend([turn.span_id for turn in turns])
 
-    def _extend_times(self, turns: Sequence[TurnFigures], first: int) -> None:
+    def _extend_times(self, turns: Sequence[Turn], first: int) -> None:
         durations_ns = [turn.duration_ns for turn in turns]
         self.starts_ns = longer(self.starts_ns, [turn.start_ns for turn in turns])
         self.durations_ns = longer(self.durations_ns, durations_ns)
         self.unattributed_ns = longer(self.unattributed_ns, [turn.unattributed_ns for turn in turns])
-        first_tokens_ns = [turn.first_token_ns for turn in turns]
+        first_tokens_ns = [turn.time_to_first_token_ns for turn in turns]
         self.first_token_ns = longer(self.first_token_ns, [told for told in first_tokens_ns if told is not None])
-        ends_ns = [turn.start_ns + turn.duration_ns for turn in turns]
+        ends_ns = [turn.end_ns for turn in turns]
         self.last_ns = max(ends_ns if self.last_ns is None else [self.last_ns, *ends_ns], default=None)
         self._extend_components(turns, first)
         self._slowest += [turn for turn, long_ns in zip(turns, durations_ns, strict=True) if long_ns >= self._slow_ns]
@@ -105,14 +104,14 @@ class TurnColumns:
             del self._slowest[SLOWEST:]
             self._slow_ns = self._slowest[-1].duration_ns
 
-    def _extend_components(self, turns: Sequence[TurnFigures], first: int) -> None:
-        places: defaultdict[str, list[int]] = defaultdict(list)
-        values: defaultdict[str, list[int]] = defaultdict(list)
+    def _extend_components(self, turns: Sequence[Turn], first: int) -> None:
+        places: defaultdict[LatencyComponent, list[int]] = defaultdict(list)
+        values: defaultdict[LatencyComponent, list[int]] = defaultdict(list)
         for place, turn in enumerate(turns, first):
-            for component, own_ns in turn.own_ns.items():
+            for component, own_ns in turn.component_self_ns.items():
                 places[component].append(place)
                 values[component].append(own_ns)
-            for component, calls in turn.counts.items():
+            for component, calls in turn.component_counts.items():
                 self.component_calls[component] += calls
         for component, theirs in values.items():
             if component not in self.own_ns:
@@ -134,8 +133,8 @@ class TurnColumns:
         return self._span_ids[place]
 
     def slowest(self) -> list[Turn]:
-        """The `SLOWEST` slowest turns, whole; equally slow ones in order of their ids."""
-        return [figures.whole() for figures in sorted(self._slowest, key=_slowest_first)]
+        """The `SLOWEST` slowest turns, as they came; equally slow ones in order of their ids."""
+        return sorted(self._slowest, key=_slowest_first)
 
     @property
     def latencies_ms(self) -> "array[float]":
@@ -191,5 +190,5 @@ def columns_of(turns: Turns) -> TurnColumns:
         return turns
     columns = TurnColumns()
     for begin in range(0, len(turns), AT_ONCE):
-        columns.extend([figures_of(turn) for turn in turns[begin : begin + AT_ONCE]])
+        columns.extend(turns[begin : begin + AT_ONCE])
     return columns

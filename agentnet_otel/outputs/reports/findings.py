@@ -326,10 +326,10 @@ def _on_categories(turns: TurnColumns) -> list[Recommendation]:
         Recommendation(
             category="token_efficiency",
             priority="low",
-            title=f"Many tokens go to {category}",
-            description=f"{percent(count / total)} of all tokens are spent for {category}.",
+            title=f"Many tokens go to {category.value}",
+            description=f"{percent(count / total)} of all tokens are spent for {category.value}.",
             action="Check whether that part needs a model of this size, or a context of this length.",
         )
         for category, count in spent.items()
-        if total and category != TokenCategory.REASONING.value and count / total > documented_limits.CATEGORY_SHARE
+        if total and category is not TokenCategory.REASONING and count / total > documented_limits.CATEGORY_SHARE
     ]

@@ -164,7 +164,7 @@ def _imbalance(turns: TurnColumns) -> list[Opportunity]:
     return [
         Opportunity(
             kind="category_imbalance",
-            title=f"Most tokens go to {category}: {percent(count / total)}",
+            title=f"Most tokens go to {category.value}: {percent(count / total)}",
             limit=f"> {percent(limits.CATEGORY_SHARE)}",
             turns=turns.spent.turns_with_category[category],
             of=turns.spent.turns_with_categories,

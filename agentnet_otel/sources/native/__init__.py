@@ -1,4 +1,4 @@
-"""What costs most in reading, in C: from bytes to spans, and from those to rows; and what Python tells it.
+"""What costs most in reading, in C: from bytes to spans, and from those to turns; and what Python tells it.
 
 `_native` is there where the package was built with a compiler at hand (`tools/build_native.py`). Without it, or where
 it is not wanted, everything is read in Python: what comes out is the same, only later.
@@ -11,7 +11,7 @@ from typing import Final
 
 from agentnet_otel import semconv
 
-INTERFACE: Final = 3
+INTERFACE: Final = 4
 """The number goes up with each change to what is called in `_native`: one that was built before is left alone."""
 
 

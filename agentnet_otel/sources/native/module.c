@@ -1,4 +1,4 @@
-/* What costs most in reading, in C: from the bytes of a request to its spans, and from those to the rows of turns.
+/* What costs most in reading, in C: from the bytes of a request to its spans, and from those to turns.
 
    All of it is in Python too, in `plain_json.py`, `plain_protobuf.py` and `core/plain_turns.py`, which are used where
    this was not built, and for whatever is not quite as usual. Which attributes count, what they are called and what they
@@ -16,7 +16,7 @@ static PyMethodDef functions[] = {
 static int exec_module(PyObject *module)
 {
     if (vocabulary_ready(module) < 0 || pieces_ready(module) < 0 || span_ready(module) < 0 ||
-        reader_ready(module) < 0 || rows_ready(module) < 0) {
+        reader_ready(module) < 0 || turns_ready(module) < 0) {
         return -1;
     }
     return PyModule_AddIntMacro(module, INTERFACE);

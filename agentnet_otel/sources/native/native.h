@@ -9,7 +9,7 @@
 #include <string.h>
 #include <structmember.h>
 
-#define INTERFACE 3 /* as in `__init__.py` */
+#define INTERFACE 4 /* as in `__init__.py` */
 
 typedef unsigned char Byte;
 
@@ -87,6 +87,7 @@ int span_ready(PyObject *module);
 Span *span_new(const SpanHead *head, Vocabulary *vocabulary, PyObject *origin, const Said *said, Py_ssize_t count);
 PyObject *span_trace_text(Span *self); /* a new reference */
 PyObject *span_span_text(Span *self);
+PyObject *span_parent_text(Span *self); /* empty of a root */
 static inline int is_span(PyObject *object) { return Py_TYPE(object) == span_type; }
 static inline PyObject *span_says(const Span *self, int key) /* borrowed; NULL where it says nothing */
 {
@@ -163,10 +164,10 @@ const Byte *end_of_sequence(const Byte *at, const Byte *end);
 PyObject *count_bytes(PyObject *module, PyObject *const *args, Py_ssize_t count);
 extern const char count_bytes_doc[];
 
-/* --- rows.c: from the spans of a trace to the rows of its turns ---------------------------------------------------- */
+/* --- turns out of spans: `turns.h` ------------------------------------------------------------------------------- */
 
-extern PyTypeObject *rows_type;
-int rows_ready(PyObject *module);
+extern PyTypeObject *turns_type;
+int turns_ready(PyObject *module);
 PyObject *runs_of(PyObject *module, PyObject *spans);
 extern const char runs_of_doc[];
 

@@ -75,6 +75,11 @@ PyObject *span_span_text(Span *self)
     return kept(&self->span_text, self->head.span_id, SPAN_ID_BYTES);
 }
 
+PyObject *span_parent_text(Span *self)
+{
+    return kept(&self->parent_text, self->head.parent_id, self->head.has_parent ? SPAN_ID_BYTES : 0);
+}
+
 /* --- fields ------------------------------------------------------------------------------------------------------ */
 
 static PyObject *get_trace_id(Span *self, void *Py_UNUSED(unused)) { return span_trace_text(self); }
@@ -86,10 +91,7 @@ static PyObject *get_kind(Span *self, void *Py_UNUSED(unused)) { return PyLong_F
 static PyObject *get_start(Span *self, void *Py_UNUSED(unused)) { return PyLong_FromLongLong(self->head.start_ns); }
 static PyObject *get_end(Span *self, void *Py_UNUSED(unused)) { return PyLong_FromLongLong(self->head.end_ns); }
 
-static PyObject *get_parent(Span *self, void *Py_UNUSED(unused))
-{
-    return kept(&self->parent_text, self->head.parent_id, self->head.has_parent ? SPAN_ID_BYTES : 0);
-}
+static PyObject *get_parent(Span *self, void *Py_UNUSED(unused)) { return span_parent_text(self); }
 
 static PyObject *get_status(Span *self, void *Py_UNUSED(unused))
 {

@@ -18,7 +18,9 @@ from agentnet_otel.sources.share import Share
 from tests.sources.native.marks import needs_c
 
 COMPILER = which((sysconfig.get_config_var("CC") or "none").split()[0])
-ASK = "from agentnet_otel.sources.native import extension, rows, spans; print(extension, rows.ROWS, spans.VOCABULARY)"
+ASK = (
+    "from agentnet_otel.sources.native import extension, spans, turns; print(extension, turns.TURNS, spans.VOCABULARY)"
+)
 
 
 @pytest.mark.skipif(COMPILER is None, reason="there is no compiler on this machine")
@@ -43,7 +45,7 @@ def test_what_was_built_of_an_older_source_is_left_alone():
     """After an update, until it is built anew; what is not there would fail in the middle of reading."""
     line = (
         "import sys, types; "
-        "sys.modules['agentnet_otel.sources.native._native'] = types.SimpleNamespace(INTERFACE=1); " + ASK
+        "sys.modules['agentnet_otel.sources.native._native'] = types.SimpleNamespace(INTERFACE=2); " + ASK
     )
     environment = {**os.environ, semconv.ENV_PURE_PYTHON: "0"}
     done = subprocess.run([sys.executable, "-c", line], env=environment, capture_output=True, text=True, check=True)
@@ -74,7 +76,7 @@ def test_wrong_use_is_a_plain_error():
         lambda: extension.Pieces(vocabulary, print, 1),
         lambda: extension.Reader(print, "x", None),
         lambda: extension.Reader(print, 0, [1]),
-        lambda: extension.Rows(vocabulary, {}, {}, (), (), {}, 0, 0, 0, 0, 0, 0),
+        lambda: extension.Turns(vocabulary, {}, {}, (), (), {}, {}, 0, 0, 0, 0, 0, 0),
         lambda: pieces.look_up("text"),
         lambda: pieces.look_up(b"a"),
         lambda: reader.json("text"),

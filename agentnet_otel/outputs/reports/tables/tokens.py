@@ -39,18 +39,20 @@ class TokenSummary:
 def token_summary(turns: TurnColumns) -> TokenSummary:
     """Tokens and cost over all turns."""
     spent = turns.spent
-    costs_by_name = {"unknown" if source is None else source: cost for source, cost in spent.cost_by_source.items()}
+    costs_by_name = {
+        "unknown" if source is None else source.value: cost for source, cost in spent.cost_by_source.items()
+    }
     costs, efficiencies = spent.cost_usd.values, spent.efficiency.values
     return TokenSummary(
         usage=spent.usage.usage,
-        by_category=dict(spent.by_category.most_common()),
+        by_category={category.value: count for category, count in spent.by_category.most_common()},
         turns_with_tokens=len(spent.tokens),
         estimated_turns=turns.estimated_turns,
         cost_usd=sum(costs) if costs else None,
         cost_by_source=dict(sorted(costs_by_name.items())),
         turns_with_cost=len(costs),
         mean_efficiency=fmean(efficiencies) if efficiencies else None,
-        quality_sources=dict(sorted(spent.quality_sources.items())),
+        quality_sources=dict(sorted((source.value, count) for source, count in spent.quality_sources.items())),
         weighted=_weighted(turns),
     )
 

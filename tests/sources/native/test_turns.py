@@ -1,4 +1,4 @@
-"""Rows by C are those of Python; `test_plain_json` compares both with the general way on whatever spans may say."""
+"""Turns by C are those of Python; `test_plain_json` compares both with the general way on whatever spans may say."""
 
 import gc
 import tracemalloc
@@ -11,11 +11,10 @@ from agentnet_otel import semconv
 from agentnet_otel.core.cost import CostModels, Pricing
 from agentnet_otel.core.plain_turns import rows_of_trace
 from agentnet_otel.core.plain_whole import turns_of_trace
-from agentnet_otel.core.turn_figures import figures_of
 from agentnet_otel.model import TokenCategory
 from agentnet_otel.sources.native import extension
-from agentnet_otel.sources.native.rows import FIGURES, ROWS, native_figures_of_trace, native_rows_of_trace
 from agentnet_otel.sources.native.spans import VOCABULARY, native_runs_of
+from agentnet_otel.sources.native.turns import TURNS, native_rows_of_trace, native_turns_of_trace
 from agentnet_otel.sources.plain_json import PlainJsonDecoder
 from agentnet_otel.sources.share import Share
 from tests.sources.native.marks import needs_c
@@ -25,6 +24,7 @@ pytestmark = needs_c
 
 PRICES = Pricing(CostModels({"m": 0.5, "n": {"input": 1, "output": 2}}))
 TRACE = "ab" * 16
+MEMORY = TokenCategory.MEMORY.value
 
 
 def span(number, start, end, parent=1, **said):
@@ -58,45 +58,18 @@ def spans_of(*spans, scope=semconv.SCOPE_NAME):
 
 
 def by_c(*spans, scope=semconv.SCOPE_NAME, prices=PRICES):
-    """The rows by C, which are those of Python, and so are the figures; None where C leaves them."""
-    compare_figures(*spans, scope=scope, prices=prices)
-    found = ROWS.of(spans_of(*spans, scope=scope), prices)
-    by_python = rows_of_trace(spans_of(*spans, scope=scope), prices)
-    if found is None:
-        return None
-    assert by_python is not None
-    assert found == (by_python.turns, by_python.outside)
-    return found[0]
-
-
-def compare_figures(*spans, scope=semconv.SCOPE_NAME, prices=PRICES):
-    """The figures that C makes, if it does, are those of the turns that Python makes."""
-    made = spans_of(*spans, scope=scope)
-    found = FIGURES.of(made, prices)
-    if found is None:
-        return None
-    expected = turns_of_trace(spans_of(*spans, scope=scope), prices)
-    assert (len(found[0]), found[1]) == (len(expected.turns), expected.outside)
-    for (key, figures), (expected_key, turn) in zip(found[0], expected.turns, strict=True):
-        figures.complete(made)
-        assert key == expected_key
-        assert comparable(figures) == comparable(figures_of(turn))
-        assert figures.whole(prices) == turn
-    return found[0]
-
-
-def comparable(figures):
-    """All but what the rest is derived from; an agent that nobody names is none in both."""
-    raw = ("asked", "evaluated", "confidence", "first_token_s", "chunks", "source")
-    told = {name: getattr(figures, name) for name in figures.__struct_fields__ if name not in raw}
-    listed = {name: list(told[name]) for name in ("tools", "failed_tools", "violations")}
-    return told | listed | {"agent": figures.agent or ""}
+    """The rows by C, which are those of Python, as turns are, to the order of their parts; None where C leaves them."""
+    rows, whole = (make(spans_of(*spans, scope=scope), prices) for make in (TURNS.rows, TURNS.whole))
+    for found, python in ((rows, rows_of_trace), (whole, turns_of_trace)):
+        told = python(spans_of(*spans, scope=scope), prices)
+        if found is not None:
+            assert told is not None
+            assert repr(found) == repr((told.turns, told.outside))
+    assert rows is not None or whole is None
+    return None if rows is None or whole is None else rows[0]
 
 
 CALL = span(2, 0, 40, latency_component="inference", request_model="m", usage_input_tokens=3, usage_output_tokens=4)
-
-
-TOOL = span(3, 50, 60, latency_component="tool_execution", tool_outcome="error", operation_time_to_first_chunk=0.5)
 
 
 def test_a_turn_is_made_by_c():
@@ -126,26 +99,41 @@ def test_a_turn_is_made_by_c():
         (root(conversation_id="s"), span(2, 0, 40, conversation_id="t")),
         (root(), span(9, 0, 40, latency_component="policy_check")),
         (span(7, 0, 200, parent=7, conversation_id="around"), root()),
-        (root(turn_time_to_first_token=0.5, turn_quality=0.25, turn_confidence=0.5, sampling_probability=0.25), CALL),
-        (root(error_type="E", turn_outcome="fault", sampling_probability=0.0, turn_confidence=0.5), CALL),
-        (root(request_model="r", turn_policy_violations=3), span(2, 5, 9, latency_component="inference")),
+        (root(turn_confidence=0.5, quality_source="confidence", turn_prompt_length=3, turn_response_length=4), CALL),
+        (root(turn_fallback=True, metrics_recorded=True, sampling_probability=0.0, turn_time_to_first_token=0.5), CALL),
         (
-            root(request_model="r"),
-            span(2, 5, 9, latency_component="inference", usage_input_tokens=0, response_time_to_first_chunk=1e-9),
-            span(3, 9, 10, latency_component="inference", request_model="m", usage_input_tokens=7),
-            span(4, 10, 11, latency_component="inference", response_model="n", usage_cached_tokens=7),
-        ),
-        (
-            root(),
-            *(
-                span(4 + n, 10 + n, 11 + n, latency_component="tool_execution", tool_name=name, **said)
-                for n, (name, said) in enumerate(
-                    [("s", {}), ("s", {"tool_outcome": "error"}), ("t", {"tool_outcome": "success"})]
-                )
+            root(turn_quality=0.5, sampling_probability=0.25, turn_interrupted=True),
+            span(
+                2,
+                0,
+                4,
+                latency_component="inference",
+                request_model="b",
+                response_model="m",
+                provider_name="p",
+                usage_input_tokens=3,
+                usage_cache_read_input_tokens=1,
+                inference_attempts=2,
+                response_time_to_first_chunk=1e-9,
             ),
+            span(
+                3,
+                5,
+                9,
+                latency_component="inference",
+                request_model="a",
+                usage_output_tokens=3,
+                token_category=MEMORY,
+                error_type="E",
+                usage_reasoning_output_tokens=2,
+                inference_attempts=1,
+            ),
+            span(4, 10, 11, latency_component="inference", usage_input_tokens=9, token_category=MEMORY),
+            span(5, 12, 13, latency_component="tool_execution", tool_name="s", tool_outcome="refused", error_type="E"),
+            span(6, 14, 15, latency_component="tool_execution", tool_name="s"),
         ),
     ],
-    ids=range(18),
+    ids=range(16),
 )
 def test_what_a_turn_may_say_is_read_alike(spans):
     """By C, without asking Python for the trace."""
@@ -178,42 +166,30 @@ def test_its_own_word_on_categories_counts_where_it_agrees():
         (root(), span(3, 50, 60, parent=99, latency_component="inference")),
         (root(), span(2, 0, 4, latency_component="inference", usage_input_tokens=2**60)),
         (root(2**60), CALL),
+        (root(), span(2, 0, 0, latency_component="inference"), span(3, 0, 4, latency_component="tool_execution")),
+        (root(), *(span(n, n, n + 1, latency_component="policy_check") for n in range(2, 50))),
         (root(), *(span(n, n, n + 1, latency_component="tool_execution", tool_name=str(n)) for n in range(2, 50))),
         (root(), *(span(n, n, n + 1, latency_component="inference", request_model=str(n)) for n in range(2, 50))),
         (root(3000), *(span(n, n, n + 1, latency_component="inference") for n in range(2, 600))),
     ],
-    ids=range(13),
+    ids=range(15),
 )
 def test_what_is_seldom_is_left_to_python(spans):
     """And told all the same."""
     assert by_c(*spans) is None
-    found, expected = (rows(spans_of(*spans), PRICES) for rows in (native_rows_of_trace, rows_of_trace))
-    assert found == expected
-    told, turns = native_figures_of_trace(spans_of(*spans), PRICES), turns_of_trace(spans_of(*spans), PRICES)
-    assert (told is None) == (turns is None)
-    for (key, figures), (expected_key, turn) in zip(
-        told.turns if told else [], turns.turns if turns else [], strict=True
-    ):
-        assert (key, comparable(figures)) == (expected_key, comparable(figures_of(turn)))
-        assert figures.whole(PRICES) == turn
-
-
-def test_figures_have_as_many_tools_as_were_called():
-    """A row has each name once, of a few; figures have the tool of each call, of hundreds."""
-    calls = [span(n, n, n + 1, latency_component="tool_execution", tool_name=str(n % 40)) for n in range(2, 400)]
-    ((_, figures),) = compare_figures(root(1000), *calls)
-    assert len(figures.tools) == len(calls)
+    for native, python in ((native_rows_of_trace, rows_of_trace), (native_turns_of_trace, turns_of_trace)):
+        assert native(spans_of(*spans), PRICES) == python(spans_of(*spans), PRICES)
 
 
 def test_spans_of_python_are_left_to_python():
     """One of them in a trace is enough."""
     spans = spans_of(root(), CALL)
-    assert ROWS.of([*spans, object()], None) is None
-    assert ROWS.of([*spans, spans[1]], None) is None  # it came twice
-    assert ROWS.of([], None) == ([], 0)
+    assert TURNS.rows([*spans, object()], None) is None
+    assert TURNS.rows([*spans, spans[1]], None) is None  # it came twice
+    assert TURNS.rows([], None) == ([], 0)
     for wrong in ((tuple(spans), None), (spans,), ()):
         with pytest.raises(TypeError):
-            ROWS.of(*wrong)
+            TURNS.rows(*wrong)
 
 
 def test_an_error_of_a_price_book_is_told():
@@ -223,7 +199,7 @@ def test_an_error_of_a_price_book_is_told():
         def price(self, call):
             raise ZeroDivisionError
 
-    for rows in (ROWS.of, rows_of_trace):
+    for rows in (TURNS.rows, TURNS.whole, rows_of_trace):
         with pytest.raises(ZeroDivisionError):
             rows(spans_of(root(), CALL), Broken())
 
@@ -272,15 +248,15 @@ def test_any_trace_is_read_alike(many, scope):
         by_c(*spans, scope=scope)
 
 
-@pytest.mark.parametrize("spans", [(root(), CALL, TOOL), (root(usage_input_tokens=1), CALL)])
+@pytest.mark.parametrize("spans", [(root(), CALL), (root(usage_input_tokens=1), CALL)])
 def test_memory_does_not_grow(spans):
     """Whether rows are made, or given up in the middle."""
     made = spans_of(*spans)
 
     def rounds(count):
         for _ in range(count):
-            ROWS.of(made, PRICES)
-            FIGURES.of(made, PRICES)
+            TURNS.rows(made, PRICES)
+            TURNS.whole(made, PRICES)
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
 
@@ -295,6 +271,6 @@ def test_memory_does_not_grow(spans):
 def test_words_that_are_told_wrongly_are_a_plain_error():
     """At import, not while reading."""
     with pytest.raises(TypeError, match="turn_id"):
-        extension.Rows(VOCABULARY, {}, {}, (), (), {}, 0, 0, 0, 0, 0, 0)
+        extension.Turns(VOCABULARY, {}, {}, (), (), {}, {}, 0, 0, 0, 0, 0, 0)
     with pytest.raises(ValueError, match="no key"):
-        extension.Rows(VOCABULARY, {"turn_id": "nowhere"}, {}, (), (), {}, 0, 0, 0, 0, 0, 0)
+        extension.Turns(VOCABULARY, {"turn_id": "nowhere"}, {}, (), (), {}, {}, 0, 0, 0, 0, 0, 0)
