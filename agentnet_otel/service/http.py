@@ -100,6 +100,10 @@ def receiver_app(intake: Intake, access: Access) -> Starlette:
         try:
             body = await bodies.receive(request)
         except RefusedError as error:
+            if error.status == _TOO_MANY:
+                intake.note_refused()
+            elif error.status != _TOO_SLOW:  # who broke off sent nothing that could be bad
+                intake.note_bad()
             return _response(refusal(error, content_type))
         answer = await _when_kept(await lane.run(take_export, None, intake, content_type, encoding, body))
         if answer.kept is not None:

@@ -27,11 +27,15 @@ def take_export(intake: Intake, content_type: str, content_encoding: str, body: 
     """Take an export request in, and say what to answer."""
     kind = _KINDS.get(content_type.partition(";")[0].strip().lower())
     if kind is None:
+        intake.note_bad()
         return text_answer(_UNSUPPORTED, f"content type {content_type!r} is not supported; use {' or '.join(_KINDS)}")
     try:
-        receipt = intake.take(kind, _unpacked(content_encoding, body))
-    except RefusedError as error:
+        data = _unpacked(content_encoding, body)
+    except InputError as error:
+        intake.note_bad()
         return refusal(error, content_type)
+    try:
+        receipt = intake.take(kind, data)
     except InputError as error:
         return _problem(_BAD, _INVALID_ARGUMENT, str(error), kind)
     except OverloadedError as error:
@@ -43,14 +47,15 @@ def take_export(intake: Intake, content_type: str, content_encoding: str, body: 
     return Answer(status=_OK, body=data, content_type=_TYPES[kind], kept=receipt.kept)
 
 
-def refusal(error: "RefusedError", content_type: str) -> Answer:
-    """The answer to a body that HTTP has a status of its own for, in the format of the request."""
+def refusal(error: InputError, content_type: str) -> Answer:
+    """The answer to a body that cannot be looked at, in the format of the request."""
+    status = error.status if isinstance(error, RefusedError) else _BAD
     kind = _KINDS.get(content_type.partition(";")[0].strip().lower())
     if kind is None:
-        return text_answer(error.status, str(error))
-    busy = error.status == _TOO_MANY
+        return text_answer(status, str(error))
+    busy = status == _TOO_MANY
     headers = {"Retry-After": str(RETRY_AFTER_S)} if busy else None
-    return _problem(error.status, _RESOURCE_EXHAUSTED if busy else _INVALID_ARGUMENT, str(error), kind, headers)
+    return _problem(status, _RESOURCE_EXHAUSTED if busy else _INVALID_ARGUMENT, str(error), kind, headers)
 
 
 def too_large() -> "RefusedError":

@@ -119,8 +119,7 @@ class Intake:
         try:
             spans, rejected = inspect_message(data) if kind is RequestKind.PROTOBUF else _inspect_json(data)
         except Exception:
-            with self._lock:
-                self.counts.bad_requests += 1
+            self.note_bad()
             raise
         try:
             kept = self._keep(kind, data)
@@ -131,6 +130,16 @@ class Intake:
             raise
         kept.add_done_callback(lambda done: self._count(done, spans, rejected))
         return Receipt(kept=kept, spans=spans, rejected=rejected)
+
+    def note_refused(self) -> None:
+        """Count a request that was not looked at, because too many are being received."""
+        with self._lock:
+            self.counts.refused_requests += 1
+
+    def note_bad(self) -> None:
+        """Count a request that could not be looked at: of another type, too large, or not to be unpacked."""
+        with self._lock:
+            self.counts.bad_requests += 1
 
     def note_time(self, door: Door, seconds: float) -> None:
         """Count how long an export took."""

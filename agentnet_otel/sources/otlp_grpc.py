@@ -126,6 +126,7 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
         if not self._access.admits(metadata.get(_AUTHORIZATION)):
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "a bearer token is needed")
         if self._workers.waiting > MAX_WAITING_CALLS:
+            self._intake.note_refused()
             _abort_with_retry(context, "too many requests are being received")
         try:
             receipt = self._intake.take(RequestKind.PROTOBUF, request)

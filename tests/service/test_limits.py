@@ -246,6 +246,28 @@ def test_doors_take_what_the_process_may_open(serve, soft, hard, told):
     assert texts == [] if told is None else told in texts[0] and len(texts) == 1
 
 
+def test_what_is_not_looked_at_is_counted(serve):
+    """As bad: of another type, too large, not to be unpacked. As refused: more than 128 MB is being received."""
+    process = serve()
+    assert process.post(b"x", "text/plain")[0] == 415
+    assert process.post(b"x", **{"Content-Encoding": "br"})[0] == 415
+    assert process.post(b"x", **{"Content-Encoding": "gzip"})[0] == 400
+    assert process.post(b"\x0a\xff\xff")[0] == 400
+    head = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nContent-Length: %d\r\n\r\n"
+    with connection_to(process.http) as one:
+        one.sendall(head % (2**25 + 1))
+        assert b" 413 " in one.recv(4096)
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            last = stack.enter_context(connection_to(process.http))
+            with contextlib.suppress(OSError):  # it is answered, and closed, before it has sent all
+                last.sendall(head % 2**25 + bytes(30 * 2**20))
+        assert b" 429 " in last.recv(4096)
+    page = process.get("/metrics")[1].decode()
+    for result, number in (("bad", 5), ("refused", 1), ("accepted", 0)):
+        assert f'agentnet_bridge_result="{result}"}} {number}' in page
+
+
 def test_answers_are_safe(bridge):
     """Text of senders is never read as a page; unknown pages and methods tell nothing of the program."""
     export(bridge.grpc, batch(99, agent="<script>alert(1)</script>").SerializeToString())

@@ -21,6 +21,8 @@ from agentnet_otel.model import Turn
 SCHEMA_VERSION: Final = 2
 FILE_NAME: Final = "turns.sqlite"
 
+MAX_PAGE_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of the turns of one page, but for a single turn that has more."""
 _BUSY_MS: Final = 10_000
 _PAGE: Final = 1000
 _LARGEST: Final = 2**63 - 1
@@ -161,8 +163,21 @@ class TurnStore:
         return next((row for row, known in same if known is not None and known.turn_id == turn.turn_id), None)
 
     def after(self, cursor: int, limit: int) -> list[StoredTurn]:
-        """Turns in the order of arrival, after a cursor (0: from the first)."""
-        return self._stored("SELECT seq, body FROM turns WHERE seq > ? ORDER BY seq", (cursor,), limit)
+        """Turns in the order of arrival, after a cursor (0: from the first).
+
+        So many at most; fewer where their texts are so long that they have more than `MAX_PAGE_BYTES`.
+        """
+        found: list[StoredTurn] = []
+        room = MAX_PAGE_BYTES
+        statement = "SELECT seq, body FROM turns WHERE seq > ? ORDER BY seq"
+        with self._told_errors(), closing(self._db.execute(statement, (cursor,))) as rows:
+            for seq, body in rows:
+                room -= len(body)
+                if len(found) == limit or (found and room < 0):
+                    break
+                if (turn := self._read(seq, body)) is not None:
+                    found.append(StoredTurn(seq=seq, turn=turn))
+        return found
 
     def before(self, place: int | None, limit: int) -> list[StoredTurn]:
         """Turns that arrived before a place (None: the newest), the newest first."""

@@ -9,7 +9,7 @@ import pytest
 from agentnet_otel.errors import BackendError
 from agentnet_otel.model import Outcome, Turn
 from agentnet_otel.sources.rebuild import rebuild
-from agentnet_otel.sources.store.turn_store import FILE_NAME, SCHEMA_VERSION, TurnStore
+from agentnet_otel.sources.store.turn_store import FILE_NAME, MAX_PAGE_BYTES, SCHEMA_VERSION, TurnStore
 
 FIRST_SCHEMA = """
     CREATE TABLE turns (seq INTEGER PRIMARY KEY AUTOINCREMENT, trace_id TEXT NOT NULL, span_id TEXT NOT NULL,
@@ -200,6 +200,24 @@ def test_the_one_that_understands_begins_no_empty_store(tmp_path):
     with pytest.raises(BackendError, match="cannot be used"):
         TurnStore(tmp_path, create=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_has_its_bounds(store):
+    """A number of turns, and of bytes, but always one turn."""
+    third = "x" * (MAX_PAGE_BYTES // 3)
+    store.save(
+        [turn(1), turn(2, agent=third), turn(3, agent=third), turn(4, agent=third), turn(5, agent=4 * third)], 0, 0
+    )
+
+    def page(cursor, limit=9):
+        return [stored.turn.turn_id for stored in store.after(cursor, limit)]
+
+    assert page(0, 2) == ["t1", "t2"]
+    assert page(0, 0) == []
+    assert page(0) == ["t1", "t2", "t3"]
+    assert page(3) == ["t4"]
+    assert page(4) == ["t5"]
+    assert page(5) == []
 
 
 def test_figures_are_kept_with_their_place(store):
