@@ -19,6 +19,7 @@ from agentnet_otel.sources.rebuild import ReadColumns
 
 if TYPE_CHECKING:
     from agentnet_otel.outputs.reports.runs import Run
+    from agentnet_otel.wiring.documented_analyses import NewestTurns
 
 
 def report(
@@ -41,7 +42,7 @@ def report(
 
     form = known_format(format)
     table, template = threshold_table(thresholds), reporting.checked_trace_url(trace_url)
-    documented = reporting.DocumentedTrackers() if form == "json" else None
+    documented = _newest_turns() if form == "json" else None
     found = columns_from(
         sources, group_calls=group_calls, quiet=quiet, also=None if documented is None else documented.extend
     )
@@ -57,6 +58,13 @@ def report(
     )
     write(render(content, form), output)
     raise Exit(reading_code(found.stream))
+
+
+def _newest_turns() -> "NewestTurns":
+    """What the documented analyses are made of."""
+    from agentnet_otel.wiring.documented_analyses import NewestTurns  # noqa: PLC0415 - of one format alone
+
+    return NewestTurns()
 
 
 def _runs(sources: Sequence[str], found: ReadColumns) -> "list[Run]":

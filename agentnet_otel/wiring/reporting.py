@@ -4,7 +4,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import Final
@@ -18,14 +18,9 @@ from agentnet_otel.model import Turn
 from agentnet_otel.outputs.reports.analysis import Analysis
 from agentnet_otel.outputs.reports.content import DataQuality, ReportContent, report_on
 from agentnet_otel.outputs.reports.runs import Run
-from agentnet_otel.performance.analysing import analysis_of
-from agentnet_otel.performance.latency import LatencyTracker
-from agentnet_otel.performance.tokens import TokenUtilizationTracker
 from agentnet_otel.sources import native
 from agentnet_otel.sources.read_report import ReadReport
 
-MAX_ANALYSED: Final = 10_000
-"""Turns that the documented analyses of a report are of: as many as a tracker holds by default."""
 _TRACE_ID: Final = "{trace_id}"
 _PACKAGES: Final = ("opentelemetry-sdk", "opentelemetry-api", "wrapt", "msgspec", "genai-prices")
 
@@ -49,8 +44,6 @@ def make_report(
     Raises:
         ConfigurationError: ``trace_url`` has no place for the trace id.
     """
-    trackers = DocumentedTrackers()
-    trackers.extend(turns if documented else ())
     return report_on_columns(
         columns_of(turns),
         counts,
@@ -59,8 +52,16 @@ def make_report(
         trace_url=trace_url,
         dropped_turns=dropped_turns,
         environment=environment,
-        documented=trackers.analysis(),
+        documented=_documented(turns) if documented else None,
     )
+
+
+def _documented(turns: Sequence[Turn]) -> Analysis | None:
+    from agentnet_otel.wiring.documented_analyses import NewestTurns  # noqa: PLC0415 - of the JSON report alone
+
+    newest = NewestTurns()
+    newest.extend(turns)
+    return newest.analysis()
 
 
 def report_on_columns(
@@ -93,27 +94,6 @@ def report_on_columns(
         documented=documented,
         quality=_quality(turns, counts, read or ReadReport(), dropped_turns, known_environment=bool(environment)),
     )
-
-
-class DocumentedTrackers:
-    """The documented trackers over turns that come one by one; they hold the newest `MAX_ANALYSED`."""
-
-    def __init__(self) -> None:
-        self._latency = LatencyTracker(MAX_ANALYSED)
-        self._tokens = TokenUtilizationTracker(MAX_ANALYSED)
-
-    def extend(self, turns: Iterable[Turn]) -> None:
-        """Take turns in."""
-        for turn in turns:
-            self._latency.record_turn(turn)
-            if turn.tokens.known:
-                self._tokens.record_turn(turn)
-
-    def analysis(self) -> Analysis | None:
-        """What they say, of the turns that they no longer hold their number; None without any turn."""
-        if not self._latency.recorded_turns():
-            return None
-        return analysis_of([], self._latency, self._tokens)
 
 
 def checked_trace_url(template: str | None) -> str | None:

@@ -5,7 +5,7 @@ import json
 from agentnet_otel.core.assembler import Counts
 from agentnet_otel.model import Outcome, TokenUsage, Turn
 from agentnet_otel.outputs.reports.formats import render
-from agentnet_otel.wiring import reporting
+from agentnet_otel.wiring import documented_analyses
 from agentnet_otel.wiring.reporting import make_report
 
 MS = 1_000_000
@@ -54,7 +54,7 @@ def test_they_are_there_only_where_they_are_asked_for():
 
 def test_of_very_many_turns_they_are_of_the_newest(monkeypatch):
     """Trackers hold so many; how many were left out is told."""
-    monkeypatch.setattr(reporting, "MAX_ANALYSED", 10)
+    monkeypatch.setattr(documented_analyses, "MAX_ANALYSED", 10)
     latency, tokens = analyses(turns(30), documented=True)
     assert (latency["summary"]["total_measurements"], latency["dropped_measurements"]) == (10, 20)
     assert tokens["dropped_turns"] == 19
