@@ -32,7 +32,11 @@ T = TypeVar("T")
 
 _CATEGORY_KEYS: Final = {category: semconv.TURN_TOKENS_PREFIX + category.value for category in TokenCategory}
 _TIMEOUT_WORDS: Final = ("timeout", "timedout", "timed_out", "deadline_exceeded", "deadlineexceeded")
-_CANCELLED_WORDS: Final = ("cancelled", "canceled", "cancellederror", "keyboardinterrupt", "generatorexit")
+_TIMEOUT_CODES: Final = frozenset({"408", "504"})
+"""Of HTTP, which may stand for the type of an error."""
+_CANCELLED_WORDS: Final = (
+    "cancelled", "canceled", "cancellederror", "aborterror", "keyboardinterrupt", "generatorexit"
+)  # fmt: skip
 
 
 def reconstruct(parts: TurnParts, prices: PriceBook | None = None) -> Turn:
@@ -299,7 +303,7 @@ def _outcome(parts: TurnParts, own: _Own, calls: Sequence[Member]) -> Outcome:
 def outcome_of_failure(error_type: str | None) -> Outcome:
     """What a turn that failed came to, by the type of what it failed with."""
     kind = (error_type or "").rpartition(".")[2].lower()
-    if any(word in kind for word in _TIMEOUT_WORDS):
+    if kind in _TIMEOUT_CODES or any(word in kind for word in _TIMEOUT_WORDS):
         return Outcome.TIMEOUT
     return Outcome.CANCELLED if kind in _CANCELLED_WORDS else Outcome.ERROR
 

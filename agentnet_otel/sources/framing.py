@@ -406,6 +406,8 @@ def _messages(stream: BinaryIO, shape: Shape, name: str, report: ReadReport) -> 
             while rest > 0 and (part := stream.read(min(rest, _CHUNK))):
                 rest -= len(part)
             continue
+        if not length:  # an empty request
+            continue
         data = read_at_most(stream, length)
         if len(data) < length:
             report.cut_off(where, f"the message ends after {len(data):,} of {length:,} bytes")

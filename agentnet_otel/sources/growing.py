@@ -283,7 +283,7 @@ class _Messages:
                 self._to_skip = length
             elif len(self._data) - begin < length:
                 break
-            else:
+            elif length:  # not an empty request
                 yield Payload(data=bytes(self._data[begin : begin + length]), where=self._where, form=self._form)
             self._report.lines += 1
             self._number += 1

@@ -358,6 +358,7 @@ def _rewritten(data: bytes, error: Exception) -> bytes:
     Raises:
         InputError: it is no JSON for anybody; ``error`` says why.
     """
+    check_elements_of_json(data)
     try:
         document = json.loads(data.decode("utf-8", errors="replace"), parse_constant=str)
     except (ValueError, RecursionError):

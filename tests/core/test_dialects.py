@@ -386,6 +386,26 @@ def test_a_failure_is_found_where_the_status_hides_it():
     assert turn.outcome is Outcome.ERROR
 
 
+@pytest.mark.parametrize(
+    ("error_type", "outcome"),
+    [
+        ("504", Outcome.TIMEOUT),
+        ("408", Outcome.TIMEOUT),
+        ("DEADLINE_EXCEEDED", Outcome.TIMEOUT),
+        ("openai.APITimeoutError", Outcome.TIMEOUT),
+        ("AbortError", Outcome.CANCELLED),
+        ("asyncio.exceptions.CancelledError", Outcome.CANCELLED),
+        ("500", Outcome.ERROR),
+        ("ABORTED", Outcome.ERROR),
+    ],
+)
+def test_types_of_errors_in_all_languages(error_type, outcome):
+    """Exceptions of Python and JavaScript, codes of gRPC and HTTP."""
+    failed = genai(1, "invoke_agent", "a", status=StatusCode.ERROR, attributes={semconv.ERROR_TYPE: error_type})
+    ((turn,), _) = turns_of(failed)
+    assert turn.outcome is outcome
+
+
 def test_an_agent_that_hides_its_failure_is_judged_by_its_last_call():
     """OpenInference on the OpenAI Agents SDK: former releases close a failed agent with OK; a retry mends it."""
     scope = {"scope_name": "openinference.instrumentation.openai_agents"}

@@ -38,6 +38,7 @@ STREAMS = {
     "prefixed, frames": struct.pack(">I", len(zstandard.compress(LINE))) + zstandard.compress(LINE),
     "delimited": (bytes([len(MESSAGE)]) + MESSAGE) * 3,
     "delimited, the first is wrong": b"\x28" + b"\xff" * 40 + (bytes([len(MESSAGE)]) + MESSAGE) * 3,
+    "prefixed, some are empty": (struct.pack(">I", len(MESSAGE)) + MESSAGE + b"\0" * 8) * 2,
     "delimited, the first is empty": b"\0" + (bytes([len(MESSAGE)]) + MESSAGE) * 3,
     "neither text nor messages": b"\x89PNG\r\n\x1a\n" + b"\xff\xfe" * 30,
     "empty": b"",
@@ -95,6 +96,13 @@ def test_it_does_not_matter_how_bytes_come(parts, stream, at):
             return str(error)
 
     assert outcome([data]) == outcome([data[place : place + 1] for place in range(len(data))])
+
+
+def test_empty_messages_are_no_payloads():
+    """They hold nothing, and are counted as messages."""
+    found, report = fed([STREAMS["prefixed, some are empty"]])
+    assert [payload.where for payload in found] == ["x, message 1, byte 0", f"x, message 4, byte {len(MESSAGE) + 12}"]
+    assert report.lines == 6
 
 
 def test_what_stands_behind_a_message_that_is_wrong_comes_when_it_is_there():
