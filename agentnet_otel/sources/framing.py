@@ -249,10 +249,14 @@ class DocumentsAmongLines:
     """Puts indented documents that stand among lines together: one begins with a bracket that is alone in its line."""
 
     def __init__(self) -> None:
-        self._held: list[bytes] = []
+        self._held = bytearray()
         self._begun = 0
         self._end = b""
-        self.held_bytes = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of a document whose end did not come yet."""
+        return len(self._held)
 
     def whole(self, number: int, line: bytes) -> Iterator[tuple[int, bytes]]:
         """What is whole with a line, with the number of its first line: the line itself, nearly always."""
@@ -265,17 +269,15 @@ class DocumentsAmongLines:
             if text:
                 yield number, line
             return
-        self._held.append(line)
-        self.held_bytes += len(line)
+        self._held += line
         if line.rstrip(b" \t\r\n,") == self._end or self.held_bytes > MAX_LINE_BYTES:
             yield from self.rest()
 
     def rest(self) -> Iterator[tuple[int, bytes]]:
         """What is held, though its end did not come."""
         if self._held:
-            document = b"".join(self._held)
+            document = bytes(self._held)
             self._held.clear()
-            self.held_bytes = 0
             yield self._begun, document
 
 

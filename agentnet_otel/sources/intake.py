@@ -45,7 +45,7 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What a sender is told. ``kept``: done when it is on the disk. ``rejected``: spans without proper ids."""
+    """What a sender is told. ``kept``: done when it is on the disk. ``rejected``: spans that cannot be used."""
 
     kept: "Future[None]"
     spans: int
@@ -54,7 +54,9 @@ class Receipt:
     @property
     def remark(self) -> str:
         """A sentence for the sender, empty where all was taken."""
-        return f"{self.rejected} of {self.spans} spans lack proper ids and cannot be used" if self.rejected else ""
+        if not self.rejected:
+            return ""
+        return f"{self.rejected} of {self.spans} spans cannot be used: they lack proper ids, a start, or proper values"
 
 
 class Door(str, Enum):

@@ -13,7 +13,7 @@ import msgspec
 from agentnet_otel import semconv
 from agentnet_otel.errors import InputError
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
-from agentnet_otel.sources.message_density import check_density_of_json
+from agentnet_otel.sources.message_density import check_density_of_json, check_elements_of_json
 from agentnet_otel.sources.otlp_json import TellBadSpan
 
 PREFIX: Final = "jaeger+"
@@ -23,6 +23,7 @@ _NANOS_PER_MICRO: Final = 1000
 _TRACE_ID_DIGITS: Final = 32
 _SPAN_ID_DIGITS: Final = 16
 _HEX: Final = "0123456789abcdef"
+_PROBLEMS_TOLD: Final = 3
 _CHILD_OF: Final = "CHILD_OF"
 _FOLLOWS_FROM: Final = "FOLLOWS_FROM"
 _KINDS: Final = {kind.name.lower(): kind for kind in SpanKind}
@@ -123,11 +124,11 @@ def decode_jaeger(data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecor
     encoded, problems = _traces(data)
     for problem in problems:
         tell_bad_span(f"Jaeger tells an error beside its traces: {problem}")
-    traces = [_trace(raw) for raw in encoded]
-    if traces and not any(isinstance(trace, _Trace) for trace in traces):
-        message = f"not JSON of Jaeger: {traces[0]}"
+    if encoded and not any(isinstance(_trace(raw), _Trace) for raw in encoded):
+        message = f"not JSON of Jaeger: {_trace(encoded[0])}"
         raise InputError(message)
-    for number, trace in enumerate(traces, 1):
+    for number, raw_trace in enumerate(encoded, 1):
+        trace = _trace(raw_trace)
         if not isinstance(trace, _Trace):
             tell_bad_span(f"trace {number} was left out: {trace}")
             continue
@@ -170,7 +171,13 @@ def problem_in(body: bytes) -> str:
         answer = _answer_decoder.decode(body)
     except _BAD:
         answer = _Answer()
-    return "; ".join(map(str, answer.errors or ())) or body.decode(errors="replace").strip()
+    return _words_of(answer.errors or ()) or body.decode(errors="replace").strip()
+
+
+def _words_of(problems: Sequence[_Problem]) -> str:
+    more = len(problems) - _PROBLEMS_TOLD
+    told = [*map(str, problems[:_PROBLEMS_TOLD]), *([f"and {more:,} more"] if more > 0 else ())]
+    return "; ".join(told)
 
 
 def _id_of(raw: bytes | msgspec.Raw) -> str:
@@ -201,6 +208,7 @@ def _services(trace: _Trace, number: int, tell_bad_span: TellBadSpan) -> Mapping
 
 def _traces(data: bytes) -> tuple[Sequence[bytes | msgspec.Raw], Sequence[_Problem]]:
     """The encoded traces, and what the server says of others that it has not."""
+    check_elements_of_json(data)
     try:
         if data.lstrip()[:1] == b"[":
             return _traces_decoder.decode(data), ()
@@ -213,7 +221,7 @@ def _traces(data: bytes) -> tuple[Sequence[bytes | msgspec.Raw], Sequence[_Probl
         raise InputError(message) from None
     problems = answer.errors or ()
     if not answer.data and problems:
-        message = f"Jaeger answered with an error: {'; '.join(map(str, problems))}"
+        message = f"Jaeger answered with an error: {_words_of(problems)}"
         raise InputError(message)
     return answer.data or (), problems
 

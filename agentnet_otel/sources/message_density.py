@@ -11,14 +11,23 @@ from agentnet_otel.errors import InputError
 from agentnet_otel.sources.native import extension
 
 MIN_PART_BYTES: Final = 8
-"""Bytes that resources, scopes, spans, events and links of a message have to have on average."""
+"""Bytes that resources, scopes, their attributes, spans, events and links of a message have to have on average."""
 
 MAX_DENSE_PARTS: Final = 100_000
 """So many more than that no beginning of a message may have: a crafted one is refused soon, not at its end."""
 
-_TAGS: Final = b"\x0a\x12\x5a\x6a"
-_PARTS: Final[tuple[dict[int, int], ...]] = ({0x0A: 1}, {0x12: 2}, {0x12: 3}, {0x5A: 4, 0x6A: 4}, {})
-"""By depth: the tags that begin a part, and its depth."""
+_TAGS: Final = b"\x0a\x12\x1a\x5a\x6a"
+_LEAF, _RESOURCE, _SCOPE = 4, 5, 6
+_PARTS: Final[tuple[dict[int, int], ...]] = (
+    {0x0A: 1},
+    {0x12: 2, 0x0A: _RESOURCE},
+    {0x12: 3, 0x0A: _SCOPE},
+    {0x5A: _LEAF, 0x6A: _LEAF},
+    {},
+    {0x0A: _LEAF, 0x1A: _LEAF},
+    {0x1A: _LEAF},
+)
+"""By depth, or kind: the tags that begin a part, and its depth. Attributes of resources and scopes are parts too."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SIZES: Final = {_FIXED64: 8, _FIXED32: 4}
 _LAST: Final = 0x80
@@ -42,6 +51,18 @@ def check_density_of_json(data: bytes) -> None:
     most = max(len(data) // MIN_PART_BYTES, 1000)
     if count_bytes(data, b"{") > most and count_bytes(_TEXT.sub(b"", data), b"{") > most:
         text = f"no JSON of spans that can be used: its objects have fewer than {MIN_PART_BYTES} bytes each"
+        raise InputError(text)
+
+
+def check_elements_of_json(data: bytes) -> None:
+    """Refuse JSON whose lists have many more elements than their size lets expect, before each of them is held.
+
+    Raises:
+        InputError: there are too many.
+    """
+    most = max(len(data) // MIN_PART_BYTES, 1000)
+    if data.count(b",") > most and _TEXT.sub(b"", data).count(b",") > most:
+        text = f"no JSON of spans that can be used: its elements have fewer than {MIN_PART_BYTES} bytes each"
         raise InputError(text)
 
 

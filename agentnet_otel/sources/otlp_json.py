@@ -20,7 +20,7 @@ from agentnet_otel import semconv
 from agentnet_otel.core import values
 from agentnet_otel.errors import InputError, TruncatedError
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
-from agentnet_otel.sources.message_density import check_density_of_json
+from agentnet_otel.sources.message_density import check_density_of_json, check_elements_of_json
 
 Number = int | float | str
 TellBadSpan = Callable[[str], None]
@@ -219,6 +219,7 @@ class JsonDecoder:
 
     def _decode_one_by_one(self, data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecord]:
         """For a request that holds something wrong."""
+        check_elements_of_json(data)
         try:
             request = _raw_request_decoder.decode(data)
         except msgspec.ValidationError as wrong:

@@ -182,7 +182,7 @@ def _value(value: common_pb2.AnyValue) -> AttributeValue:
 
 
 def inspect_message(data: bytes) -> tuple[int, int]:
-    """Look at a message without decoding it: how many spans it holds, and how many of them lack proper ids.
+    """Look at a message without decoding it: how many spans it holds, and how many of them cannot be used.
 
     Raises:
         InputError: it is no such message.
@@ -191,10 +191,13 @@ def inspect_message(data: bytes) -> tuple[int, int]:
     for resource_spans in _parsed(data).resource_spans:
         for scope_spans in resource_spans.scope_spans:
             spans += len(scope_spans.spans)
-            bad += sum(not _has_ids(span) for span in scope_spans.spans)
+            bad += sum(not _is_usable(span) for span in scope_spans.spans)
     return spans, bad
 
 
-def _has_ids(span: Any) -> bool:
+def _is_usable(span: Any) -> bool:
+    """Whether it has ids, and a start if it has an end."""
+    if span.end_time_unix_nano and not span.start_time_unix_nano:
+        return False
     trace_id, span_id = span.trace_id, span.span_id
     return len(trace_id) == _TRACE_ID_BYTES and len(span_id) == _SPAN_ID_BYTES and any(trace_id) and any(span_id)

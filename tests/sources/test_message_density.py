@@ -1,6 +1,7 @@
 """Messages of nearly nothing but parts are refused before they are parsed; all others are not looked at twice."""
 
 import contextlib
+import json
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from agentnet_otel.sources.plain_json import PlainJsonDecoder
 from agentnet_otel.sources.share import Share
 
 
-def message(spans=0, events=0, links=0, scopes=0, resources=0, name="", ids=False):
+def message(spans=0, events=0, links=0, scopes=0, resources=0, facts=0, entities=0, scope_facts=0, name="", ids=False):
     """A message of so many parts, most of them empty."""
     data = TracesData()
     found = data.resource_spans.add().scope_spans.add()
@@ -30,6 +31,12 @@ def message(spans=0, events=0, links=0, scopes=0, resources=0, name="", ids=Fals
         found.spans[0].links.add()
     for _ in range(scopes):
         data.resource_spans[0].scope_spans.add()
+    for _ in range(facts):
+        data.resource_spans[0].resource.attributes.add()
+    for _ in range(entities):
+        data.resource_spans[0].resource.entity_refs.add()
+    for _ in range(scope_facts):
+        found.scope.attributes.add()
     for _ in range(resources):
         data.resource_spans.add()
     return data.SerializeToString()
@@ -44,6 +51,9 @@ def message(spans=0, events=0, links=0, scopes=0, resources=0, name="", ids=Fals
         {"spans": 1, "links": 5000},
         {"scopes": 5000},
         {"resources": 5000},
+        {"facts": 5000},
+        {"entities": 5000},
+        {"scope_facts": 5000},
     ],
 )
 def test_too_many_parts_are_refused(parts):
@@ -58,6 +68,27 @@ def test_too_many_parts_are_refused(parts):
 def test_what_may_be_spans_is_taken(parts):
     """Few of them, whatever they say; many that have ids, or texts of whatever bytes."""
     assert inspect_message(message(**parts))[0] == parts["spans"]
+
+
+@pytest.mark.parametrize("element", [b"1", b"[]", b'""', b"null"])
+@pytest.mark.parametrize(
+    "around",
+    [b'{"resourceSpans":[LIST]}', b'{"resourceSpans":[{"scopeSpans":[{"spans":[LIST]}]}]}', b'{"data":[LIST]}'],
+)
+def test_json_of_nearly_nothing_but_elements_is_refused(around, element):
+    """Each of them would be held as it is written, at forty times its size."""
+    data = around.replace(b"LIST", b",".join([element] * 5000))
+    decode = decode_jaeger if b"data" in around else JsonDecoder().decode
+    with pytest.raises(InputError, match="elements have fewer than 8 bytes each"):
+        list(decode(data, print))
+
+
+def test_many_short_texts_are_taken():
+    """Commas within texts are no elements."""
+    span = {"traceId": "1" * 32, "spanId": "2" * 16, "name": "a," * 9000, "kind": {}}
+    told = []
+    data = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span, {**span, "kind": 1}]}]}]}).encode()
+    assert len(list(JsonDecoder().decode(data, told.append))) == len(told) == 1
 
 
 @given(
