@@ -6,9 +6,11 @@ from typing import Final
 from urllib.parse import quote_plus
 
 from agentnet_otel.errors import ConfigurationError
+from agentnet_otel.outputs.rules.annotations import IN_JSON
 
 _PLACE: Final = re.compile(r"\{\{ (.*?) \}\}")
-_LABEL: Final = re.compile(r"\$labels\.(\w+)( \| urlquery)?")
+_LABEL: Final = re.compile(rf"\$labels\.(\w+)({re.escape(IN_JSON)})?( \| urlquery)?")
+_QUOTED_IN_JSON: Final = re.compile(r'["\\]')
 _PRINTED: Final = re.compile(r'\$value \| printf "%\.(\d)f"')
 _PERCENT: Final = 100
 
@@ -25,7 +27,9 @@ def rendered(template: str, labels: Mapping[str, str], value: float) -> str:
 def _filled(form: str, labels: Mapping[str, str], value: float) -> str:
     if label := _LABEL.fullmatch(form):
         text = labels.get(label[1], "")
-        return quote_plus(text, safe="") if label[2] else text
+        if label[2]:
+            text = _QUOTED_IN_JSON.sub(r"\\\g<0>", text)
+        return quote_plus(text, safe="") if label[3] else text
     if printed := _PRINTED.fullmatch(form):
         return f"{value:.{printed[1]}f}"
     if form == "$value | humanizePercentage":

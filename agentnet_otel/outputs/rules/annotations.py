@@ -16,6 +16,8 @@ TOKENS: Final = "agentnet-tokens"
 BRIDGE: Final = "agentnet-bridge"
 """The dashboards, by the end of their address."""
 
+IN_JSON: Final = r""" | reReplaceAll `["\\]` `\$0`"""
+"""Marks what would end a text of JSON, or be read as a mark in it."""
 _NOT_IN_A_LINK: Final = frozenset(' {}<>"\\^`|')
 _LONGEST_SHOWN: Final = 60
 
@@ -81,9 +83,9 @@ def label(name: str) -> str:
     return f"{{{{ $labels.{name} }}}}"
 
 
-def encoded(name: str) -> str:
-    """The value of a label, in an address."""
-    return f"{{{{ $labels.{name} | urlquery }}}}"
+def encoded(name: str, *, in_json: bool = False) -> str:
+    """The value of a label, in an address, be it inside a text of JSON there."""
+    return f"{{{{ $labels.{name}{IN_JSON if in_json else ''} | urlquery }}}}"
 
 
 WHO: Final = f"Agent {label(AGENT)} of service {label(SERVICE)}"
@@ -93,4 +95,4 @@ def _tags(tags: Mapping[str, str], *, by_agent: bool) -> str:
     """Jaeger's tags: JSON, encoded, the agent's name put in by the template."""
     mark = "0agent0"
     written = json.dumps({**({semconv.AGENT_NAME: mark} if by_agent else {}), **tags}, separators=(",", ":"))
-    return quote(written, safe="").replace(mark, encoded(AGENT))
+    return quote(written, safe="").replace(mark, encoded(AGENT, in_json=True))

@@ -3,12 +3,16 @@
 import json
 import re
 import subprocess
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from rule_cases import GAP, SHOP, Case, Expectation, counted, durations, measured, phases, series_name, turns
 
 from agentnet_otel.core.thresholds import DOCUMENTED, Metric, ThresholdTable, with_limits
+from agentnet_otel.outputs.alerts.rendering import rendered
 from agentnet_otel.outputs.rules import catalogue
+from agentnet_otel.outputs.rules.annotations import Links
 from agentnet_otel.outputs.rules.catalogue import RuleOptions
 from agentnet_otel.outputs.rules.model import RuleGroup
 from agentnet_otel.outputs.rules.rule_text import rule_file
@@ -656,6 +660,27 @@ def test_alert(alert, judged):
     """It fires when it must, not just below, not without traffic; it resolves; resets and gaps change nothing."""
     failed = judged(CASES[alert], rules_of(alert, RuleOptions()))
     assert not failed, failed[:6000]
+
+
+@pytest.mark.parametrize("name", ['say "hi"', 'back\\slash\\"', "ü & <b>", "{{ x }}"])
+def test_the_link_to_traces_is_json_whatever_the_name(name, judged):
+    """Prometheus fills it in as we do without it, and what it fills in can be read."""
+    link = Links().traces(failed=True)
+    labels = {"gen_ai_agent_name": name, "service_name": "shop"}
+    expected = rendered(link, labels, 1.0)
+    (tags,) = parse_qs(urlsplit(expected).query)["tags"]
+    assert json.loads(tags) == {"gen_ai.agent.name": name, "error": "true"}
+    rules = {"groups": [{"name": "g", "rules": [{"alert": "A", "expr": "x > 0", "annotations": {"traces_url": link}}]}]}
+    told = {"exp_labels": labels, "exp_annotations": {"traces_url": expected}}
+    case = SimpleNamespace(
+        as_test=lambda: {
+            "interval": "1m",
+            "input_series": [{"series": series_name("x", labels), "values": "1 1"}],
+            "alert_rule_test": [{"eval_time": "1m", "alertname": "A", "exp_alerts": [told]}],
+        }
+    )
+    failed = judged([case], json.dumps(rules))
+    assert not failed, failed[:3000]
 
 
 @pytest.mark.parametrize("name", ["a {{ $value }}", "{{{{ b }} {{{", 'c|d (e) "f" \\ ü', "g\nh"])

@@ -13,6 +13,7 @@ from agentnet_otel.outputs.rules.catalogue import RuleOptions, alerts
 MINUTE_NS = 60_000_000_000
 RULE = alerts(RuleOptions())[0]
 LABELS = {"alertname": RULE.alert, "service_name": "shop", "gen_ai_agent_name": "a b"}
+ODD = {**LABELS, "odd": '"\\'}
 
 
 def told(line):
@@ -65,13 +66,14 @@ def test_resolved_once_after_each_firing(line):
     [
         ("{{ $labels.gen_ai_agent_name }} of {{ $labels.none }}.", "a b of ."),
         ("{{ $labels.gen_ai_agent_name | urlquery }}", "a+b"),
+        ('{{ $labels.odd | reReplaceAll `["\\\\]` `\\$0` }}', '\\"\\\\'),
         ("{{ $value | humanizePercentage }}", "12.35%"),
         ('{{ $value | printf "%.2f" }}', "0.12"),
     ],
 )
 def test_words(template, text):
     """The forms that the limits use."""
-    assert rendered(template, LABELS, 0.123456) == text
+    assert rendered(template, ODD, 0.123456) == text
 
 
 def test_unknown_words_are_told():
