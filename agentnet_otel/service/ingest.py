@@ -68,6 +68,8 @@ class Ingest:
         """Of traces that are held: where their first request is, and when it arrived."""
         self._untold: list[Turn] = []
         self._place_due_s = self._figures_due_s = 0.0
+        self._forgotten_ns = 0
+        """Turns that arrived before this may have been deleted."""
         self._figures_seq = 0
         self.bad_spans = 0
         self.bad_requests = 0
@@ -179,12 +181,30 @@ class Ingest:
         """The place of the oldest request that is needed: by a turn that was not told, or a recent one that was."""
         held, settled = self.assembler.held_traces, self.assembler.is_settled
         self._first_place = {trace: first for trace, first in self._first_place.items() if trace in held}
-        recent, recent_ns = segment_before(self.place), self._now_ns() - CORRECTED_NS
+        recent, recent_ns = segment_before(self.place), max(self._now_ns() - CORRECTED_NS, self._forgotten_ns)
         needed = self.place
         for trace, (place, arrived_ns) in self._first_place.items():
             if place < needed and (arrived_ns >= recent_ns or not settled(trace)):
                 needed = max(place, recent) if settled(trace) else place
         return needed
+
+    def forget(self, before_ns: int, max_bytes: int) -> None:
+        """Delete old turns, once they were counted for good.
+
+        Their requests are not to be read again after a restart: the turns would come back, and be counted twice.
+
+        Raises:
+            BackendError: it cannot be written now.
+        """
+        self.keep_figures()
+        self._turns.forget_before(before_ns, self._place_after_forgetting)
+        self._turns.forget_beyond(max_bytes, self._place_after_forgetting)
+        self.kept_place = self._turns.place()
+
+    def _place_after_forgetting(self, arrived_ns: int) -> int:
+        """The place that is needed where turns that arrived up to a time are no longer to be corrected."""
+        self._forgotten_ns = max(self._forgotten_ns, arrived_ns + 1)
+        return self.kept_place if self._untold else self._needed_place()
 
     # --- metrics -------------------------------------------------------------------------------------
 

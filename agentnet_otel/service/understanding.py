@@ -135,9 +135,7 @@ class Understander:
 
     def _forget(self, order: Forget) -> None:
         try:
-            self._ingest.keep_figures()  # what goes must have been counted for good
-            self._turns.forget_before(order.before_ns)
-            self._turns.forget_beyond(order.max_bytes)
+            self._ingest.forget(order.before_ns, order.max_bytes)
             self._turns.sync()
             self._send(Forgotten(place=self._turns.place(), stored_turns=self._turns.count()))
         except AgentNetOtelError as error:

@@ -271,3 +271,21 @@ def test_requests_are_needed_until_their_turn_is_told_and_cannot_be_corrected(be
     bench.ingest._place_due_s = 0
     bench.advance()
     assert bench.turns.place() == bench.log.end
+
+
+@pytest.mark.parametrize("max_bytes", [10**9, 0])
+def test_turns_that_were_deleted_do_not_come_back(bench, max_bytes):
+    """By age or by size; though a request that is still needed lies behind theirs, and whenever it is killed."""
+    for number in range(1, 6):
+        bench.append(batch(number).SerializeToString())
+        bench.advance(30)
+    deleted_until_ns = bench.now_ns - 70 * SECOND_NS if max_bytes else 0
+    bench.ingest.forget(deleted_until_ns, max_bytes)
+    left = [stored.turn.turn_id for stored in bench.turns.after(0, 99)]
+    assert left == (["t3", "t4", "t5"] if max_bytes else [])
+    bench.append(batch(6).SerializeToString())
+    for _ in range(2):
+        bench.start()
+        bench.advance(30)
+        assert [stored.turn.turn_id for stored in bench.turns.after(0, 99)] == [*left, "t6"]
+        assert bench.counted() == 6

@@ -44,6 +44,15 @@ def counted(bridge):
     return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith("agentnet_turns_total{"))
 
 
+def wait_until_counted(bridge, turns):
+    """The process that understands needs a moment to start."""
+    end = time.monotonic() + 30
+    while (found := counted(bridge)) != turns:
+        assert found < turns
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
 class Sender(threading.Thread):
     """Sends turns, each until it is acknowledged, whatever happens to the server."""
 
@@ -211,6 +220,12 @@ def test_retention_by_age_from_arrival(serve, tmp_path):
         time.sleep(0.5)
     assert bridge.turns() == []
     assert counted(bridge) == 2
+    export(bridge.grpc, batch(3).SerializeToString())
+    assert ids(bridge.turns(1)) == ["t3"]
+    bridge.stop(signal.SIGKILL)
+    bridge = serve()  # their requests are still here, and are not read again
+    assert ids(bridge.turns(1)) == ["t3"]
+    wait_until_counted(bridge, 3)
 
 
 def test_the_metrics_go_on_after_a_restart(serve):
@@ -223,16 +238,13 @@ def test_the_metrics_go_on_after_a_restart(serve):
     assert len(created) == 1
     bridge.stop()
     bridge = serve()
-    assert counted(bridge) == 3
+    wait_until_counted(bridge, 3)
     export(bridge.grpc, batch(4).SerializeToString())
     bridge.turns(4)
     bridge.stop(signal.SIGKILL)
     bridge = serve()
-    end = time.monotonic() + 30
-    while counted(bridge) < 4 and time.monotonic() < end:
-        time.sleep(0.2)
+    wait_until_counted(bridge, 4)
     page = bridge.get("/metrics", accept)[1].splitlines()
-    assert counted(bridge) == 4
     assert [line for line in page if b"agentnet_turns_created" in line] == created
 
 

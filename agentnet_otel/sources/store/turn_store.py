@@ -57,6 +57,15 @@ metrics had counted, and up to which turn.
 TABLES: Final = {1: frozenset({"turns", "progress"}), 2: frozenset({"turns", "progress", "figures"})}
 """What each version of the schema has."""
 
+_OLD: Final = ("SELECT MAX(arrived_ns) FROM turns WHERE arrived_ns < ?", "DELETE FROM turns WHERE arrived_ns < ?")
+_FIRST: Final = (
+    "SELECT MAX(arrived_ns) FROM (SELECT arrived_ns FROM turns ORDER BY seq LIMIT ?)",
+    "DELETE FROM turns WHERE seq IN (SELECT seq FROM turns ORDER BY seq LIMIT ?)",
+)
+"""Of turns that are deleted: when the newest of them arrived, and the deletion."""
+
+PlaceThen = Callable[[int], int]
+
 _encoder: Final = msgspec.json.Encoder()
 _decoder: Final = msgspec.json.Decoder(Turn)
 
@@ -282,22 +291,34 @@ class TurnStore:
         with self._told_errors():
             return int(self._db.execute("SELECT COUNT(*) FROM turns").fetchone()[0])
 
-    def forget_before(self, arrived_ns: int) -> int:
-        """Delete the turns that arrived before a time; returns their number."""
-        with self._told_errors(), self._db:
-            return self._db.execute("DELETE FROM turns WHERE arrived_ns < ?", (arrived_ns,)).rowcount
+    def forget_before(self, arrived_ns: int, place_then: PlaceThen | None = None) -> int:
+        """Delete the turns that arrived before a time; returns their number.
 
-    def forget_beyond(self, max_bytes: int) -> int:
+        ``place_then`` gives from where on requests are to be read again when what arrived up to a time is forgotten; it
+        is kept in the same transaction.
+        """
+        return self._forget(_OLD, arrived_ns, place_then)
+
+    def forget_beyond(self, max_bytes: int, place_then: PlaceThen | None = None) -> int:
         """Delete the turns that arrived first until the file needs at most ``max_bytes``; returns their number."""
         gone = 0
-        statement = "DELETE FROM turns WHERE seq IN (SELECT seq FROM turns ORDER BY seq LIMIT ?)"
         with self._told_errors():
             while self.used_bytes() > max_bytes and (held := self.count()):
-                with self._db:
-                    gone += self._db.execute(statement, (max(1, held // _SHRINK_PARTS),)).rowcount
+                gone += self._forget(_FIRST, max(1, held // _SHRINK_PARTS), place_then)
             if gone:
                 self._db.execute("PRAGMA incremental_vacuum").fetchall()
         return gone
+
+    def _forget(self, statements: tuple[str, str], given: int, place_then: PlaceThen | None) -> int:
+        newest, delete = statements
+        with self._told_errors(), self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            (newest_ns,) = self._db.execute(newest, (given,)).fetchone()
+            if newest_ns is None:
+                return 0
+            if place_then is not None:
+                self._db.execute("INSERT OR REPLACE INTO progress VALUES (1, ?)", (place_then(newest_ns),))
+            return self._db.execute(delete, (given,)).rowcount
 
     def sync(self) -> None:
         """Bring what was saved to the disk for good: only then may requests be forgotten.
