@@ -304,6 +304,12 @@ static inline Ending once(unsigned *seen, unsigned field)
 
 /* --- values of fields -------------------------------------------------------------------------------------------- */
 
+/* One more than the value of a digit as ids have them; 0 of what is none. */
+static const Byte digits[256] = {
+    ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10,
+    ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
+
 /* An id: a text of so many bytes in lower case hexadecimal, not all 0. */
 static Ending read_id(Scan *scan, Byte *into, Py_ssize_t bytes)
 {
@@ -311,17 +317,15 @@ static Ending read_id(Scan *scan, Byte *into, Py_ssize_t bytes)
         return UNUSUAL;
     }
     const Byte *at = scan->at + 1;
-    Byte any = 0;
+    Byte any = 0, wrong = 0;
     for (Py_ssize_t byte = 0; byte < bytes; byte++, at += 2) {
-        int high = hex_digit(at[0]), low = hex_digit(at[1]);
-        if (high < 0 || low < 0 || (at[0] >= 'A' && at[0] <= 'F') || (at[1] >= 'A' && at[1] <= 'F')) {
-            return UNUSUAL;
-        }
-        into[byte] = (Byte)(high << 4 | low);
+        Byte high = digits[at[0]], low = digits[at[1]];
+        wrong |= !high | !low;
+        into[byte] = (Byte)((high - 1) << 4 | (low - 1));
         any |= into[byte];
     }
     scan->at = at + 1;
-    return any ? FINE : UNUSUAL;
+    return any && !wrong ? FINE : UNUSUAL;
 }
 
 /* A whole number from 0 to `most`, as a number or a text, without a sign. */
@@ -408,6 +412,11 @@ static Ending read_plain_attribute(Scan *scan, SpanContext *context)
         return UNUSUAL;
     }
     const Byte *piece = scan->at;
+    Py_ssize_t size = draft_expect(context->draft, context->scope->pieces, piece, scan->end - piece, "}}");
+    if (size >= 0) {
+        scan->at += size + 2;
+        return FINE;
+    }
     TRY(skip_text(scan, &escaped));
     if (escaped || !open_value(scan)) {
         return UNUSUAL;
@@ -427,7 +436,7 @@ static Ending read_plain_attribute(Scan *scan, SpanContext *context)
 static Ending read_attribute(Scan *scan, void *void_context)
 {
     SpanContext *context = void_context;
-    if (!context->draft->odd && !context->draft->skipped) {
+    if (!context->draft->odd) {
         const Byte *start = scan->at;
         Ending ending = read_plain_attribute(scan, context);
         if (ending != UNUSUAL) {

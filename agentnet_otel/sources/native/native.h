@@ -55,6 +55,10 @@ typedef struct Pieces Pieces;
 extern PyTypeObject *pieces_type;
 int pieces_ready(PyObject *module);
 Ending pieces_look_up(Pieces *self, const Byte *bytes, Py_ssize_t size, Said *said);
+/* The size of the piece that is expected next, if it stands there with `close` behind it, and what it says; else -1. */
+Py_ssize_t pieces_expect(Pieces *self, const Byte *bytes, Py_ssize_t room, const char *close, Said *said);
+int pieces_expects(const Pieces *self, Py_ssize_t size); /* whether it would be of that size */
+void pieces_pass(Pieces *self, const Byte *bytes, Py_ssize_t size); /* nobody wants to know what it says */
 Vocabulary *pieces_vocabulary(const Pieces *self);
 
 /* --- span.c: a span, as small as it can be ------------------------------------------------------------------------ */
@@ -146,7 +150,10 @@ int scope_ask(const Request *request, const Byte *resource, Py_ssize_t resource_
 void scope_release(Scope *scope);
 void draft_begin(Draft *draft);
 void draft_end(Draft *draft);
+/* Take in what a piece says; a span that is skipped says nothing. */
 Ending draft_say(Draft *draft, Pieces *pieces, const Byte *bytes, Py_ssize_t size);
+/* The same if it is the piece that is expected; its size, or -1. The span may turn out to be odd. */
+Py_ssize_t draft_expect(Draft *draft, Pieces *pieces, const Byte *bytes, Py_ssize_t room, const char *close);
 Ending draft_keep(Draft *draft, Request *request, const Scope *scope, const Byte *bytes, Py_ssize_t size);
 static inline int is_taken(const Reader *reader, const Byte *trace_id)
 {

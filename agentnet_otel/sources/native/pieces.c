@@ -1,4 +1,5 @@
-/* Encoded attributes, looked up by their bytes: nearly all of them came before, and none is decoded twice.
+/* Encoded attributes, looked up by their bytes: nearly all of them came before, and none is decoded twice. Most come
+   in the order in which they came before, so the next one is guessed, and found by one comparison.
 
    What a piece says is asked of Python, once; nothing is decided here. */
 
@@ -19,6 +20,7 @@ typedef struct {
     PyObject *piece; /* bytes; NULL where the slot is free */
     PyObject *value; /* NULL where the attribute is nothing or odd */
     int key;
+    uint32_t next; /* where the piece was that came behind it the last time: nothing more than a guess */
 } Slot;
 
 struct Pieces {
@@ -29,6 +31,7 @@ struct Pieces {
     Py_ssize_t longest;
     Py_ssize_t used;
     size_t mask;
+    size_t last; /* where the last piece was: a place of any table that there was */
     Slot *slots;
 };
 
@@ -112,7 +115,7 @@ static int remember(Pieces *self, Py_hash_t hash, PyObject *piece, const Said *s
     }
     Slot *slot = find(self, hash, (const Byte *)PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece));
     if (slot->piece == NULL) {
-        *slot = (Slot){hash, Py_NewRef(piece), Py_XNewRef(said->value), said->key};
+        *slot = (Slot){hash, Py_NewRef(piece), Py_XNewRef(said->value), said->key, 0};
         self->used++;
     }
     return 0;
@@ -156,6 +159,14 @@ static Ending ask(Pieces *self, Py_hash_t hash, const Byte *bytes, Py_ssize_t si
     return ending;
 }
 
+/* Learn which piece came behind which. */
+static void follow(Pieces *self, const Slot *slot)
+{
+    size_t place = (size_t)(slot - self->slots);
+    self->slots[self->last & self->mask].next = (uint32_t)place;
+    self->last = place;
+}
+
 Ending pieces_look_up(Pieces *self, const Byte *bytes, Py_ssize_t size, Said *said)
 {
     if (size > self->longest) {
@@ -166,9 +177,49 @@ Ending pieces_look_up(Pieces *self, const Byte *bytes, Py_ssize_t size, Said *sa
     if (slot->piece == NULL) {
         return ask(self, hash, bytes, size, said);
     }
+    follow(self, slot);
     said->key = slot->key;
     said->value = Py_XNewRef(slot->value);
     return FINE;
+}
+
+void pieces_pass(Pieces *self, const Byte *bytes, Py_ssize_t size)
+{
+    if (size <= self->longest) {
+        const Slot *slot = find(self, HASH_BYTES(bytes, size), bytes, size);
+        if (slot->piece != NULL) {
+            follow(self, slot);
+        }
+    }
+}
+
+static size_t place_of_next(const Pieces *self)
+{
+    return self->slots[self->last & self->mask].next & self->mask;
+}
+
+int pieces_expects(const Pieces *self, Py_ssize_t size)
+{
+    const Slot *slot = &self->slots[place_of_next(self)];
+    return slot->piece != NULL && PyBytes_GET_SIZE(slot->piece) == size;
+}
+
+Py_ssize_t pieces_expect(Pieces *self, const Byte *bytes, Py_ssize_t room, const char *close, Said *said)
+{
+    size_t place = place_of_next(self), closing = strlen(close);
+    const Slot *slot = &self->slots[place];
+    if (slot->piece == NULL) {
+        return -1;
+    }
+    Py_ssize_t size = PyBytes_GET_SIZE(slot->piece);
+    if (size > room - (Py_ssize_t)closing || memcmp(bytes, PyBytes_AS_STRING(slot->piece), (size_t)size) != 0 ||
+        memcmp(bytes + size, close, closing) != 0) {
+        return -1;
+    }
+    self->last = place;
+    said->key = slot->key;
+    said->value = Py_XNewRef(slot->value);
+    return size;
 }
 
 Vocabulary *pieces_vocabulary(const Pieces *self)

@@ -194,16 +194,24 @@ static Ending read_parent(Scan *scan, SpanHead *head)
     return read_id(scan, head->parent_id, SPAN_ID_BYTES);
 }
 
+/* Whether a piece is what was expected next; of any other the beginning may be. */
+static int is_expected(const SpanContext *context, const Scan *piece)
+{
+    Py_ssize_t size = piece->end - piece->at;
+    return pieces_expects(context->scope->pieces, size) &&
+           draft_expect(context->draft, context->scope->pieces, piece->at, size, "") == size;
+}
+
 static Ending read_attribute(Scan *scan, const SpanContext *context)
 {
     Draft *draft = context->draft;
     Scan piece;
     TRY(read_bytes(scan, &piece));
-    if (draft->odd || draft->skipped) {
+    if (draft->odd || is_expected(context, &piece)) {
         return FINE;
     }
     Ending ending = draft_say(draft, context->scope->pieces, piece.at, piece.end - piece.at);
-    draft->odd = ending == UNUSUAL;
+    draft->odd |= ending == UNUSUAL;
     return ending == FAILED ? FAILED : FINE;
 }
 

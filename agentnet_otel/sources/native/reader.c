@@ -96,19 +96,41 @@ static Ending forgive(void)
     return UNUSUAL;
 }
 
+static void hear(Draft *draft, Said said)
+{
+    if (said.key == KEY_ODD) {
+        draft->odd = 1;
+    }
+    else if (said.key != KEY_NOTHING) {
+        put(draft, said);
+    }
+}
+
 Ending draft_say(Draft *draft, Pieces *pieces, const Byte *bytes, Py_ssize_t size)
 {
     Said said;
+    if (draft->skipped) {
+        pieces_pass(pieces, bytes, size);
+        return FINE;
+    }
     if (pieces_look_up(pieces, bytes, size, &said) != FINE) {
         return forgive();
     }
-    if (said.key == KEY_ODD) {
-        return UNUSUAL;
-    }
-    if (said.key != KEY_NOTHING) {
-        put(draft, said);
-    }
+    hear(draft, said);
     return FINE;
+}
+
+Py_ssize_t draft_expect(Draft *draft, Pieces *pieces, const Byte *bytes, Py_ssize_t room, const char *close)
+{
+    Said said;
+    Py_ssize_t size = pieces_expect(pieces, bytes, room, close, &said);
+    if (size >= 0 && draft->skipped) {
+        Py_XDECREF(said.value);
+    }
+    else if (size >= 0) {
+        hear(draft, said);
+    }
+    return size;
 }
 
 static PyObject *made_of(Draft *draft, Request *request, const Scope *scope, const Byte *bytes, Py_ssize_t size)
