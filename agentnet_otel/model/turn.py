@@ -13,8 +13,7 @@ import msgspec
 from agentnet_otel.model.enums import CostSource, LatencyComponent, Outcome, QualitySource, TokenCategory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenUsage:
+class TokenUsage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Tokens of one call or one turn. ``cached`` is part of ``input``, ``reasoning`` part of ``output``."""
 
     input: int | None = None

@@ -13,6 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from agentnet_otel.performance.benchmark import BenchmarkResult
 
 RESULT_SCHEMA: Final = "agentnet-otel.benchmark-result/1"
@@ -80,6 +82,8 @@ def _plain(value: Any) -> Any:
     """``value`` in the types of JSON; what is none of them becomes text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, Mapping):
         return {str(_plain(key)): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
