@@ -36,7 +36,7 @@ from agentnet_otel.performance.opportunities import (
     find_opportunities,
 )
 from agentnet_otel.performance.token_metrics import TokenMetrics
-from agentnet_otel.performance.token_summaries import total_cost_usd
+from agentnet_otel.performance.token_summaries import cost_trends, total_cost_usd
 from agentnet_otel.performance.tokens import TokenUtilizationTracker
 
 P95: Final = 0.95
@@ -48,7 +48,8 @@ def analysis_of(
     results: Sequence[BenchmarkResult], latency: LatencyTracker | None, tokens: TokenUtilizationTracker | None
 ) -> Analysis:
     """All of it; what has no data is None."""
-    token_analysis = None if tokens is None else _tokens(tokens)
+    metrics = [] if tokens is None else tokens.get_metrics()
+    token_analysis = None if tokens is None else _tokens(tokens, metrics)
     latency_analysis = None if latency is None else _latency(latency)
     spent = [result for result in results if result.total_tokens_consumed]
     if token_analysis is not None:
@@ -63,7 +64,7 @@ def analysis_of(
         trends=Trends(
             benchmarks=_benchmark_trend(results),
             latency=None if latency_analysis is None else _latency_trend(latency_analysis.statistics),
-            cost=None if tokens is None else _cost_trend(tokens.get_system_overview()),
+            cost=_cost_trend(cost_trends(metrics)) if metrics else None,
         ),
         total_tokens=total,
         efficiency=efficiency,
@@ -130,12 +131,11 @@ def _statistics(measurements: Sequence[TurnLatencyMeasurement]) -> dict[str, Any
     return latency_statistics([measurement.total_latency_ms for measurement in measurements])
 
 
-def _tokens(tracker: TokenUtilizationTracker) -> TokenAnalysis | None:
+def _tokens(tracker: TokenUtilizationTracker, metrics: Sequence[TokenMetrics]) -> TokenAnalysis | None:
     """The same of the tokens."""
-    overview = tracker.get_system_token_overview()
+    overview = tracker.overview_of(metrics)
     if not overview:
         return None
-    metrics = tracker.get_metrics()
     by_agent: dict[str, list[TokenMetrics]] = {}
     for one in metrics:
         by_agent.setdefault(one.agent_id, []).append(one)
@@ -194,10 +194,7 @@ def _latency_trend(statistics: Mapping[str, Any]) -> RecentTrend | None:
     return RecentTrend(trend=statistics["trend"], overall=overall, recent=recent, change_pct=change_pct)
 
 
-def _cost_trend(overview: Mapping[str, Any]) -> RecentTrend | None:
-    found = overview.get("cost_trends")
-    if found is None:
-        return None
+def _cost_trend(found: Mapping[str, Any]) -> RecentTrend:
     overall, recent = found["avg_cost_per_turn_usd"], found["avg_cost_per_turn_recent_usd"]
     change_pct = _change_pct(overall, recent)
     return RecentTrend(trend=found["trend"], overall=overall, recent=recent, change_pct=change_pct)

@@ -120,9 +120,16 @@ def members(field: str, values: object, kind: type[E], check: Callable[[str, obj
         ValueError: it is no mapping, or a key or value in it is wrong.
     """
     return {
-        member(f"key of {field}", key, kind): check(f"{field}[{key!r}]", value)
+        key if isinstance(key, kind) else member(f"key of {field}", key, kind): _checked(field, key, value, check)
         for key, value in mapping(field, values).items()
     }
+
+
+def _checked(field: str, key: object, value: object, check: Callable[[str, object], V]) -> V:
+    try:
+        return check(field, value)
+    except ValueError:  # it is told under which key; that text is made for nobody else
+        return check(f"{field}[{key!r}]", value)
 
 
 def name(field: str, value: object) -> str:

@@ -80,9 +80,6 @@ def system_overview(metrics: Sequence[TokenMetrics], saved_usd: float, recommend
     """The newer dialect's overview; a message without metrics."""
     if not metrics:
         return {"message": "There are no metrics yet; record_token_usage adds them."}
-    recent = metrics[-max(1, len(metrics) // _RECENT_SHARE) :]
-    mean_usd = total_cost_usd(metrics) / len(metrics)
-    recent_usd = total_cost_usd(recent) / len(recent)
     return {
         "overview": {
             "total_turns_tracked": len(metrics),
@@ -92,12 +89,20 @@ def system_overview(metrics: Sequence[TokenMetrics], saved_usd: float, recommend
             "avg_efficiency_score": fmean(m.efficiency_score for m in metrics),
             "avg_io_redundancy_ratio": fmean(m.io_redundancy_ratio for m in metrics),
         },
-        "cost_trends": {
-            "avg_cost_per_turn_usd": mean_usd,
-            "avg_cost_per_turn_recent_usd": recent_usd,
-            "trend": _trend(recent_usd, mean_usd),
-        },
+        "cost_trends": cost_trends(metrics),
         "recommendations": recommendations,
+    }
+
+
+def cost_trends(metrics: Sequence[TokenMetrics]) -> dict[str, Any]:
+    """The cost of the newest tenth against that of all; there has to be one."""
+    recent = metrics[-max(1, len(metrics) // _RECENT_SHARE) :]
+    mean_usd = total_cost_usd(metrics) / len(metrics)
+    recent_usd = total_cost_usd(recent) / len(recent)
+    return {
+        "avg_cost_per_turn_usd": mean_usd,
+        "avg_cost_per_turn_recent_usd": recent_usd,
+        "trend": _trend(recent_usd, mean_usd),
     }
 
 

@@ -8,7 +8,7 @@ Two dialects of the documentation are served by one implementation; where they c
 says what holds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, overload
 
@@ -282,7 +282,11 @@ class TokenUtilizationTracker(Tracker[TokenMetrics]):
 
     def get_system_token_overview(self) -> dict[str, Any]:
         """Totals over all agents, the hour before now, and each agent's summary; {} without data."""
-        return system_token_overview(self.get_metrics(), self._clock.wall_ns() / _NANOS_PER_SECOND)
+        return self.overview_of(self.get_metrics())
+
+    def overview_of(self, metrics: Sequence[TokenMetrics]) -> dict[str, Any]:
+        """The same of metrics that were asked for before."""
+        return system_token_overview(metrics, self._clock.wall_ns() / _NANOS_PER_SECOND)
 
     def get_system_overview(self) -> dict[str, Any]:
         """The overview of the newer dialect: totals, cost of the newest tenth against all, recommendations.
