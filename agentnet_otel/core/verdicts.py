@@ -2,9 +2,8 @@
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from agentnet_otel.core.columns import TurnColumns
 from agentnet_otel.core.observations import Observation, observation_of
 from agentnet_otel.core.statistics import (
     MIN_MEAN_N,
@@ -17,6 +16,9 @@ from agentnet_otel.core.statistics import (
 )
 from agentnet_otel.core.thresholds import Metric, Threshold, ThresholdTable, Verdict
 from agentnet_otel.model import Outcome, Turn
+
+if TYPE_CHECKING:  # most who judge have no columns, and need not load them
+    from agentnet_otel.core.columns import TurnColumns
 
 LATENCY_QUANTILE: Final = 0.95
 _PERCENT: Final = 100.0
@@ -84,7 +86,7 @@ def judge(turns: Sequence[Turn], table: ThresholdTable) -> tuple[Judgement, ...]
     return judge_observations([observation_of(turn) for turn in turns], table)
 
 
-def judge_columns(turns: TurnColumns, table: ThresholdTable) -> tuple[Judgement, ...]:
+def judge_columns(turns: "TurnColumns", table: ThresholdTable) -> tuple[Judgement, ...]:
     """As `judge`, of turns as columns."""
     good, counted = turns.success()
     of_all = {
