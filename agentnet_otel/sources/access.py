@@ -14,6 +14,8 @@ from agentnet_otel.errors import ConfigurationError
 
 MAX_TOKEN: Final = 4096
 """Characters of a token."""
+MAX_PEM: Final = 1_000_000
+"""Characters of a certificate with its chain, or of a key."""
 _MAX_PORT: Final = 65_535
 _BASIC: Final = "basic"
 _BEARER: Final = "bearer"
@@ -158,11 +160,14 @@ def _password_in(credentials: str) -> bytes:
 def _check_pair(certificate: Path, key: Path) -> None:
     """Refuse what TLS could not be spoken with, before anybody connects."""
     for path in (certificate, key):
-        _text_of(path)
+        if len(_text_of(path, MAX_PEM + 1)) > MAX_PEM:
+            message = f"{path} has more than {MAX_PEM:,} characters; a certificate or key (PEM) is shorter"
+            raise ConfigurationError(message)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
     except ssl.SSLError as error:
-        message = f"{certificate} and {key} are no certificate and its key (PEM, without a passphrase): {error.reason}"
+        message = f"{certificate} and {key} are no certificate and its key (PEM, without a passphrase)"
+        message += f": {error.reason}" if error.reason else ""
         raise ConfigurationError(message) from None
 
 

@@ -376,6 +376,8 @@ def test_tls(serve):
     [
         (("--tls-cert", "{tls}/key.pem", "--tls-key", "{tls}/key.pem"), "no certificate and its key"),
         (("--tls-cert", "{tls}/certificate.pem", "--tls-key", "{tls}/none"), "cannot be read"),
+        (("--tls-cert", "/dev/null", "--tls-key", "{tls}/key.pem"), "(PEM, without a passphrase)\n"),
+        (("--tls-cert", "{tls}/certificate.pem", "--tls-key", "/dev/zero"), "more than 1,000,000 characters"),
         (("--metrics", "some"), "some"),
         (("--max-backlog-mb", "0"), "greater than or equal to 1"),
     ],
