@@ -9,7 +9,7 @@ DEMO_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_SECONDS ?= 60
 
-.PHONY: help environment setup demo test check format docs e2e fuzz lowest bench lock
+.PHONY: sanitize help environment setup demo test check format docs e2e fuzz lowest bench lock
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -79,6 +79,9 @@ e2e: $(VENV)/dev.stamp ## Run the tests against real servers, which Go builds on
 
 fuzz: $(VENV)/dev.stamp ## Feed every decoder with what chance makes of the corpus, for FUZZ_SECONDS
 	@$(BIN)/python tests/fuzz/driver.py --seconds $(FUZZ_SECONDS)
+
+sanitize: $(VENV)/dev.stamp ## Run the tests of what is written in C under the sanitizers
+	@$(BIN)/python -m tools.sanitize_native
 
 lowest: $(VENV)/dev.stamp ## Run the quick tests with the lowest allowed version of each direct dependency
 	@echo "==> lowest allowed versions in .venvs/lowest"

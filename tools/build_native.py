@@ -35,13 +35,18 @@ def command(sources: list[Path], target: Path) -> list[str]:
     ]
 
 
+def suffix() -> str:
+    """How the file name of an extension of this interpreter ends."""
+    return str(sysconfig.get_config_var("EXT_SUFFIX"))
+
+
 def build(root: Path) -> Path | None:
     """The extension, built for this interpreter; None where that cannot be done.
 
     Built is a file of another name first: a process that has loaded the old one goes on with it.
     """
     folder = root / FOLDER
-    target = folder / f"{NAME}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    target = folder / f"{NAME}{suffix()}"
     fresh = target.with_suffix(f".{os.getpid()}")
     arguments = command(sorted(folder.glob("*.c")), fresh)
     if not arguments:

@@ -321,7 +321,7 @@ static Ending read_id(Scan *scan, Byte *into, Py_ssize_t bytes)
     for (Py_ssize_t byte = 0; byte < bytes; byte++, at += 2) {
         Byte high = digits[at[0]], low = digits[at[1]];
         wrong |= !high | !low;
-        into[byte] = (Byte)((high - 1) << 4 | (low - 1));
+        into[byte] = (Byte)((high - 1u) << 4 | (low - 1u));
         any |= into[byte];
     }
     scan->at = at + 1;
