@@ -14,7 +14,13 @@ from typing import Final
 from tools import build_native
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-FLAGS: Final = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer")
+FLAGS: Final = (
+    "-g",
+    "-O1",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=undefined",
+    "-fno-omit-frame-pointer",
+)
 LIBRARIES: Final = ("libasan.so", "libubsan.so")
 TESTS: Final = ("tests/sources/native", "tests/sources/test_plain_json.py", "tests/sources/test_plain_protobuf.py")
 LEFT_OUT: Final = "not memory and not long_texts"
@@ -33,7 +39,8 @@ def build(folder: Path) -> None:
 
 def library(name: str) -> str:
     """Where the compiler has a library."""
-    done = subprocess.run(["gcc", f"-print-file-name={name}"], check=True, capture_output=True, text=True)
+    compiler = shutil.which("gcc") or sys.exit("the sanitizers are those of gcc, which is not there")
+    done = subprocess.run([compiler, f"-print-file-name={name}"], check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 

@@ -49,6 +49,7 @@ from agentnet_otel.core.dialects import Role, read_facts
 from agentnet_otel.core.forgotten import Fate
 from agentnet_otel.core.held_traces import EVICTION_LOOK, Counts, HeldTrace, HeldTraces
 from agentnet_otel.core.plain_span import PlainSpan, member_of_plain
+from agentnet_otel.core.plain_trace import TurnOf, turn_of
 from agentnet_otel.core.reconstruction import reconstruct
 from agentnet_otel.core.trace_tree import Stage, Told, TraceTree
 from agentnet_otel.core.turn_parts import Member, member_of
@@ -103,10 +104,15 @@ class Assembler:
         group_calls: bool = False,
         prices: PriceBook | None = None,
         left_out: Callable[[str, Exception], None] | None = None,
+        turn_of: TurnOf = turn_of,
     ) -> None:
-        """``left_out`` hears of a turn that cannot be rebuilt, by a fault of ours; without it the fault is raised."""
+        """``turn_of`` tells the turn of a simple trace, in another way than the usual if that is quicker.
+
+        ``left_out`` hears of a turn that cannot be rebuilt, by a fault of ours; without it the fault is raised.
+        """
         self.counts = Counts()
         self._left_out = left_out
+        self._turn_of = turn_of
         self._prices = prices
         self._quiet_ns = quiet_ns
         self._missing_ns = missing_ns
@@ -296,7 +302,7 @@ class Assembler:
         if not isinstance(trace, UnreadTrace):
             return []
         try:
-            turn = trace.tell(self._prices)
+            turn = trace.tell(self._turn_of, self._prices)
         except Exception:  # noqa: BLE001 - the tree that is made of it tells what is wrong
             return []
         if turn is None:

@@ -10,7 +10,7 @@ import msgspec
 from agentnet_otel import semconv
 from agentnet_otel.core.cost import PriceBook
 from agentnet_otel.core.plain_span import PlainSpan, member_of_plain
-from agentnet_otel.core.plain_trace import PlainTrace, is_simple, turn_of
+from agentnet_otel.core.plain_trace import Spans, TurnOf, is_simple
 from agentnet_otel.core.trace_tree import TraceTree
 from agentnet_otel.core.turn_parts import Member
 from agentnet_otel.model import Turn
@@ -45,7 +45,7 @@ class UnreadTrace(msgspec.Struct, kw_only=True, gc=False):
         plain = self._as_plain()
         return self.turn is None and (plain is None or not is_simple(plain)) and self.as_tree().waits
 
-    def tell(self, prices: PriceBook | None) -> Turn | None:
+    def tell(self, turn_of: TurnOf, prices: PriceBook | None) -> Turn | None:
         """Its one turn, which is kept as told; None where a tree has to decide what is a turn.
 
         Raises:
@@ -71,5 +71,5 @@ class UnreadTrace(msgspec.Struct, kw_only=True, gc=False):
         )
         return {turn_id for turn_id in said if isinstance(turn_id, str)}
 
-    def _as_plain(self) -> PlainTrace | None:
-        return PlainTrace(members=cast("dict[str, PlainSpan]", self.spans)) if self.plain else None
+    def _as_plain(self) -> Spans | None:
+        return cast("Spans", self.spans) if self.plain else None

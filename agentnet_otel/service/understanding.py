@@ -40,6 +40,7 @@ from agentnet_otel.service.messages import (
     line_of,
 )
 from agentnet_otel.service.turn_figures import TurnFigures
+from agentnet_otel.sources.native.turns import native_turn_of
 from agentnet_otel.sources.store.raw_log import LogReader
 from agentnet_otel.sources.store.store import LOG
 from agentnet_otel.sources.store.turn_store import TurnStore
@@ -75,6 +76,7 @@ class Understander:
             ended_turns=ENDED_TURNS,
             prices=installed(),
             left_out=self._tell_left_out,
+            turn_of=native_turn_of,
         )
         self._ingest = Ingest(
             LogReader(folder / LOG), self._turns, assembler, self._figures, self._now_ns, self._remark

@@ -30,6 +30,7 @@ from agentnet_otel.sources.files import STDIN, files_in_order, name_before_rotat
 from agentnet_otel.sources.framing import Payload
 from agentnet_otel.sources.growing import GrowingPayloads
 from agentnet_otel.sources.jaeger_json import PREFIX
+from agentnet_otel.sources.native.turns import native_turn_of
 from agentnet_otel.sources.plain_payloads import PlainDecoder
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import is_store
@@ -78,7 +79,11 @@ class Follower:
         self._decoder = PayloadDecoder()
         self._plain = PlainDecoder()
         self._assembler = Assembler(
-            quiet_ns=round(quiet_s * _NANOS), max_spans=MAX_SPANS, group_calls=group_calls, prices=prices
+            quiet_ns=round(quiet_s * _NANOS),
+            max_spans=MAX_SPANS,
+            group_calls=group_calls,
+            prices=prices,
+            turn_of=native_turn_of,
         )
         self._sources = [_source_of(str(source), self.read) for source in sources]
         self.read.sources += len(self._sources)

@@ -104,6 +104,12 @@ static Ending gather(Trace *trace, PyObject *spans)
 
 static int is_call(const Words *words, int what) { return what < COMPONENTS && what != words->orchestration; }
 
+static int is_workflow(const Words *words, const Span *span)
+{
+    PyObject *operation = single(words, span, OPERATION);
+    return operation != NULL && PyUnicode_Compare(operation, words->things[WORKFLOW]) == 0;
+}
+
 /* Find the turn that each span lies in, as `_share_out` does. */
 static Ending share_out(Trace *trace)
 {
@@ -126,8 +132,8 @@ static Ending share_out(Trace *trace)
             }
         }
         node->turn = above;
-        if (above >= 0 && node->what == TURN) {
-            return UNUSUAL; /* a turn in a turn */
+        if (above >= 0 && (node->what == TURN || (node->what == OTHER && is_workflow(words, node->span)))) {
+            return UNUSUAL; /* a turn in a turn, or what stands around turns */
         }
         trace->outside += above < 0 && is_call(words, node->what);
     }

@@ -11,6 +11,7 @@ from agentnet_otel.core.dialects.facts import NO_USAGE
 from agentnet_otel.core.efficiency import ASSUMED_QUALITY
 from agentnet_otel.core.plain_kinds import GENAI_KINDS, OWN_KINDS
 from agentnet_otel.core.plain_span import Kind, PlainSpan
+from agentnet_otel.core.plain_trace import Spans, turn_of
 from agentnet_otel.core.plain_turns import (
     AGENTS,
     SESSIONS,
@@ -187,3 +188,13 @@ def native_turns_of_trace(spans: Sequence[PlainSpan], prices: PriceBook | None) 
     """What `turns_of_trace` gives, by the C way where that can."""
     found = None if TURNS is None else TURNS.whole(spans, prices)
     return turns_of_trace(spans, prices) if found is None else PlainTold(*found)
+
+
+def native_turn_of(spans: Spans, prices: PriceBook | None) -> Turn | None:
+    """What `turn_of` gives, by the C way where that can: it is the one turn if it is a root, and has all spans."""
+    found = None if TURNS is None else TURNS.whole(list(spans.values()), prices)
+    if found is not None and len(found[0]) == 1:
+        turn: Turn = found[0][0][1]
+        if turn.spans == len(spans) and turn.parent_span_id is None:
+            return turn
+    return turn_of(spans, prices)

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from agentnet_otel import semconv
 from agentnet_otel.core.cost import CostModels, Pricing
+from agentnet_otel.core.plain_trace import turn_of
 from agentnet_otel.core.plain_turns import rows_of_trace
 from agentnet_otel.core.plain_whole import turns_of_trace
 from agentnet_otel.model import TokenCategory
 from agentnet_otel.sources.native import extension
 from agentnet_otel.sources.native.spans import VOCABULARY, native_runs_of
-from agentnet_otel.sources.native.turns import TURNS, native_rows_of_trace, native_turns_of_trace
+from agentnet_otel.sources.native.turns import TURNS, native_rows_of_trace, native_turn_of, native_turns_of_trace
 from agentnet_otel.sources.plain_json import PlainJsonDecoder
 from agentnet_otel.sources.share import Share
 from tests.sources.native.marks import needs_c
@@ -179,6 +180,26 @@ def test_what_is_seldom_is_left_to_python(spans):
     assert by_c(*spans) is None
     for native, python in ((native_rows_of_trace, rows_of_trace), (native_turns_of_trace, turns_of_trace)):
         assert native(spans_of(*spans), PRICES) == python(spans_of(*spans), PRICES)
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [
+        (root(), CALL),
+        (root(), CALL, span(3, 30, 50, latency_component="inference")),
+        (root(), CALL, span(3, 50, 60, operation_name="invoke_workflow")),
+        (root(), CALL, span(3, 50, 60, operation_name="invoke_agent")),
+        (root(), CALL, span(3, 50, 60, parent=99, operation_name="http")),
+        (CALL,),
+        (span(5, 0, 200, parent=0), {**root(), "parentSpanId": format(5, "016x")}, CALL),
+    ],
+    ids=range(7),
+)
+def test_the_one_turn_of_a_trace_is_that_of_python(spans):
+    """Or none, where a tree has to decide."""
+    spans = [{**one, "parentSpanId": one["parentSpanId"].replace(format(0, "016x"), "")} for one in spans]
+    by_id = {one.span_id: one for one in spans_of(*spans)}
+    assert native_turn_of(by_id, PRICES) == turn_of(by_id, PRICES)
 
 
 def test_spans_of_python_are_left_to_python():
