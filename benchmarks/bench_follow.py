@@ -13,6 +13,7 @@ from agentnet_otel.core.assembler import Assembler
 from agentnet_otel.model import Turn
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.framing import Form
+from agentnet_otel.sources.native.turns import native_turn_of
 from agentnet_otel.sources.plain_payloads import PlainDecoder
 
 STEP_NS = 100_000_000
@@ -33,7 +34,7 @@ def by_span(requests: list[bytes]) -> list[Turn]:
 
 def by_request(requests: list[bytes]) -> list[Turn]:
     """As `serve` does."""
-    decoder, assembler = PlainDecoder(), Assembler()
+    decoder, assembler = PlainDecoder(), Assembler(turn_of=native_turn_of)
     turns: list[Turn] = []
     for number, request in enumerate(requests):
         turns += assembler.flush(number * STEP_NS)

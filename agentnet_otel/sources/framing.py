@@ -38,6 +38,8 @@ _REQUEST: Final = re.compile(rb'\{\s*"resource(?:Spans|Metrics|Logs|Profiles)"')
 _BETWEEN: Final = b" \t\r\n,[]"
 """What stands between requests: no request ends or begins with it."""
 _CLOSING: Final = bytes.maketrans(b"{[", b"}]")
+_SHORT_LINE: Final = 1000
+"""Longer lines are no single bracket, be it among spaces."""
 _LINES_AHEAD: Final = 16
 """So many lines are looked at to tell a first line that is wrong from the beginning of a document."""
 _FOREIGN: Final = {
@@ -262,7 +264,7 @@ class DocumentsAmongLines:
         """What is whole with a line, with the number of its first line: the line itself, nearly always."""
         if self._held and begins_request(line):
             yield from self.rest()
-        text = line.strip()
+        text = line.strip() if len(line) < _SHORT_LINE else b"" if line.isspace() else line  # copies none that is long
         if not self._held and text in JSON_STARTS:
             self._begun, self._end = number, line.rstrip().translate(_CLOSING)
         elif not self._held:
