@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from functools import partial
 from heapq import heapify, heappop, heappush
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -17,6 +19,7 @@ from agentnet_otel.errors import BackendError, ConfigurationError
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import is_store
 from agentnet_otel.sources.share import MAX_JOBS
+from agentnet_otel.wiring import sharer
 from agentnet_otel.wiring.sharing import Done, Failed, Message, Told, Work, encode, receive
 
 _COMMAND: Final = (sys.executable, "-m", "agentnet_otel.wiring.sharer")
@@ -111,25 +114,57 @@ class SharedTurns:
 @contextmanager
 def _running(works: Sequence[Work]) -> Iterator[list[BinaryIO]]:
     """Processes at work, and what they tell; whatever happens, none is left behind."""
-    processes: list[subprocess.Popen[bytes]] = []
+    processes: list[_Process] = []
+    start = _forked if _can_fork() else _spawned
     try:
         for work in works:
-            with _without_ctrl_c():
-                process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - this package
-                processes.append(process)
-            with (
-                suppress(BrokenPipeError),
-                cast("BinaryIO", process.stdin) as stdin,
-            ):  # it is missed where it should tell
-                stdin.write(encode(work))
-            _widen(cast("BinaryIO", process.stdout))
-        yield [cast("BinaryIO", process.stdout) for process in processes]
+            processes.append(start(work))
+            _widen(processes[-1].told)
+        yield [process.told for process in processes]
     finally:
         for process in processes:
             process.kill()  # it has told all, or nobody wants to know; it leaves nothing that it would have to end
         for process in processes:
             process.wait()
-            cast("BinaryIO", process.stdout).close()
+            process.told.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """A process at work: what it tells, how it is ended, how its end is waited for."""
+
+    told: BinaryIO
+    kill: Callable[[], object]
+    wait: Callable[[], object]
+
+
+def _can_fork() -> bool:
+    """Whether a copy of this process can do the work: a fork copies one thread, with the locks of all.
+
+    It spares the work's imports, which cost as much as reading some hundred thousand spans.
+    """
+    return sys.platform == "linux" and threading.active_count() == 1
+
+
+def _forked(work: Work) -> _Process:
+    """A copy of this process, which has imported all already."""
+    reader, writer = os.pipe()
+    with _without_ctrl_c():
+        pid = os.fork()
+        if pid == 0:
+            os.close(reader)
+            sharer.work_and_exit(work, writer)
+    os.close(writer)
+    return _Process(os.fdopen(reader, "rb"), partial(os.kill, pid, signal.SIGKILL), partial(os.waitpid, pid, 0))
+
+
+def _spawned(work: Work) -> _Process:
+    """A new process."""
+    with _without_ctrl_c():
+        process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - this package
+    with suppress(BrokenPipeError), cast("BinaryIO", process.stdin) as stdin:  # it is missed where it should tell
+        stdin.write(encode(work))
+    return _Process(cast("BinaryIO", process.stdout), process.kill, process.wait)
 
 
 @contextmanager

@@ -1,9 +1,12 @@
-"""``python -m agentnet_otel.wiring.sharer``: one of the processes that read together; `sharing` says how."""
+"""One of the processes that read together, forked or ``python -m agentnet_otel.wiring.sharer``; `sharing` says how."""
 
 import gc
+import os
 import signal
 import sys
+import traceback
 from contextlib import suppress
+from typing import BinaryIO, NoReturn
 
 import msgspec
 
@@ -18,26 +21,46 @@ from agentnet_otel.wiring.sharing import Done, Failed, Told, Work, send
 
 def main() -> None:
     """Do the work that stands on standard input; its messages go to standard output."""
+    _work(msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Work), sys.stdout.buffer)
+
+
+def work_and_exit(work: Work, writer: int) -> NoReturn:
+    """Do the work in a copy of the process that wants it; messages go to a file descriptor, and nothing else goes on.
+
+    Nothing of what that process would do at its end is done: it does it itself.
+    """
+    code = 1
+    try:
+        with os.fdopen(writer, "wb") as told:
+            try:
+                _work(work, told)
+                code = 0
+            except BaseException:  # noqa: BLE001 - there is nobody above who could be told
+                traceback.print_exc()  # before the pipe is closed: then this process is ended
+    finally:
+        os._exit(code)
+
+
+def _work(work: Work, told: BinaryIO) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the process that started this one, which ends it
     gc.freeze()
     gc.disable()  # what is made here holds no cycles, and what does ends with the process
-    work = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Work)
     with suppress(BrokenPipeError):
         try:
-            _do(work)
+            _do(work, told)
         except AgentNetOtelError as error:
-            send(Failed(str(error), isinstance(error, ConfigurationError)), sys.stdout.buffer)
+            send(Failed(str(error), isinstance(error, ConfigurationError)), told)
 
 
-def _do(work: Work) -> None:
+def _do(work: Work, to: BinaryIO) -> None:
     window = row_window(group_calls=work.group_calls, prices=installed())
     stream = TurnStream(work.sources, window, share=Share(work.number, work.jobs))
     for batch, told in enumerate(stream.told()):
         if told:
             lines = [(key, row_line(row)) for key, row in told]
-            send(Told(batch, stream.read.spans, lines), sys.stdout.buffer)
+            send(Told(batch, stream.read.spans, lines), to)
     done = Done(counts=stream.counts, read=stream.read, environment=dict(stream.environment))
-    send(done, sys.stdout.buffer)
+    send(done, to)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import random
+import threading
 from dataclasses import asdict
 
 import pytest
@@ -11,6 +12,7 @@ from agentnet_otel.outputs.turn_rows import row_line
 from agentnet_otel.sources.rebuild import TurnStream
 from agentnet_otel.sources.turn_windows import row_window
 from agentnet_otel.wiring import jobs as module
+from agentnet_otel.wiring import sharer
 from agentnet_otel.wiring.jobs import SharedTurns, can_share
 from tests.core.test_trace_window import trace
 from tests.sources.test_plain_json import as_object
@@ -31,6 +33,13 @@ def path(tmp_path):
     return path
 
 
+@pytest.fixture(params=["forked", "spawned"])
+def started(request, monkeypatch):
+    """How processes are started."""
+    monkeypatch.setattr(module, "_can_fork", lambda: request.param == "forked")
+
+
+@pytest.mark.usefixtures("started")
 @pytest.mark.parametrize("number", [2, 3])
 def test_the_turns_of_several_processes_are_those_of_one(path, number):
     """The same lines in the same order, the same counts, the same problems told once."""
@@ -44,11 +53,34 @@ def test_the_turns_of_several_processes_are_those_of_one(path, number):
 
 def test_a_process_that_dies_is_told(path, monkeypatch):
     """Half of the turns are not told as if they were all."""
+    monkeypatch.setattr(module, "_can_fork", lambda: False)
     monkeypatch.setattr(module, "_COMMAND", (*module._COMMAND[:1], "-c", "raise SystemExit(3)"))
     with pytest.raises(BackendError, match=r"process 1 of 2 .* ended early; try fewer --jobs"):
         list(SharedTurns([str(path)], 2).in_order())
 
 
+def test_a_copy_that_dies_is_told_with_the_reason(path, monkeypatch, capfd):
+    """A fault of ours is no silence."""
+    monkeypatch.setattr(module, "_can_fork", lambda: True)
+    monkeypatch.setattr(sharer, "_do", lambda *_: 1 // 0)
+    with pytest.raises(BackendError, match=r"process 1 of 2 .* ended early"):
+        list(SharedTurns([str(path)], 2).in_order())
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_a_fork_is_of_one_thread():
+    """Of several, one might hold a lock for ever."""
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        assert not module._can_fork()
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.usefixtures("started")
 def test_what_is_wrong_for_all_is_told_once():
     """An address that is none is wrong use, whoever finds it."""
     with pytest.raises(ConfigurationError, match="jaeger"):
@@ -70,6 +102,7 @@ def test_what_can_be_read_once_only_is_not_shared(tmp_path, path):
     assert not can_share(["/dev/null"])
 
 
+@pytest.mark.usefixtures("started")
 def test_stopping_early_leaves_no_process(path):
     """As with `head`: whoever has enough need not read on."""
     lines = SharedTurns([str(path)], 2).in_order()
