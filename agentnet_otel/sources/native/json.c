@@ -371,12 +371,6 @@ static Ending read_status_field(Scan *scan, const Byte *name, size_t size, void 
 
 /* --- attributes -------------------------------------------------------------------------------------------------- */
 
-typedef struct {
-    Request *request;
-    const Scope *scope;
-    Draft *draft;
-} SpanContext;
-
 /* From the opening brace of an attribute to the quote with which its key begins. */
 static int open_attribute(Scan *scan)
 {

@@ -143,6 +143,13 @@ typedef struct {
     Said said[MAX_SAID];
 } Draft;
 
+/* Where a span being read belongs. */
+typedef struct {
+    Request *request;
+    const Scope *scope;
+    Draft *draft;
+} SpanContext;
+
 extern PyTypeObject *reader_type;
 int reader_ready(PyObject *module);
 int scope_ask(const Request *request, const Byte *resource, Py_ssize_t resource_size, const Byte *name,

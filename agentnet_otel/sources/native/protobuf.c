@@ -116,12 +116,6 @@ static Ending once(unsigned *seen, unsigned field)
 
 /* --- spans ------------------------------------------------------------------------------------------------------- */
 
-typedef struct {
-    Request *request;
-    const Scope *scope;
-    Draft *draft;
-} SpanContext;
-
 enum {
     TRACE_ID = 1,
     SPAN_ID = 2,
