@@ -288,22 +288,22 @@ static PyObject *tool_calls(const Turn *turn)
 
 /* --- the rest ---------------------------------------------------------------------------------------------------- */
 
+/* They may be any numbers, so Python adds them up. */
 static PyObject *attempts_of(const Turn *turn)
 {
-    int64_t sum = 0, number;
-    int told = 0;
+    PyObject *sum = NULL;
     for (Py_ssize_t at = 0; at < turn->count; at++) {
         PyObject *said = single(turn->trace->words, turn->trace->nodes[turn->below[at]].span, ATTEMPTS);
         if (said != NULL) {
-            number = PyLong_AsLongLong(said);
-            if (number == -1 && PyErr_Occurred()) {
+            PyObject *before = sum;
+            sum = before == NULL ? Py_NewRef(said) : PyNumber_Add(before, said);
+            Py_XDECREF(before);
+            if (sum == NULL) {
                 return NULL;
             }
-            told = 1;
-            sum += number;
         }
     }
-    return told ? boxed(sum) : Py_NewRef(Py_None);
+    return sum == NULL ? Py_NewRef(Py_None) : sum;
 }
 
 /* When the first token came; asked of Python where anybody tells. */

@@ -100,6 +100,7 @@ def test_a_turn_is_made_by_c():
         (root(conversation_id="s"), span(2, 0, 40, conversation_id="t")),
         (root(), span(9, 0, 40, latency_component="policy_check")),
         (span(7, 0, 200, parent=7, conversation_id="around"), root()),
+        (root(), *(span(n, n, n + 1, latency_component="inference", inference_attempts=2**63 - 1) for n in (2, 4))),
         (root(turn_confidence=0.5, quality_source="confidence", turn_prompt_length=3, turn_response_length=4), CALL),
         (root(turn_fallback=True, metrics_recorded=True, sampling_probability=0.0, turn_time_to_first_token=0.5), CALL),
         (
@@ -134,7 +135,7 @@ def test_a_turn_is_made_by_c():
             span(6, 14, 15, latency_component="tool_execution", tool_name="s"),
         ),
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_what_a_turn_may_say_is_read_alike(spans):
     """By C, without asking Python for the trace."""
