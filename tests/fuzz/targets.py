@@ -269,13 +269,16 @@ def question(data: bytes) -> None:
         def newest_first(self, limit):
             return []
 
+        def last_seq(self):
+            return 0
+
         def close(self):
             pass
 
     limit, _, cursor = data.decode("utf-8", errors="replace")[:4096].partition("&")
     endpoint = PrometheusEndpoint(list)
     api = Api(Turns, Counts, lambda: None, ThresholdTable(), standing=str, endpoint=endpoint)
-    assert api.turns(Query(parameters={"limit": limit, "cursor": cursor})).status in {200, 400}
+    assert api.turns(Query(parameters={"limit": limit, "cursor": cursor})).status in {200, 400, 410}
     assert api.report(Query(parameters={"format": limit})).status in {200, 400}
     assert api.metrics(Query(accept=limit)).status == 200
 
