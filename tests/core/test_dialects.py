@@ -369,6 +369,21 @@ def test_a_hand_over_is_no_tool():
     assert (plain.component, plain.subject) == (TOOL, "search")
 
 
+def test_details_of_tokens_in_langsmith_stand_in_objects_of_their_own():
+    """What the span says of the same by itself counts before them."""
+    said = {
+        semconv.LANGSMITH_KIND: "llm",
+        semconv.USAGE_INPUT_TOKENS: 9,
+        semconv.USAGE_OUTPUT_TOKENS: 7,
+        semconv.LANGSMITH_INPUT_DETAILS: '{"cache_read": 4}',
+        semconv.LANGSMITH_OUTPUT_DETAILS: '{"reasoning": 3}',
+    }
+    usage = read_facts(span_record(1, attributes=said)).usage
+    assert (usage.input, usage.output, usage.cached, usage.reasoning) == (9, 7, 4, 3)
+    usage = read_facts(span_record(1, attributes={**said, semconv.USAGE_CACHE_READ_INPUT_TOKENS: 5})).usage
+    assert (usage.cached, usage.reasoning) == (5, 3)
+
+
 def test_prompts_of_langsmith_are_no_calls():
     """Its operation calls them chats; its kind knows better."""
     facts = read_facts(genai(1, "chat", attributes={semconv.LANGSMITH_KIND: "prompt"}))

@@ -38,7 +38,7 @@ def _with_details(span: SpanRecord, usage: TokenUsage) -> TokenUsage:
     if not into and not out:
         return usage
     details = usage_in({"input_details": into, "output_details": out})
-    return replace(
+    return msgspec.structs.replace(
         usage,
         cached=details.cached if usage.cached is None else usage.cached,
         reasoning=details.reasoning if usage.reasoning is None else usage.reasoning,
