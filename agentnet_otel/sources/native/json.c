@@ -11,18 +11,6 @@
 
 #define MAX_DEPTH 64 /* of values within values that nothing reads */
 
-typedef struct {
-    const Byte *at, *end;
-} Scan;
-
-#define TRY(call)                                                                                                      \
-    do {                                                                                                               \
-        Ending ending_ = (call);                                                                                       \
-        if (ending_ != FINE) {                                                                                         \
-            return ending_;                                                                                            \
-        }                                                                                                              \
-    } while (0)
-
 /* --- words of the grammar ---------------------------------------------------------------------------------------- */
 
 static inline void skip_space(Scan *scan)

@@ -17,6 +17,20 @@ typedef unsigned char Byte;
    `UNUSUAL`, and no error. */
 typedef enum { FAILED = -1, FINE = 0, UNUSUAL = 1 } Ending;
 
+/* End likewise, unless it is fine. */
+#define TRY(call)                                                                                                      \
+    do {                                                                                                               \
+        Ending ending_ = (call);                                                                                       \
+        if (ending_ != FINE) {                                                                                         \
+            return ending_;                                                                                            \
+        }                                                                                                              \
+    } while (0)
+
+/* Bytes that are gone through, from where one is. */
+typedef struct {
+    const Byte *at, *end;
+} Scan;
+
 /* --- vocabulary.c: the attributes that count, by number ----------------------------------------------------------- */
 
 #define MAX_KEYS 128

@@ -5,19 +5,7 @@
 
 #include "native.h"
 
-typedef struct {
-    const Byte *at, *end;
-} Scan;
-
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
-
-#define TRY(call)                                                                                                      \
-    do {                                                                                                               \
-        Ending ending_ = (call);                                                                                       \
-        if (ending_ != FINE) {                                                                                         \
-            return ending_;                                                                                            \
-        }                                                                                                              \
-    } while (0)
 
 /* --- words of the wire ------------------------------------------------------------------------------------------- */
 

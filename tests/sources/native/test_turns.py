@@ -1,8 +1,5 @@
 """Turns by C are those of Python; `test_plain_json` compares both with the general way on whatever spans may say."""
 
-import gc
-import tracemalloc
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +15,7 @@ from agentnet_otel.sources.native.spans import VOCABULARY, native_runs_of
 from agentnet_otel.sources.native.turns import TURNS, native_rows_of_trace, native_turn_of, native_turns_of_trace
 from agentnet_otel.sources.plain_json import PlainJsonDecoder
 from agentnet_otel.sources.share import Share
-from tests.sources.native.marks import needs_c
+from tests.sources.native.marks import growth, needs_c
 from tests.sources.native.test_readers import attribute, request, written
 
 pytestmark = needs_c
@@ -274,20 +271,7 @@ def test_any_trace_is_read_alike(many, scope):
 def test_memory_does_not_grow(spans):
     """Whether rows are made, or given up in the middle."""
     made = spans_of(*spans)
-
-    def rounds(count):
-        for _ in range(count):
-            TURNS.rows(made, PRICES)
-            TURNS.whole(made, PRICES)
-        gc.collect()
-        return tracemalloc.get_traced_memory()[0]
-
-    tracemalloc.start()
-    try:
-        before = rounds(300)
-        assert rounds(3000) - before < 20_000
-    finally:
-        tracemalloc.stop()
+    assert growth(lambda: (TURNS.rows(made, PRICES), TURNS.whole(made, PRICES))) < 20_000
 
 
 def test_words_that_are_told_wrongly_are_a_plain_error():
