@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -79,6 +80,8 @@ class Bridge:
         self._told_damage: set[str] = set()
         self._telling_damage = threading.Lock()
         self._waiting_since_ns = self._started_ns
+        self._told_certificate: set[str] = set()
+        self._tell_certificate()
         with ExitStack() as opened:
             self._store = Store(settings.store, tell)
             opened.callback(self._store.close)
@@ -163,6 +166,7 @@ class Bridge:
         retention = self._settings.retention
         while True:
             self.child.forget(self._now_ns() - round(retention.age_s * _NANOS), retention.max_bytes)
+            self._tell_certificate()
             await asyncio.sleep(RETENTION_EVERY_S)
 
     def _forget_requests(self, forgotten: Forgotten) -> None:
@@ -190,6 +194,21 @@ class Bridge:
         since_ns = max(self._waiting_since_ns, self.child.progress.arrived_ns)
         return max(0, self._now_ns() - since_ns) / _NANOS if queue_bytes else 0.0
 
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._now_ns() / _NANOS, UTC)
+
+    def _tell_certificate(self) -> None:
+        """Tell what is wrong with the certificate by now, each once: who renewed it has to know that it is not used."""
+        chain = self._settings.access.chain
+        for what in (*chain.remarks, *chain.warnings(self._now())):
+            if what not in self._told_certificate:
+                self._told_certificate.add(what)
+                self._tell(f"{what}. A new one is taken at the next start")
+
+    def _certificate_left_s(self) -> float | None:
+        ends = self._settings.access.chain.ends
+        return None if ends is None else (ends - self._now()).total_seconds()
+
     def _not_ready(self) -> str | None:
         if (trouble := self._store.trouble()) is not None:
             return trouble
@@ -199,7 +218,10 @@ class Bridge:
 
     def _standing(self) -> str:
         waiting = self._queue_bytes()
-        return f"{waiting:,} bytes of requests wait to be understood, the oldest for {self._lag_s(waiting):.1f} s"
+        certificate = self._settings.access.chain.trouble(self._now())
+        return f"{waiting:,} bytes of requests wait to be understood, the oldest for {self._lag_s(waiting):.1f} s" + (
+            "" if certificate is None else f"; {certificate}"
+        )
 
     # --- pages ---------------------------------------------------------------------------------------
 
@@ -259,6 +281,7 @@ class Bridge:
             streams_accepted=self._streams.accepted,
             streams_refused=self._streams.refused,
             alerts=None if self._alerting is None else self._alerting.counts,
+            certificate_left_s=self._certificate_left_s(),
             unjudged=0 if self._alerting is None else self._alerting.left_out,
         )
         return figures.data(), own_data(state)

@@ -32,7 +32,10 @@ _RESOURCE: Final = Resource({semconv.SERVICE_NAME: semconv.BRIDGE_SERVICE, semco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnState:
-    """How it stands. Sizes in bytes; ``lag_s``: for how long the oldest request waits that is not understood yet."""
+    """How it stands. Sizes in bytes; ``lag_s``: for how long the oldest request waits that is not understood yet.
+
+    ``certificate_left_s``: for how long the certificate of the doors holds, less than 0 when it is over; None without.
+    """
 
     started_ns: int
     now_ns: int
@@ -50,6 +53,7 @@ class OwnState:
     streams_refused: int
     alerts: PushCounts | None = None
     unjudged: int = 0
+    certificate_left_s: float | None = None
 
 
 class _Row(NamedTuple):
@@ -64,8 +68,9 @@ class _Row(NamedTuple):
 
 def own_data(state: OwnState) -> MetricsData:
     """The state as metric data of the SDK."""
-    told = state.alerts is not None
-    counters, gauges = (*_COUNTERS, *(_ALERT_COUNTERS if told else ())), (*_GAUGES, *(_ALERT_GAUGES if told else ()))
+    told, encrypted = state.alerts is not None, state.certificate_left_s is not None
+    counters = (*_COUNTERS, *(_ALERT_COUNTERS if told else ()))
+    gauges = (*_GAUGES, *(_ALERT_GAUGES if told else ()), *(_TLS_GAUGES if encrypted else ()))
     metrics = [
         *(_metric(row, Sum(_points(row, state), _CUMULATIVE, is_monotonic=True)) for row in counters),
         *(_metric(row, Gauge(_points(row, state))) for row in gauges),
@@ -239,6 +244,15 @@ _ALERT_GAUGES: Final = (
         semconv.BRIDGE_PART,
     ),
 )
+_TLS_GAUGES: Final = (
+    _Row(
+        semconv.METRIC_BRIDGE_CERTIFICATE_LEFT,
+        semconv.UNIT_SECONDS,
+        "For how long the certificate of the doors still holds; less than 0 when it expired.",
+        lambda state: state.certificate_left_s or 0.0,
+    ),
+)
+"""Only where TLS is spoken."""
 
 
 def _times(state: OwnState) -> Metric:

@@ -4,18 +4,16 @@ import base64
 import hmac
 import ipaddress
 import os
-import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from agentnet_otel import semconv
 from agentnet_otel.errors import ConfigurationError
+from agentnet_otel.sources.certificate import Chain, read_chain
 
 MAX_TOKEN: Final = 4096
 """Characters of a token."""
-MAX_PEM: Final = 1_000_000
-"""Characters of a certificate with its chain, or of a key."""
 _MAX_PORT: Final = 65_535
 _BASIC: Final = "basic"
 _BEARER: Final = "bearer"
@@ -60,11 +58,15 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What a door asks for. ``token`` None lets everybody in; ``certificate`` and ``key`` are PEM files."""
+    """What a door asks for. ``token`` None lets everybody in; ``certificate`` and ``key`` are PEM files.
+
+    ``chain``: what the certificate was when it was looked at.
+    """
 
     token: str | None = None
     certificate: Path | None = None
     key: Path | None = None
+    chain: Chain = field(default_factory=Chain)
 
     def admits(self, authorization: str | None) -> bool:
         """Whether a caller with this ``Authorization`` may come in; compared in constant time.
@@ -106,14 +108,14 @@ def read_access(token_file: Path | None, certificate: Path | None, key: Path | N
     """The access that files and the environment describe.
 
     Raises:
-        ConfigurationError: a file cannot be read or is empty, or only one of certificate and key is there.
+        ConfigurationError: a file cannot be read or is empty, only one of certificate and key is there, or TLS could
+            not be spoken with them.
     """
     if (certificate is None) != (key is None):
         message = "--tls-cert and --tls-key belong together; give both"
         raise ConfigurationError(message)
-    if certificate is not None and key is not None:
-        _check_pair(certificate, key)
-    return Access(token=_token(token_file), certificate=certificate, key=key)
+    chain = read_chain(certificate, key) if certificate is not None and key is not None else Chain()
+    return Access(token=_token(token_file), certificate=certificate, key=key, chain=chain)
 
 
 def _token(file: Path | None) -> str | None:
@@ -155,20 +157,6 @@ def _password_in(credentials: str) -> bytes:
         return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
     except ValueError:
         return b""
-
-
-def _check_pair(certificate: Path, key: Path) -> None:
-    """Refuse what TLS could not be spoken with, before anybody connects."""
-    for path in (certificate, key):
-        if len(_text_of(path, MAX_PEM + 1)) > MAX_PEM:
-            message = f"{path} has more than {MAX_PEM:,} characters; a certificate or key (PEM) is shorter"
-            raise ConfigurationError(message)
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
-    except ssl.SSLError as error:
-        message = f"{certificate} and {key} are no certificate and its key (PEM, without a passphrase)"
-        message += f": {error.reason}" if error.reason else ""
-        raise ConfigurationError(message) from None
 
 
 def _text_of(path: Path, most: int = -1) -> str:

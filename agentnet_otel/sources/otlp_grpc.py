@@ -1,5 +1,6 @@
 """OTLP over gRPC: the trace service, on bytes that are kept as they came."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from agentnet_otel.errors import BackendError, InputError
 from agentnet_otel.sources.access import Access, Address
+from agentnet_otel.sources.certificate import pem_bytes
 from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Door, Intake, Receipt, RequestKind
 from agentnet_otel.sources.store.raw_log import OverloadedError
 
@@ -69,6 +71,11 @@ class GrpcReceiver:
             port = self._bind(address, access)
         except RuntimeError as error:
             message = f"cannot listen at {address}: {error}. Is the port taken? Name another: --otlp-grpc host:port"
+            if access.encrypted and _is_free(address):
+                message = (
+                    f"gRPC cannot speak TLS with {access.certificate} and {access.key}, though HTTP could: it does not "
+                    "know what they are made of. Make them with RSA, or ECDSA on P-256"
+                )
             raise BackendError(message) from None
         self.address = Address(host=address.host, port=port)
 
@@ -83,8 +90,19 @@ class GrpcReceiver:
     def _bind(self, address: Address, access: Access) -> int:
         if access.certificate is None or access.key is None:
             return int(self._server.add_insecure_port(str(address)))
-        pair = (access.key.read_bytes(), access.certificate.read_bytes())
+        pair = (pem_bytes(access.key), pem_bytes(access.certificate))
         return int(self._server.add_secure_port(str(address), grpc.ssl_server_credentials([pair])))
+
+
+def _is_free(address: Address) -> bool:
+    """Whether somebody could listen there; gRPC does not tell a bad certificate from a port that is taken."""
+    try:
+        socket.create_server(
+            (address.host, address.port), family=socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        ).close()
+    except OSError:
+        return False
+    return True
 
 
 class _Workers(ThreadPoolExecutor):

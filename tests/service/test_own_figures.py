@@ -31,7 +31,7 @@ def state(**fields):
         "figures": Figures(body=msgspec.Raw(b"{}"), counted=6, left_out=7, folded=8),
         "queue_bytes": 9, "lag_s": 1.5, "log_bytes": 10, "turns_bytes": 11, "stored_turns": 12, "restarts": 1,
         "streams_open": 13, "streams_accepted": 14, "streams_refused": 15,
-        "alerts": PushCounts(sent=3, firing=2), "unjudged": 13,
+        "alerts": PushCounts(sent=3, firing=2), "unjudged": 13, "certificate_left_s": -60.0,
         **fields,
     }  # fmt: skip
     return OwnState(**given)
@@ -57,6 +57,7 @@ def test_a_strict_reader_takes_them():
     assert found[("agentnet_bridge_lag_seconds",)] == 1.5
     assert found["agentnet_bridge_store_size_bytes", "turns"] == 11
     assert found[("agentnet_bridge_streams_open",)] == 13
+    assert found[("agentnet_bridge_certificate_left_seconds",)] == -60
     assert found["agentnet_bridge_streams_total", "accepted"] == 14
     assert found["agentnet_bridge_streams_total", "refused"] == 15
     assert found[("agentnet_otel_labels_folded_total",)] == 8

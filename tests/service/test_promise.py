@@ -1,8 +1,11 @@
 """What `serve` promises: what was acknowledged is on the disk, each turn once; troubles are told, and pass."""
 
+import contextlib
+import http.client
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -373,11 +376,70 @@ def test_tls(serve):
 
 
 @pytest.mark.parametrize(
+    ("name", "told"),
+    [("expired", "expired at 2021-01-01 00:00:00 UTC"), ("early", "is not valid before 2040-01-01 00:00:00 UTC")],
+)
+def test_a_certificate_out_of_its_time_is_told(serve, name, told):
+    """At the start, by readiness and by the metric; whoever does not look at it may go on."""
+    bridge = serve("--tls-cert", str(TLS / f"{name}.pem"), "--tls-key", str(TLS / "key.pem"))
+    (line,) = (line for line in bridge.told if "listening" not in line)
+    assert told in line
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+
+    def get(path):
+        connection = http.client.HTTPSConnection(bridge.web, timeout=30, context=context)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+
+    status, text = get("/readyz")
+    assert status == 200
+    assert told in text
+    (left,) = re.findall(r"^agentnet_bridge_certificate_left_seconds\{.*\} (\S+)", get("/metrics")[1], re.MULTILINE)
+    assert (float(left) < 0) == (name == "expired")
+
+
+ENDING = """
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from agentnet_otel.service.bridge import Settings
+from agentnet_otel.service.command import run
+from agentnet_otel.sources.access import Access, Address
+from agentnet_otel.sources.certificate import Certificate, Chain
+
+now = datetime.now(UTC)
+one = Certificate(name="this one", begins=now, ends=now + timedelta(seconds=6), issuer=b"", subject=b"")
+web = Address(host="127.0.0.1", port=0)
+run(Settings(store=Path(sys.argv[1]), web=web, access=Access(chain=Chain(certificates=(one,)))))
+"""
+
+
+def test_a_certificate_that_expires_while_it_runs_is_told(tmp_path):
+    """Its end before, and when it is over."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDING, tmp_path / "store"], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert "this one expires at " in process.stderr.readline()
+        assert "listening" in process.stderr.readline()
+        assert "this one expired at " in process.stderr.readline()
+        process.terminate()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--tls-cert", "{tls}/key.pem", "--tls-key", "{tls}/key.pem"), "no certificate and its key"),
+        (("--tls-cert", "{tls}/key.pem", "--tls-key", "{tls}/key.pem"), "holds a key and no certificate"),
+        (("--tls-cert", "{tls}/certificate.pem", "--tls-key", "{tls}/other_key.pem"), "is not that of the key"),
+        (("--tls-cert", "{tls}/certificate.pem", "--tls-key", "{tls}/locked_key.pem"), "is encrypted"),
         (("--tls-cert", "{tls}/certificate.pem", "--tls-key", "{tls}/none"), "cannot be read"),
-        (("--tls-cert", "/dev/null", "--tls-key", "{tls}/key.pem"), "(PEM, without a passphrase)\n"),
+        (("--tls-cert", "/dev/null", "--tls-key", "{tls}/key.pem"), "holds no certificate (PEM, "),
         (("--tls-cert", "{tls}/certificate.pem", "--tls-key", "/dev/zero"), "more than 1,000,000 characters"),
         (("--metrics", "some"), "some"),
         (("--max-backlog-mb", "0"), "greater than or equal to 1"),
