@@ -17,7 +17,16 @@ from agentnet_otel.errors import BackendError, MissingExtraError
 from agentnet_otel.service.answers import Answer, Query, text_answer
 from agentnet_otel.service.lanes import GoneError, Lane, LaneFullError
 from agentnet_otel.service.listener import Listener
-from agentnet_otel.service.otlp_http import RefusedError, refusal, take_export, too_large, unavailable
+from agentnet_otel.service.otlp_http import (
+    OTHER_SIGNALS,
+    RefusedError,
+    refusal,
+    take_export,
+    told_senders,
+    too_large,
+    unavailable,
+    wrong_signal,
+)
 from agentnet_otel.sources.access import Access, Address
 from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Door, Intake
 
@@ -110,8 +119,20 @@ def receiver_app(intake: Intake, access: Access) -> Starlette:
             intake.note_time(Door.HTTP, time.perf_counter() - begin)
         return _response(answer)
 
-    handler = _guarded(export, access)
-    routes = [Route(path, handler, methods=["POST"]) for path in ("/v1/traces", "/v1/traces/")]
+    async def export_other(request: Request) -> Response:
+        with contextlib.suppress(RefusedError):  # who is still sending would not hear the answer
+            await bodies.receive(request)
+        intake.note_bad()
+        return _response(
+            wrong_signal(request.url.path.strip("/").removeprefix("v1/"), request.headers.get("content-type", ""))
+        )
+
+    handlers = {"/v1/traces": export} | {f"/v1/{signal}": export_other for signal in OTHER_SIGNALS}
+    routes = [
+        Route(f"{path}{end}", _guarded(handler, access, told=told_senders), methods=["POST"])
+        for path, handler in handlers.items()
+        for end in ("", "/")
+    ]
     return _application(routes, (lane,), "traces are taken at POST /v1/traces, and nothing else is")
 
 
@@ -291,25 +312,33 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _guarded(handler: Handler, access: Access, challenge: str = "Bearer") -> Handler:
-    """Only for those who may; a failure of ours is one word, not a traceback."""
+def _guarded(
+    handler: Handler, access: Access, challenge: str = "Bearer", told: Callable[[Answer, str], Answer] | None = None
+) -> Handler:
+    """Only for those who may; a failure of ours is one word, not a traceback.
+
+    ``told``: a refusal as callers take it who send this content type.
+    """
+
+    def refused(request: Request, status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+        answer = text_answer(status, text)
+        return _response(answer if told is None else told(answer, request.headers.get("content-type", "")), headers)
 
     @functools.wraps(handler)
     async def guarded(request: Request) -> Response:
         if sum(len(name) + len(value) for name, value in request.headers.raw) > MAX_HEAD_BYTES:
-            return _response(text_answer(_LONG_HEAD, f"headers may have {MAX_HEAD_BYTES:,} bytes"))
+            return refused(request, _LONG_HEAD, f"headers may have {MAX_HEAD_BYTES:,} bytes")
         if not access.admits(request.headers.get("authorization")):
-            answer = text_answer(_UNAUTHORIZED, "a bearer token is needed")
-            return _response(answer, {"WWW-Authenticate": challenge})
+            return refused(request, _UNAUTHORIZED, "a bearer token is needed", {"WWW-Authenticate": challenge})
         if len(request.url.query) > MAX_QUERY_BYTES:
-            return _response(text_answer(_LONG_QUERY, f"a query may have {MAX_QUERY_BYTES:,} bytes"))
+            return refused(request, _LONG_QUERY, f"a query may have {MAX_QUERY_BYTES:,} bytes")
         try:
             return await handler(request)
         except BackendError as error:
             return _response(unavailable(str(error)))
         except Exception:
             _logger.exception("agentnet-otel: a request to %s failed", request.url.path)
-            return _response(text_answer(_FAILED, "this request failed here; the log of the bridge says why"))
+            return refused(request, _FAILED, "this request failed here; the log of the bridge says why")
 
     return guarded
 

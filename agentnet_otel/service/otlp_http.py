@@ -19,8 +19,14 @@ from agentnet_otel.sources.store.raw_log import OverloadedError
 
 _KINDS: Final = {"application/x-protobuf": RequestKind.PROTOBUF, "application/json": RequestKind.JSON}
 _TYPES: Final = {kind: content_type for content_type, kind in _KINDS.items()}
+_GZIP: Final = frozenset({"gzip", "x-gzip"})
+"""The second is another name of the first (RFC 9110, 8.4.1.3)."""
+OTHER_SIGNALS: Final = ("metrics", "logs")
+"""What senders may also have, each at ``/v1/`` and its name."""
 _OK, _BAD, _TOO_LARGE, _UNSUPPORTED, _TOO_MANY, _UNAVAILABLE = 200, 400, 413, 415, 429, 503
-_INVALID_ARGUMENT, _RESOURCE_EXHAUSTED, _UNAVAILABLE_CODE = 3, 8, 14
+_NOT_HERE = 404
+_INVALID_ARGUMENT, _RESOURCE_EXHAUSTED, _UNIMPLEMENTED, _UNAVAILABLE_CODE, _UNAUTHENTICATED = 3, 8, 12, 14, 16
+_CODES: Final = {401: _UNAUTHENTICATED, 429: _RESOURCE_EXHAUSTED, 431: _RESOURCE_EXHAUSTED, 500: 13}
 
 
 def take_export(intake: Intake, content_type: str, content_encoding: str, body: bytes) -> Answer:
@@ -58,6 +64,23 @@ def refusal(error: InputError, content_type: str) -> Answer:
     return _problem(status, _RESOURCE_EXHAUSTED if busy else _INVALID_ARGUMENT, str(error), kind, headers)
 
 
+def wrong_signal(signal: str, content_type: str) -> Answer:
+    """The answer to an export of something else than spans."""
+    text = (
+        f"{signal} are not taken here, only traces are; send none (OTEL_{signal.upper()}_EXPORTER=none), or elsewhere"
+    )
+    kind = _KINDS.get(content_type.partition(";")[0].strip().lower(), RequestKind.JSON)
+    return _problem(_NOT_HERE, _UNIMPLEMENTED, text, kind)
+
+
+def told_senders(answer: Answer, content_type: str) -> Answer:
+    """A refusal in words, as senders take it: in the format of their request, if it is one of OTLP's."""
+    kind = _KINDS.get(content_type.partition(";")[0].strip().lower())
+    if kind is None:
+        return answer
+    return _problem(answer.status, _CODES.get(answer.status, _INVALID_ARGUMENT), answer.body.decode().strip(), kind)
+
+
 def too_large() -> "RefusedError":
     """Of a body that is larger than one may be."""
     return RefusedError(_TOO_LARGE, f"a request may have {MAX_REQUEST_BYTES:,} bytes")
@@ -90,7 +113,7 @@ def _unpacked(encoding: str, body: bytes) -> bytes:
     name = encoding.strip().lower()
     if name in {"", "identity"}:
         return body
-    if name != "gzip":
+    if name not in _GZIP:
         raise RefusedError(_UNSUPPORTED, f"content encoding {encoding!r} is not supported; use gzip, or none")
     try:
         data = read_at_most(cast("BinaryIO", gzip.GzipFile(fileobj=io.BytesIO(body))), MAX_REQUEST_BYTES + 1)

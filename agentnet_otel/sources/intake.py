@@ -3,6 +3,7 @@
 An answer that says "taken" is given when the request is on the disk, not before. What it means is found out later.
 """
 
+import codecs
 import threading
 from bisect import bisect_left
 from collections.abc import Callable
@@ -12,7 +13,9 @@ from enum import Enum, IntEnum
 from typing import Final, Protocol
 
 from agentnet_otel import semconv
+from agentnet_otel.errors import InputError
 from agentnet_otel.sources.framing import Form
+from agentnet_otel.sources.other_signals import signal_of_json, signal_of_message, wrong_signal
 from agentnet_otel.sources.otlp_json import JsonDecoder
 from agentnet_otel.sources.otlp_protobuf import inspect_message
 from agentnet_otel.sources.store.raw_log import OverloadedError
@@ -111,15 +114,17 @@ class Intake:
         self.counts = IntakeCounts()
 
     def take(self, kind: RequestKind, data: bytes) -> Receipt:
-        """Take one request.
+        """Take one request; JSON may begin with a mark of its encoding, which is not kept.
 
         Raises:
             InputError: it is no OTLP request; sending it again will not help.
             OverloadedError: too much is waiting; the sender is to come back.
             BackendError: it cannot be kept now.
         """
+        if kind is RequestKind.JSON:
+            data = data.removeprefix(codecs.BOM_UTF8)
         try:
-            spans, rejected = inspect_message(data) if kind is RequestKind.PROTOBUF else _inspect_json(data)
+            spans, rejected = _inspect_message(data) if kind is RequestKind.PROTOBUF else _inspect_json(data)
         except Exception:
             self.note_bad()
             raise
@@ -168,7 +173,40 @@ class Intake:
         return self._log.append(kind, self._now_ns(), data)
 
 
+def _inspect_message(data: bytes) -> tuple[int, int]:
+    """How many spans there are, and how many of them cannot be used.
+
+    Raises:
+        InputError: it is no request, or one of another signal.
+    """
+    try:
+        spans, rejected = inspect_message(data)
+    except InputError as error:
+        _refuse(signal_of_message(data), error)
+        raise
+    if spans and spans == rejected:
+        _refuse(signal_of_message(data))
+    return spans, rejected
+
+
 def _inspect_json(data: bytes) -> tuple[int, int]:
+    """The same of JSON.
+
+    Raises:
+        InputError: it is no request, or one of another signal.
+    """
     bad: list[str] = []
     good = sum(1 for _ in JsonDecoder().decode(data, bad.append))
+    if not good and not bad:
+        _refuse(signal_of_json(data))
     return good + len(bad), len(bad)
+
+
+def _refuse(signal: str | None, cause: Exception | None = None) -> None:
+    """Refuse a request of another signal: an answer that says "taken" would lose it in silence.
+
+    Raises:
+        InputError: it is one.
+    """
+    if signal is not None:
+        raise InputError(wrong_signal(signal)) from cause

@@ -1,11 +1,13 @@
 """OTLP over gRPC: the trace service, on bytes that are kept as they came."""
 
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -24,6 +26,9 @@ from agentnet_otel.sources.store.raw_log import OverloadedError
 T = TypeVar("T")
 
 _EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+_OTHER_EXPORT: Final = re.compile(
+    r"/opentelemetry\.proto\.collector\.(metrics|logs|profiles)\.\w+\.\w+/Export"
+).fullmatch
 _DETAILS: Final = "grpc-status-details-bin"
 _AUTHORIZATION: Final = "authorization"
 _WORKERS: Final = 16
@@ -126,7 +131,10 @@ class _Workers(ThreadPoolExecutor):
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """The one method that there is; gRPC itself says of others that they are not implemented."""
+    """The one method that there is, and what those are told who send another signal.
+
+    gRPC itself says of other methods that they are not implemented.
+    """
 
     def __init__(self, access: Access, intake: Intake, workers: _Workers) -> None:
         self._access = access
@@ -136,13 +144,25 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def service(self, handler_call_details: Any) -> Any:
         """The handler of a call."""
-        return self._export_handler if handler_call_details.method == _EXPORT else None
+        method = handler_call_details.method
+        if method == _EXPORT:
+            return self._export_handler
+        other = _OTHER_EXPORT(method)
+        return None if other is None else grpc.unary_unary_rpc_method_handler(partial(self._export_other, other[1]))
 
-    def _export(self, request: bytes, context: Any) -> bytes:
-        begin = time.perf_counter()
+    def _export_other(self, signal: str, _: bytes, context: Any) -> None:
+        self._admit(context)
+        self._intake.note_bad()
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{signal} are not taken here, only traces are")
+
+    def _admit(self, context: Any) -> None:
         metadata = dict(context.invocation_metadata())
         if not self._access.admits(metadata.get(_AUTHORIZATION)):
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "a bearer token is needed")
+
+    def _export(self, request: bytes, context: Any) -> bytes:
+        begin = time.perf_counter()
+        self._admit(context)
         if self._workers.waiting > MAX_WAITING_CALLS:
             self._intake.note_refused()
             _abort_with_retry(context, "too many requests are being received")

@@ -62,11 +62,11 @@ class Serve:
         finally:
             connection.close()
 
-    def post(self, body, content_type="application/x-protobuf", **headers):
+    def post(self, body, content_type="application/x-protobuf", path="/v1/traces", **headers):
         """Export over HTTP: status, body, headers."""
         connection = http.client.HTTPConnection(self.http, timeout=30)
         try:
-            connection.request("POST", "/v1/traces", body, {"Content-Type": content_type, **headers})
+            connection.request("POST", path, body, {"Content-Type": content_type, **headers})
             answer = connection.getresponse()
             return answer.status, answer.read(), dict(answer.getheaders())
         finally:

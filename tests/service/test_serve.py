@@ -16,6 +16,7 @@ from pathlib import Path
 import grpc
 import pytest
 from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -47,8 +48,10 @@ def test_every_door(serve):
             {"key": "gen_ai.agent.name", "value": {"stringValue": "a"}},
             {"key": "agentnet.turn.id", "value": {"stringValue": "t4"}}]}  # fmt: skip
     as_json = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
-    status, body, _ = bridge.post(as_json, "application/json; charset=utf-8")
-    assert (status, json.loads(body)) == (200, {})
+    for same in (as_json, b"\xef\xbb\xbf" + as_json):
+        status, body, _ = bridge.post(same, "application/json; charset=utf-8")
+        assert (status, json.loads(body)) == (200, {})
+    assert bridge.post(gzip.compress(as_json), "application/json", **{"Content-Encoding": "X-Gzip"})[0] == 200
     turns = bridge.turns(4)
     assert ids(turns) == ["t1", "t2", "t3", "t4"]
     assert {turn["input_tokens"] for turn in turns} == {7, None}
@@ -85,6 +88,7 @@ def test_what_senders_do_wrong(serve):
     with pytest.raises(grpc.RpcError) as raised, grpc.insecure_channel(bridge.grpc) as channel:
         channel.unary_unary("/opentelemetry.proto.collector.logs.v1.LogsService/Export")(b"", timeout=10)
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert raised.value.details() == "logs are not taken here, only traces are"
     status, body, _ = bridge.post(b"\x0a\xff\xff")
     assert status == 400
     assert "protobuf" in Status.FromString(body).message
@@ -102,6 +106,26 @@ def test_what_senders_do_wrong(serve):
     assert (told.rejected_spans, told.error_message != "") == (1, True)
     assert bridge.post(good.SerializeToString())[0] == 200
     assert ids(bridge.turns(2)) == ["t1", "t2"]
+
+
+def test_another_signal_is_refused_by_name(serve):
+    """Wherever it is sent, in the format of the request: nothing that is not kept is answered as if it were."""
+    bridge = serve()
+    metrics = ExportMetricsServiceRequest()
+    metric = metrics.resource_metrics.add().scope_metrics.add().metrics.add(name="requests")
+    metric.gauge.data_points.add(as_int=1, time_unix_nano=1)
+    for path, expected in (("/v1/traces", 400), ("/v1/metrics", 404), ("/v1/logs/", 404)):
+        status, body, headers = bridge.post(metrics.SerializeToString(), path=path)
+        assert (status, headers["content-type"]) == (expected, "application/x-protobuf")
+        assert ("logs" if "logs" in path else "metrics") in Status.FromString(body).message
+        status, body, headers = bridge.post(b'{"resourceLogs": []}', "application/json", path=path)
+        assert (status, headers["content-type"]) == (expected, "application/json")
+        assert ("metrics" if "metrics" in path else "logs") in json.loads(body)["message"]
+    assert bridge.post(bytes(20_000_000), path="/v1/metrics")[0] == 404
+    with pytest.raises(grpc.RpcError) as raised:
+        export(bridge.grpc, metrics.SerializeToString())
+    assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "these are metrics, no spans" in raised.value.details()
 
 
 def test_questions_that_cannot_have_been_meant_are_refused(serve):
@@ -432,7 +456,8 @@ def test_a_token_opens_each_door(serve, tmp_path):
     assert bridge.get("/healthz")[0] == 200
     assert bridge.get("/api/turns", {"Authorization": "Bearer open-sesame"})[0] == 200
     assert bridge.get("/api/turns", {"Authorization": "Basic open-sesame"})[0] == 401
-    assert bridge.post(b"")[0] == 401
+    status, body, headers = bridge.post(b"")
+    assert (status, headers["www-authenticate"], Status.FromString(body).code) == (401, "Bearer", 16)
     with pytest.raises(grpc.RpcError) as raised:
         export(bridge.grpc, batch(1).SerializeToString())
     assert raised.value.code() is grpc.StatusCode.UNAUTHENTICATED
