@@ -164,6 +164,56 @@ def test_usage_objects_have_two_shapes(written, usage):
 
 
 @pytest.mark.parametrize(
+    ("written", "usage"),
+    [
+        (  # Gemini: thoughts beside the candidates, cached content within the prompt
+            {"promptTokenCount": 100, "candidatesTokenCount": 30, "thoughtsTokenCount": 10, "totalTokenCount": 140}
+            | {"cachedContentTokenCount": 60},
+            (100, 40, 60, 10),
+        ),
+        ({"promptTokenCount": 100, "candidatesTokenCount": 30, "thoughtsTokenCount": 10}, (100, 40, None, 10)),
+        ({"promptTokenCount": 100, "thoughtsTokenCount": 10, "totalTokenCount": 110}, (100, 10, None, 10)),
+        ({"promptTokenCount": 9, "candidatesTokenCount": 1, "cachedContentTokenCount": 9}, (9, 1, 9, None)),
+        (
+            {"prompt_token_count": 100, "candidates_token_count": 30, "tool_use_prompt_token_count": 7}
+            | {"total_token_count": 137, "prompt_tokens_details": [{"modality": "TEXT", "token_count": 100}]},
+            (107, 30, None, None),
+        ),
+        ({"promptTokenCount": 5, "responseTokenCount": 6, "totalTokenCount": 11}, (5, 6, None, None)),
+        (  # Bedrock: cached tokens beside the input
+            {"inputTokens": 8, "outputTokens": 3, "cacheReadInputTokens": 5, "cacheWriteInputTokens": 2},
+            (15, 3, 5, None),
+        ),
+        (
+            {"inputTokens": 4, "outputTokens": 397, "totalTokens": 1811, "cacheReadInputTokens": 1410}
+            | {"cacheReadInputTokenCount": 1410, "cacheWriteInputTokens": 0, "cacheWriteInputTokenCount": 0},
+            (1414, 397, 1410, None),
+        ),
+        ({"inputTokenCount": 8, "outputTokenCount": 3, "totalTokenCount": 11}, (8, 3, None, None)),
+        (  # the Vercel AI SDK: parts of their wholes
+            {"inputTokens": 100, "outputTokens": 40, "reasoningTokens": 10, "cachedInputTokens": 60},
+            (100, 40, 60, 10),
+        ),
+        (
+            {"inputTokens": 100, "inputTokenDetails": {"noCacheTokens": 80, "cacheReadTokens": 20}}
+            | {"outputTokens": 40, "outputTokenDetails": {"textTokens": 31, "reasoningTokens": 9}},
+            (100, 40, 20, 9),
+        ),
+        (  # Genkit: thoughts beside the output, cached content within the input
+            {"inputTokens": 100, "outputTokens": 30, "thoughtsTokens": 10, "cachedContentTokens": 60}
+            | {"totalTokens": 140},
+            (100, 40, 60, 10),
+        ),
+        ({"promptTokens": 7, "completionTokens": 3, "totalTokens": 10}, (7, 3, None, None)),
+    ],
+)
+def test_usage_in_the_words_of_others(written, usage):
+    """Gemini's, Bedrock's and those of JavaScript, as Langfuse passes them on: nothing is counted twice."""
+    found = usage_in(written)
+    assert (found.input, found.output, found.cached, found.reasoning) == usage
+
+
+@pytest.mark.parametrize(
     ("written", "usd"),
     [
         ('{"input": 0.001, "output": 0.002, "total": 0.003}', 0.003),
