@@ -42,6 +42,7 @@ $(VENV)/demo.stamp: requirements.lock pyproject.toml $(NATIVE) | environment
 	@echo "==> environment for the demo in $(VENV)"
 	@$(PIP_INSTALL) --require-hashes -r requirements.lock || $(NOT_INSTALLED)
 	@$(PIP_INSTALL) --no-build-isolation -e . || $(NOT_INSTALLED)
+	@$(BIN)/python -m compileall -q agentnet_otel # as pip does with packages that it copies: commands start sooner
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/demo.stamp
