@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
 from agentnet_otel.core.dialects import read_facts
 from agentnet_otel.core.plain_span import Origin, PlainSpan, origin_of
@@ -22,12 +22,15 @@ from agentnet_otel.sources.compression import DAMAGE, decompressed
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.framing import Payload, payloads
 from agentnet_otel.sources.jaeger_json import PREFIX
-from agentnet_otel.sources.plain_payloads import PlainDecoder
+from agentnet_otel.sources.plain_payloads import PlainDecoder, decoded
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.share import Batch, Share
 
+T = TypeVar("T")
+
 STDIN: Final = "-"
-_BUFFER_BYTES: Final = 1 << 20
+_BUFFER_BYTES: Final = 1 << 22
+"""Of files: lines of half a megabyte are common, and are copied once less where a buffer holds some of them."""
 _PACKED_ENDINGS: Final = (".gz", ".zst", ".zstd")
 _LEADS_NOWHERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -47,8 +50,12 @@ def read_spans(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Sp
         ConfigurationError: an address of Jaeger is none.
     """
     decoder = PayloadDecoder()
-    for found in _payloads_of(sources, report):
-        yield from [found] if isinstance(found, SpanRecord) else decoder.records(found, report)
+
+    def records(found: Iterator[Payload]) -> Iterator[SpanRecord]:
+        for payload in found:
+            yield from decoder.records(payload, report)
+
+    yield from _read(sources, report, records, iter)
 
 
 def read_batches(
@@ -63,16 +70,22 @@ def read_batches(
     """
     decoder = PayloadDecoder()
     plain = PlainDecoder(note, share)
-    for found in _payloads_of(sources, report):
-        quick = None if isinstance(found, SpanRecord) else plain.decode(found.data, found.form)
-        if quick is not None:
-            report.spans += quick.passed
-            batch = quick
-        else:
-            records = [found] if isinstance(found, SpanRecord) else decoder.records(found, report)
-            batch = _members(records, note, share)
-        if batch.passed:
-            yield batch
+
+    def batches(found: Iterator[Payload]) -> Iterator[Batch]:
+        for payload, quick in decoded(found, plain, share.agreement, report):
+            if quick is None:
+                batch = _members(decoder.records(payload, report), note, share)
+            else:
+                report.spans += quick.passed
+                batch = quick
+            if batch.passed:
+                yield batch
+
+    def single(spans: Iterator[SpanRecord]) -> Iterator[Batch]:
+        for span in spans:
+            yield _members([span], note, share)
+
+    yield from _read(sources, report, batches, single)
 
 
 def _members(spans: Sequence[SpanRecord], note: Callable[[Origin], None], share: Share) -> Batch:
@@ -82,19 +95,24 @@ def _members(spans: Sequence[SpanRecord], note: Callable[[Origin], None], share:
     return Batch(members, len(spans))
 
 
-def _payloads_of(sources: Iterable[str | Path], report: ReadReport) -> Iterator[Payload | SpanRecord]:
-    """What is to be decoded, and, of servers, spans."""
+def _read(
+    sources: Iterable[str | Path],
+    report: ReadReport,
+    read_file: Callable[[Iterator[Payload]], Iterator[T]],
+    take_spans: Callable[[Iterator[SpanRecord]], Iterator[T]],
+) -> Iterator[T]:
+    """What ``read_file`` makes of the payloads of each file, and ``take_spans`` of the spans that servers tell."""
     for source in map(str, sources):
         report.sources += 1
         if source.startswith(PREFIX):
-            yield from _read_server(source, report)
+            yield from take_spans(_read_server(source, report))
         elif os.path.isdir(source):  # noqa: PTH112 - the method of Path raises for paths that cannot be
             for path in files_below(source, report):
                 before = report.place()
-                yield from _read_path(path, report, named=False)
+                yield from read_file(_read_path(path, report, named=False))
                 report.put_together(before, path)
         else:
-            yield from _read_path(source, report, named=True)
+            yield from read_file(_read_path(source, report, named=True))
 
 
 def _read_server(source: str, report: ReadReport) -> Iterator[SpanRecord]:

@@ -42,6 +42,24 @@ class ReadReport:
         else:
             self.untold += 1
 
+    def told(self) -> tuple[int, int]:
+        """How many problems are kept, and how many are only counted."""
+        return len(self.problems), self.untold
+
+    def take_back(self, told: tuple[int, int]) -> tuple[list[str], int]:
+        """The problems since ``told``, which are kept no more: they were told too early."""
+        kept, untold = told
+        early = self.problems[kept:], self.untold - untold
+        self.problems[kept:] = []
+        self.untold = untold
+        return early
+
+    def tell_again(self, problems: list[str], untold: int) -> None:
+        """Note what was taken back, now that what comes before it is told."""
+        room = MAX_PROBLEMS - len(self.problems)
+        self.problems += problems[:room]
+        self.untold += len(problems[room:]) + untold
+
     def place(self) -> "ReadReport":
         """The counts as they are now."""
         return replace(self, problems=list(self.problems))

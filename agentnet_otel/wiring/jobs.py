@@ -20,6 +20,7 @@ from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import is_store
 from agentnet_otel.sources.share import MAX_JOBS
 from agentnet_otel.wiring import sharer
+from agentnet_otel.wiring.agreement import MAX_AGREEING, Line, lines_between
 from agentnet_otel.wiring.sharing import Done, Failed, Message, Told, Work, encode, receive
 
 _COMMAND: Final = (sys.executable, "-m", "agentnet_otel.wiring.sharer")
@@ -115,11 +116,13 @@ class SharedTurns:
 def _running(works: Sequence[Work]) -> Iterator[list[BinaryIO]]:
     """Processes at work, and what they tell; whatever happens, none is left behind."""
     processes: list[_Process] = []
-    start = _forked if _can_fork() else _spawned
     try:
-        for work in works:
-            processes.append(start(work))
-            _widen(processes[-1].told)
+        if _can_fork():
+            _fork(works, processes)
+        else:
+            processes.extend(map(_spawned, works))
+        for process in processes:
+            _widen(process.told)
         yield [process.told for process in processes]
     finally:
         for process in processes:
@@ -146,14 +149,24 @@ def _can_fork() -> bool:
     return sys.platform == "linux" and threading.active_count() == 1
 
 
-def _forked(work: Work) -> _Process:
+def _fork(works: Sequence[Work], processes: list[_Process]) -> None:
+    """Start processes that agree with each other, if they are not too many."""
+    lines = lines_between(len(works)) if len(works) <= MAX_AGREEING else []
+    try:
+        processes.extend(_forked(work, lines) for work in works)
+    finally:
+        for line in lines:
+            line.close()
+
+
+def _forked(work: Work, lines: Sequence[Line]) -> _Process:
     """A copy of this process, which has imported all already."""
     reader, writer = os.pipe()
     with _without_ctrl_c():
         pid = os.fork()
         if pid == 0:
             os.close(reader)
-            sharer.work_and_exit(work, writer)
+            sharer.work_and_exit(work, writer, lines)
     os.close(writer)
     return _Process(os.fdopen(reader, "rb"), partial(os.kill, pid, signal.SIGKILL), partial(os.waitpid, pid, 0))
 

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO, NoReturn
 
@@ -14,8 +15,9 @@ from agentnet_otel.errors import AgentNetOtelError, ConfigurationError
 from agentnet_otel.outputs.turn_rows import row_line
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.rebuild import TurnStream
-from agentnet_otel.sources.share import Share
+from agentnet_otel.sources.share import Agreement, Share
 from agentnet_otel.sources.turn_windows import row_window
+from agentnet_otel.wiring.agreement import Line, PipeAgreement
 from agentnet_otel.wiring.sharing import Done, Failed, Told, Work, send
 
 
@@ -24,8 +26,10 @@ def main() -> None:
     _work(msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Work), sys.stdout.buffer)
 
 
-def work_and_exit(work: Work, writer: int) -> NoReturn:
+def work_and_exit(work: Work, writer: int, lines: Sequence[Line]) -> NoReturn:
     """Do the work in a copy of the process that wants it; messages go to a file descriptor, and nothing else goes on.
+
+    With ``lines`` between all processes that work, it agrees with the others.
 
     Nothing of what that process would do at its end is done: it does it itself.
     """
@@ -33,7 +37,7 @@ def work_and_exit(work: Work, writer: int) -> NoReturn:
     try:
         with os.fdopen(writer, "wb") as told:
             try:
-                _work(work, told)
+                _work(work, told, _agreement(work, lines))
                 code = 0
             except BaseException:  # noqa: BLE001 - there is nobody above who could be told
                 traceback.print_exc()  # before the pipe is closed: then this process is ended
@@ -41,20 +45,28 @@ def work_and_exit(work: Work, writer: int) -> NoReturn:
         os._exit(code)
 
 
-def _work(work: Work, told: BinaryIO) -> None:
+def _agreement(work: Work, lines: Sequence[Line]) -> PipeAgreement | None:
+    """With the others, by its own line; those of others are theirs, who otherwise would not see it end."""
+    for number, line in enumerate(lines):
+        if number != work.number:
+            line.close()
+    return PipeAgreement(lines[work.number]) if lines else None
+
+
+def _work(work: Work, told: BinaryIO, agreement: Agreement | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the process that started this one, which ends it
     gc.freeze()
     gc.disable()  # what is made here holds no cycles, and what does ends with the process
     with suppress(BrokenPipeError):
         try:
-            _do(work, told)
+            _do(work, told, agreement)
         except AgentNetOtelError as error:
             send(Failed(str(error), isinstance(error, ConfigurationError)), told)
 
 
-def _do(work: Work, to: BinaryIO) -> None:
+def _do(work: Work, to: BinaryIO, agreement: Agreement | None) -> None:
     window = row_window(group_calls=work.group_calls, prices=installed())
-    stream = TurnStream(work.sources, window, share=Share(work.number, work.jobs))
+    stream = TurnStream(work.sources, window, share=Share(work.number, work.jobs, agreement))
     for batch, told in enumerate(stream.told()):
         if told:
             lines = [(key, row_line(row)) for key, row in told]

@@ -2,7 +2,8 @@
 
 Each process reads all of the sources and makes turns of its share of the traces (`sources.share`): finding out whose a
 span is costs a fraction of what is made of it, no span goes from one process to another, and what becomes of a trace
-does not depend on how many share the work. So the turns, and their order, are those of one process.
+does not depend on how many share the work. So the turns, and their order, are those of one process. What is in spans of
+others a process need not know; whether all of a request is plain they tell each other (`agreement`).
 
 Messages go through pipes, each behind its length; rows are told as the lines that are printed.
 """

@@ -480,8 +480,7 @@ static Ending read_trace_id(Scan *scan, SpanContext *context)
     Draft *draft = context->draft;
     TRY(once(&draft->seen, TRACE_ID));
     TRY(read_id(scan, draft->head.trace_id, TRACE_ID_BYTES));
-    draft->skipped = !is_taken(context->request->reader, draft->head.trace_id);
-    return FINE;
+    return draft_deal(draft, context->request->reader);
 }
 
 static Ending read_time(Scan *scan, Draft *draft, unsigned field, int64_t *into)
@@ -554,12 +553,23 @@ static Ending read_span_field(Scan *scan, const Byte *name, size_t size, void *v
     return size > 0 && name[0] == ' ' ? UNUSUAL : skip_value(scan, 0);
 }
 
+static Ending pass_span(Scan *scan, SpanContext *context)
+{
+    draft_end(context->draft);
+    context->request->passed++;
+    scan->at = end_of_object(scan->at, scan->end);
+    return scan->at == NULL ? UNUSUAL : FINE;
+}
+
 static Ending read_span(Scan *scan, void *void_context)
 {
     SpanContext *context = void_context;
     const Byte *start = scan->at;
     draft_begin(context->draft);
     Ending ending = read_object(scan, read_span_field, context);
+    if (ending == PASSED) {
+        return pass_span(scan, context);
+    }
     if (ending == FINE && ((context->draft->seen & NEEDED) != NEEDED || context->draft->head.start_ns == 0)) {
         ending = UNUSUAL;
     }

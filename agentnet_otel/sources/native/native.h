@@ -9,13 +9,13 @@
 #include <string.h>
 #include <structmember.h>
 
-#define INTERFACE 4 /* as in `__init__.py` */
+#define INTERFACE 5 /* as in `__init__.py` */
 
 typedef unsigned char Byte;
 
 /* How reading something ended. Where a Python error is set, that is `FAILED`; what the short way does not read is
-   `UNUSUAL`, and no error. */
-typedef enum { FAILED = -1, FINE = 0, UNUSUAL = 1 } Ending;
+   `UNUSUAL`, and no error. `PASSED`: the rest of the span being read is another reader's to look at. */
+typedef enum { FAILED = -1, FINE = 0, UNUSUAL = 1, PASSED = 2 } Ending;
 
 /* End likewise, unless it is fine. */
 #define TRY(call)                                                                                                      \
@@ -137,6 +137,7 @@ typedef struct {
     PyObject *scope_of; /* callable: tells of the bytes of a resource and of a scope */
     int operation;      /* the key without which a span of others says nothing */
     int takes_all;
+    int passes; /* whether spans that are not taken are passed without a look */
     Byte takes[256]; /* by the last byte of a trace id */
 } Reader;
 
@@ -180,8 +181,20 @@ static inline int is_taken(const Reader *reader, const Byte *trace_id)
 {
     return reader->takes_all || reader->takes[trace_id[TRACE_ID_BYTES - 1]];
 }
+/* Note whose a span is, now that its trace is known: `PASSED` where nothing more of it is to be looked at. */
+static inline Ending draft_deal(Draft *draft, const Reader *reader)
+{
+    draft->skipped = !is_taken(reader, draft->head.trace_id);
+    return draft->skipped && reader->passes ? PASSED : FINE;
+}
 Ending read_json(Request *request, const Byte *data, Py_ssize_t size);
 Ending read_protobuf(Request *request, const Byte *data, Py_ssize_t size);
+
+/* --- passing.c --------------------------------------------------------------------------------------------------- */
+
+/* The end of a JSON object, from anywhere between its brace and its end that is in no text and no object within; NULL
+   where it has none. Whether what it holds is JSON is not looked at. */
+const Byte *end_of_object(const Byte *at, const Byte *end);
 
 /* --- text.c ------------------------------------------------------------------------------------------------------- */
 

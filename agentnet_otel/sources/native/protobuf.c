@@ -204,8 +204,7 @@ static Ending read_bytes_field(Scan *scan, unsigned field, const SpanContext *co
     switch (field) {
     case TRACE_ID:
         TRY(read_id(scan, draft->head.trace_id, TRACE_ID_BYTES));
-        draft->skipped = !is_taken(context->request->reader, draft->head.trace_id);
-        return FINE;
+        return draft_deal(draft, context->request->reader);
     case SPAN_ID:
         return read_id(scan, draft->head.span_id, SPAN_ID_BYTES);
     case PARENT_ID:
@@ -275,6 +274,11 @@ static Ending read_span(Scan *scan, SpanContext *context)
     const Byte *start = inner.at;
     draft_begin(context->draft);
     Ending ending = read_message(&inner, read_span_field, context);
+    if (ending == PASSED) {
+        draft_end(context->draft);
+        context->request->passed++;
+        return FINE;
+    }
     if (ending == FINE && ((context->draft->seen & NEEDED) != NEEDED || context->draft->head.start_ns == 0)) {
         ending = UNUSUAL;
     }

@@ -225,10 +225,10 @@ static int fill_takes(Reader *self, PyObject *takes)
 
 static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"scope_of", "operation", "takes", NULL};
+    static char *keywords[] = {"scope_of", "operation", "takes", "passes", NULL};
     PyObject *scope_of, *takes;
-    int operation;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OiO:Reader", keywords, &scope_of, &operation, &takes)) {
+    int operation, passes = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OiO|p:Reader", keywords, &scope_of, &operation, &takes, &passes)) {
         return NULL;
     }
     if (operation < 0 || operation >= MAX_KEYS) {
@@ -240,6 +240,7 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     }
     self->scope_of = Py_NewRef(scope_of);
     self->operation = operation;
+    self->passes = passes;
     if (fill_takes(self, takes) < 0) {
         Py_CLEAR(self);
     }
@@ -275,10 +276,11 @@ static PyMethodDef reader_methods[] = {
 };
 
 PyDoc_STRVAR(reader_doc,
-"Reader(scope_of, operation, takes)\n--\n\n"
+"Reader(scope_of, operation, takes, passes=False)\n--\n\n"
 "Reads spans out of requests. ``scope_of`` tells of the bytes of a resource and of a scope: the origin of its spans,\n"
 "their `Pieces` or None, whether they are ours, and what reads the bytes of an odd one. ``operation``: the number of\n"
-"the key without which a span of others says nothing. ``takes``: last bytes of the trace ids that are taken, or None.\n\n"
+"the key without which a span of others says nothing. ``takes``: last bytes of the trace ids that are taken, or None;\n"
+"``passes``: whether other spans are passed without a look, so that what is wrong in them is for others to tell.\n\n"
 "Raises:\n    ValueError: there is no such key.");
 
 static PyType_Slot reader_slots[] = {

@@ -39,7 +39,8 @@ class NativeReader:
     """Reads requests; what is unusual about one is left to others."""
 
     def __init__(self, scope_of: ReadScope, share: Share) -> None:
-        self._reader = _module().Reader(scope_of, NAMES.index(semconv.OPERATION_NAME), share.last_bytes)
+        passes = share.agreement is not None
+        self._reader = _module().Reader(scope_of, NAMES.index(semconv.OPERATION_NAME), share.last_bytes, passes)
 
     def json(self, data: bytes) -> Batch | None:
         """The spans of a request in JSON; None where anything is unusual.

@@ -370,6 +370,88 @@ def test_shares_are_the_same():
         assert sorted(span["trace_id"] for mine, _ in found for span in mine) == [span["traceId"] for span in spans]
 
 
+class Silent:
+    """An agreement that nobody asks."""
+
+
+def passing(decoder_class, data):
+    """What each of two readers reads if it looks at all, and if it passes spans of the other."""
+    return [
+        [by_both(decoder_class, data, Share(number, 2, agreement))[0] for number in range(2)]
+        for agreement in (None, Silent())
+    ]
+
+
+def assert_passing_is_safe(decoder_class, data):
+    """Two readers that pass spans of each other read the same, or one of them leaves the request alone."""
+    looking, passed = passing(decoder_class, data)
+    if None in looking:
+        assert None in passed
+    else:
+        assert passed == looking
+    return passed
+
+
+def of_two(*spans):
+    """The spans, whose traces are dealt out in turn."""
+    return [{**span, "traceId": f"{number + 1:032x}"} for number, span in enumerate(spans)]
+
+
+@pytest.mark.parametrize("how", [{}, {"separators": (", ", ": ")}, {"indent": 2}, {"ensure_ascii": False}])
+def test_spans_of_others_are_passed_however_they_are_spaced(how):
+    """And counted."""
+    first, second = assert_passing_is_safe(PlainJsonDecoder, written(request(*of_two(*[SPAN] * 5)), **how))
+    assert (len(first[0]), first[1], len(second[0]), second[1]) == (2, 5, 3, 5)
+
+
+@pytest.mark.parametrize("text", ['"', "\\", '\\"', '"}', "{", "}{", "\\\\}", '"\\{"'])
+def test_texts_of_spans_that_are_passed_may_hold_anything(text):
+    """Wherever they begin in the 64 bytes that are looked at together."""
+    for before in range(70):
+        span = {**SPAN, "name": "x" * before + text * (1 + before % 3), "attributes": []}
+        passed = assert_passing_is_safe(PlainJsonDecoder, written(request(*of_two(span, SPAN, span))))
+        assert [count for _, count in passed] == [3, 3]
+
+
+@settings(max_examples=1500, deadline=None)
+@given(EDITS, st.integers(0, 2), st.sampled_from([{}, {"separators": (", ", ": ")}]))
+def test_what_is_wrong_in_a_span_its_own_reader_sees(edits, place, how):
+    """So both know it, if they tell each other."""
+    spans = of_two(SPAN, SPAN, SPAN)
+    data = written(request(*spans), **how)
+    begin = data.index(written(spans[place], **how))
+    assert_passing_is_safe(PlainJsonDecoder, data[:begin] + edited(data[begin:], edits))
+
+
+def test_each_beginning_of_spans_that_are_passed_is_seen():
+    """Nothing is read beyond the last byte."""
+    data = written(request(*of_two(SPAN, SPAN, SPAN)))
+    for size in range(len(data)):
+        assert None in assert_passing_is_safe(PlainJsonDecoder, data[:size])
+
+
+def two_messages():
+    """A message of two spans, of which each reader has one."""
+    data = TracesData.FromString(message())
+    spans = data.resource_spans[0].scope_spans[0].spans
+    spans.add().CopyFrom(spans[0])
+    spans[1].trace_id = bytes(range(1, 17))
+    return data.SerializeToString()
+
+
+def test_spans_of_others_in_messages_are_passed():
+    """And counted."""
+    first, second = assert_passing_is_safe(PlainProtobufDecoder, two_messages())
+    assert (len(first[0]), first[1], len(second[0]), second[1]) == (1, 2, 1, 2)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(EDITS)
+def test_what_is_wrong_in_a_message_is_seen_by_one(edits):
+    """Of two readers that pass spans of each other."""
+    assert_passing_is_safe(PlainProtobufDecoder, edited(two_messages(), edits))
+
+
 def test_others_say_nothing_without_an_operation():
     """As by Python: then nothing of what they say counts."""
     said = [attribute(semconv.AGENT_NAME, "stringValue", "a")]
