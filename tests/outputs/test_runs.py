@@ -74,6 +74,18 @@ def test_equal_runs_do_not_differ(make_turns):
     assert first.items[0][0].text == "No metric changed beyond chance and the factor."
 
 
+def test_a_run_without_turns_changed_nothing(make_turns):
+    """What is not known is neither 0 nor unchanged; few turns are no good news either."""
+    found = runs_of(with_names([Run(name="a", turns=make_turns(80)), Run(name="b", turns=[])]), TABLE)
+    assert found.differences == ()
+    document = diff_document(found)
+    assert document.sections[0].blocks[0].items[0][0].text.startswith("Nothing can be compared")
+    (components,) = document.sections[2].blocks
+    assert ["".join(span.text for span in cell.spans) for cell in components.rows[0]][2:] == ["n/a", "n/a"]
+    few = runs_of(with_names([Run(name="a", turns=make_turns(80)), Run(name="b", turns=make_turns(3))]), TABLE)
+    assert diff_document(few).sections[0].blocks[0].items[0][0].text.startswith("There are too few turns")
+
+
 def test_runs_stand_in_the_report(make_turns):
     """Every format has them; a report on one run has none."""
     runs = [Run(name=f"{name}.jsonl", turns=make_turns(40, ms=ms)) for name, ms in (("old", 100.0), ("new", 300.0))]

@@ -64,6 +64,15 @@ def run_blocks(runs: Runs) -> Iterator[Block]:
         yield _differences(runs.differences)
 
 
+def _nothing_told(comparison: Comparison) -> str:
+    """What is said where no metric got better or worse; where it cannot be known that is no good news."""
+    if not comparison.baseline_turns or not comparison.current_turns:
+        return "Nothing can be compared: one of the runs has no turns."
+    if comparison.too_few:
+        return "There are too few turns to tell whether anything changed."
+    return "No metric changed beyond chance and the factor."
+
+
 def diff_document(runs: Runs) -> Document:
     """Two runs compared, as a document of their own."""
     before, now = runs.rows
@@ -72,7 +81,7 @@ def diff_document(runs: Runs) -> Document:
     if comparison is not None:
         told = [row for row in comparison.metrics if row.change in {Change.REGRESSION, Change.IMPROVED}]
         sentences = [(own(f"{row.change.value}: {evidence_text(row)}."),) for row in told]
-        verdicts = [Listing(items=tuple(sentences or [(own("No metric changed beyond chance and the factor."),)]))]
+        verdicts = [Listing(items=tuple(sentences or [(own(_nothing_told(comparison)),)]))]
     return Document(
         title=DIFF_TITLE,
         lead=(blocks.paragraph("Before: ", blocks.name_of(before.name), "; now: ", blocks.name_of(now.name), "."),),
@@ -237,6 +246,7 @@ def _means(before: RunRow, now: RunRow, of: str) -> Table:
     unit = "ms" if components else "tokens"
     write: Callable[[float], str] = wording.milliseconds if components else "{:,.1f}".format
     names = dict.fromkeys([*old, *new])
+    both = before.turns > 0 and now.turns > 0
     return Table(
         head=(
             "Component" if components else "Category",
@@ -247,12 +257,17 @@ def _means(before: RunRow, now: RunRow, of: str) -> Table:
         rows=tuple(
             (
                 blocks.words(name),
-                *(blocks.figure(write(value), value, unit) for value in (old.get(name, 0.0), new.get(name, 0.0))),
-                _change(new.get(name, 0.0) - old.get(name, 0.0), write, unit),
+                _mean(old.get(name, 0.0) if before.turns else None, write, unit),
+                _mean(new.get(name, 0.0) if now.turns else None, write, unit),
+                _change(new.get(name, 0.0) - old.get(name, 0.0), write, unit) if both else _mean(None, write, unit),
             )
             for name in names
         ),
     )
+
+
+def _mean(value: float | None, write: Callable[[float], str], unit: str) -> Cell:
+    return blocks.figure(wording.NOT_AVAILABLE if value is None else write(value), value, unit)
 
 
 def _change(value: float, write: Callable[[float], str], unit: str) -> Cell:

@@ -109,7 +109,9 @@ def with_names(runs: Sequence[Run]) -> list[Run]:
 
 
 def differences_of(before: RunRow, now: RunRow) -> tuple[Difference, ...]:
-    """What changed most, as share of its whole; at most `MOST_CHANGES`."""
+    """What changed most, as share of its whole; at most `MOST_CHANGES`. A run without turns tells of no change."""
+    if not before.turns or not now.turns:
+        return ()
     found = [
         *_latencies(before, now),
         *_parts("component", "ms", before.component_ms, now.component_ms, before.mean_ms.value),
