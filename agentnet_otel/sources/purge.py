@@ -1,13 +1,15 @@
 """Erasing what a store holds of traces, sessions, or times: turns, and the requests that they were rebuilt from.
 
-A trace is erased whole, with all turns in it. What the metrics counted stays: it names no session and no text.
+A trace is erased whole, with all turns in it. What the metrics counted stays: it names no session and no text. Places
+in the log stay too, so that no request is understood again, whose turns may be gone since: they would come back.
 """
 
+import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import msgspec
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -17,9 +19,21 @@ from agentnet_otel.errors import AgentNetOtelError, ConfigurationError
 from agentnet_otel.model import SpanRecord, Turn
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.intake import RequestKind
-from agentnet_otel.sources.store.raw_log import BLANK, LogRecord
+from agentnet_otel.sources.store.raw_log import BLANK, MIN_ROOM, LogRecord
 from agentnet_otel.sources.store.store import LOG, QUARANTINE, Store
 from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
+
+
+class _Traced(msgspec.Struct, rename="camel", gc=False):
+    """A span, as far as it says of which trace it is."""
+
+    trace_id: str = ""
+
+
+_LISTS: Final = ("resourceSpans", "scopeSpans", "spans")
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_TRACED: Final = msgspec.json.Decoder(_Traced)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +72,7 @@ class Purged:
 
 
 def purge(folder: Path, selection: Selection, tell: Callable[[str], None]) -> Purged:
-    """Erase what is selected, from the turns and from the requests; the room is given back, and overwritten.
+    """Erase what is selected, from the turns and from the requests, and overwrite it.
 
     Raises:
         ConfigurationError: there is no store.
@@ -74,7 +88,7 @@ def purge(folder: Path, selection: Selection, tell: Callable[[str], None]) -> Pu
         try:
             traces = _traces_in_log(store, selection) | _traces_of_turns(turns, selection)
             spans = store.log.rewrite(lambda record: _without(record, traces))
-            gone = turns.erase(traces, place=0)
+            gone = turns.erase(traces)
         finally:
             turns.close()
     finally:
@@ -135,25 +149,58 @@ def _protobuf_without(data: bytes, traces: set[str]) -> tuple[bytes, int]:
 
 
 def _json_without(data: bytes, traces: set[str]) -> tuple[bytes, int]:
-    document = msgspec.json.decode(data)
+    kept, gone = _pruned(_strict(data), _LISTS, traces)
+    if not gone:
+        return data, 0
+    if len(kept) > len(data):  # what had to be written anew to be read at all, and has no room
+        return b"", gone
+    room = len(data) - len(kept)
+    return kept + b" " * (room if room < MIN_ROOM else 0), gone
+
+
+def _strict(data: bytes) -> bytes:
+    """The document as every reader takes it: others write NaN, and text that is no UTF-8."""
+    try:
+        _OBJECT.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        document = json.loads(data.decode("utf-8", errors="replace"), parse_constant=str)
+        data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", errors="replace")
+    return data
+
+
+def _pruned(data: bytes | msgspec.Raw, lists: Sequence[str], traces: set[str]) -> tuple[bytes, int]:
+    """An object of a request without the spans of these traces, and how many went; all else as it is written.
+
+    ``lists``: the names of the lists that lead to the spans.
+    """
+    name, *inner = lists
+    try:
+        fields = _OBJECT.decode(data)
+        items = _ITEMS.decode(fields.get(name, b"null")) or []
+    except (msgspec.DecodeError, ValueError, RecursionError):  # a part that was left out when it was understood
+        return bytes(data), 0
+    kept: list[msgspec.Raw] = []
     gone = 0
+    for item in items:
+        if inner:
+            part, count = _pruned(item, inner, traces)
+            kept.append(msgspec.Raw(part))
+            gone += count
+        elif _trace_id(item) in traces:
+            gone += 1
+        else:
+            kept.append(item)
+    if not gone:
+        return bytes(data), 0
+    fields[name] = msgspec.Raw(msgspec.json.encode(kept))
+    return msgspec.json.encode(fields), gone
 
-    def strip(value: Any) -> None:
-        nonlocal gone
-        if isinstance(value, list):
-            kept = [item for item in value if not (isinstance(item, dict) and _trace_id(item) in traces)]
-            gone += len(value) - len(kept)
-            value[:] = kept
-        for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-            strip(item)
 
-    strip(document)
-    return (msgspec.json.encode(document), gone) if gone else (data, 0)
-
-
-def _trace_id(span: dict[str, Any]) -> str:
-    """The trace id of a span in OTLP JSON, in either spelling."""
-    return str(span.get("traceId", span.get("trace_id", ""))).lower() if "name" in span else ""
+def _trace_id(span: msgspec.Raw) -> str:
+    try:
+        return _TRACED.decode(span).trace_id.lower()
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return ""
 
 
 def _clear_quarantine(folder: Path, selection: Selection, tell: Callable[[str], None]) -> None:

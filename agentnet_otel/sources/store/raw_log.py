@@ -43,6 +43,8 @@ _HEADER: Final = struct.Struct("<IIIQ")
 The check is the upper 24 bits beside the kind: those of a CRC-32 of length, kind and arrival. So a length that is
 damaged is not taken for that of a record which was never finished. 0: written by a version without it.
 """
+MIN_ROOM: Final = _HEADER.size
+"""Bytes that a request in the place of another has to be shorter, if it is shorter."""
 _UNCHECKED_BYTES: Final = 8
 _KIND_BITS: Final = 0xFF
 _OFFSET_BITS: Final = 40
@@ -318,7 +320,9 @@ class RawLog:
     def rewrite(self, changed: Callable[[LogRecord], tuple[bytes, int]]) -> int:
         """Put other requests in the place of those that are there; returns the sum of what ``changed`` counted.
 
-        It is asked for the bytes of each. Places in the log change. Nothing may be appended meanwhile.
+        It is asked for the bytes of each, which may not be more than they were, and not just a few less (`MIN_ROOM`):
+        such a record goes whole, as does one of no bytes. What they have less is blank after that, so that places stay
+        what they were: whoever is killed in between reads on where it was. Nothing may be appended meanwhile.
 
         Raises:
             BackendError: the disk is full; each segment is as it was, or done.
@@ -331,7 +335,7 @@ class RawLog:
                     for record in reader.read(position(number, 0), position(number, (1 << _OFFSET_BITS) - 1)):
                         data, counted = changed(record)
                         count += counted
-                        file.write(_encode(record.kind, record.arrived_ns, data))
+                        file.write(_in_the_place_of(record, data))
                     file.flush()
                     os.fsync(file.fileno())
         except OSError as error:
@@ -339,8 +343,6 @@ class RawLog:
             raise BackendError(message) from None
         os.close(self._descriptor)
         self._descriptor = self._create(self._numbers[-1])
-        self._size = os.fstat(self._descriptor).st_size
-        self.end = position(self._numbers[-1], self._size)
         return count
 
     def forget_before(self, place: int) -> None:
@@ -443,6 +445,16 @@ def _encode(kind: int, arrived_ns: int, data: bytes) -> bytes:
         raise BackendError(message)
     checked = _HEADER.pack(0, 0, kind | _check(len(data), kind, arrived_ns), arrived_ns)[_UNCHECKED_BYTES:] + data
     return struct.pack("<II", len(data), zlib.crc32(checked)) + checked
+
+
+def _in_the_place_of(record: LogRecord, data: bytes) -> bytes:
+    """A record with these bytes, and as much room after it as it lacks; all of it is blank where that cannot be."""
+    room = len(record.data) - len(data)
+    if not room:
+        return _encode(record.kind, record.arrived_ns, data)
+    if room < _HEADER.size or not data:
+        return _encode(BLANK, record.arrived_ns, bytes(len(record.data)))
+    return _encode(record.kind, record.arrived_ns, data) + _encode(BLANK, record.arrived_ns, bytes(room - _HEADER.size))
 
 
 def _check(length: int, kind: int, arrived_ns: int) -> int:

@@ -268,10 +268,8 @@ class TurnStore:
                     yield turn, arrived_ns
             cursor = page[-1][0]
 
-    def erase(self, trace_ids: Iterable[str], place: int) -> int:
+    def erase(self, trace_ids: Iterable[str]) -> int:
         """Delete all turns of traces, so that no byte of them stays in the file; returns their number.
-
-        ``place``: from where requests are to be read again.
 
         Raises:
             BackendError: it cannot be written.
@@ -281,7 +279,6 @@ class TurnStore:
             with self._db:
                 statement = "DELETE FROM turns WHERE trace_id = ?"
                 gone = sum(self._db.execute(statement, (trace_id,)).rowcount for trace_id in trace_ids)
-                self._db.execute("INSERT OR REPLACE INTO progress VALUES (1, ?)", (place,))
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return gone

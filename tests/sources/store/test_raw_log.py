@@ -172,14 +172,19 @@ def test_places(opened):
 
 
 def test_requests_can_be_rewritten(opened):
-    """And the log goes on behind them."""
+    """Places stay what they were, and the log goes on behind them; what leaves no room for a blank goes whole."""
     log = opened(segment_bytes=60)
-    keep(log, b"keep", b"drop" * 20, b"keep too")
-    assert log.rewrite(lambda record: (b"", 1) if record.data.startswith(b"drop") else (record.data, 0)) == 1
+    keep(log, b"keep", b"drop" * 20, b"dropped", b"keep too")
+    ends = [record.end for record in log.read(0)]
+    changed = {b"drop" * 20: b"rest", b"dropped": b"drop"}
+    assert log.rewrite(lambda record: (changed.get(record.data, record.data), record.data in changed)) == 2
     keep(log, b"more")
-    assert data_of(log) == [b"keep", b"", b"keep too", b"more"]
+    expected = [b"keep", b"rest", bytes(56), bytes(7), b"keep too", b"more"]
+    assert data_of(log) == expected
+    assert {record.end for record in log.read(0)} > set(ends)
+    assert [record.data for record in log.read(ends[2])] == [b"keep too", b"more"]
     log.close()
-    assert data_of(opened()) == [b"keep", b"", b"keep too", b"more"]
+    assert data_of(opened()) == expected
 
 
 def test_nothing_half_written_stays(opened, tmp_path):
@@ -187,14 +192,11 @@ def test_nothing_half_written_stays(opened, tmp_path):
     log = opened()
     keep(log, b"before")
 
-    def too_much(record):
-        return record.data + bytes(1000), 0
-
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
     try:
         with pytest.raises(BackendError, match=os.strerror(errno.EFBIG)):
-            log.rewrite(too_much)
+            log.rewrite(lambda record: (record.data, 0))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert data_of(log) == [b"before"]
