@@ -20,7 +20,11 @@ from agentnet_otel import semconv
 from agentnet_otel.core import values
 from agentnet_otel.errors import InputError, TruncatedError
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
-from agentnet_otel.sources.message_density import check_density_of_json, check_elements_of_json
+from agentnet_otel.sources.message_density import (
+    check_density_of_json,
+    check_elements_of_json,
+    check_values_of_json,
+)
 
 Number = int | float | str
 TellBadSpan = Callable[[str], None]
@@ -359,7 +363,7 @@ def _rewritten(data: bytes, error: Exception) -> bytes:
     Raises:
         InputError: it is no JSON for anybody; ``error`` says why.
     """
-    check_elements_of_json(data)
+    check_values_of_json(data)
     try:
         document = json.loads(data.decode("utf-8", errors="replace"), parse_constant=str)
     except (ValueError, RecursionError):

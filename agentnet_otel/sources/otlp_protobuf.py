@@ -1,10 +1,11 @@
 """OTLP in protobuf: one message (a request, or the same as ``TracesData``) to `SpanRecord`s.
 
-The schema is that of opentelemetry-proto with one change: attributes of spans and events are left encoded, because
-the `AttributeCache` finds most of them without decoding. On the wire a message and its bytes are the same.
+The schema is that of opentelemetry-proto with two changes: attributes of spans and events are left encoded, because
+the `AttributeCache` finds most of them without decoding (on the wire a message and its bytes are the same); and what
+nothing reads, as links, is left out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -29,21 +30,37 @@ _KINDS: Final = {kind.value: kind for kind in SpanKind}
 _STATUSES: Final = {code.value: code for code in StatusCode}
 
 
-def _classes() -> tuple[Any, Any]:
-    """The classes of the message, and of a span in it, in a pool of their own."""
+def _classes() -> tuple[Any, Any, Any, Any]:
+    """The classes of the message, and of a span, a resource and a scope in it, in a pool of their own."""
     pool = descriptor_pool.DescriptorPool()
     for module in (common_pb2, resource_pb2, trace_pb2):
         schema = descriptor_pb2.FileDescriptorProto()
         module.DESCRIPTOR.CopyToProto(schema)
         for message in schema.message_type:
+            _leave_out(message, _NOT_READ.get(message.name, ()))
             if message.name == "Span":
                 for part in (message, *message.nested_type):
                     _leave_attributes_encoded(part)
         pool.Add(schema)
-    whole, span = (
-        pool.FindMessageTypeByName(f"opentelemetry.proto.trace.v1.{name}") for name in ("TracesData", "Span")
+    names = ("trace.v1.TracesData", "trace.v1.Span", "resource.v1.Resource", "common.v1.InstrumentationScope")
+    whole, span, resource, scope = (
+        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"opentelemetry.proto.{name}")) for name in names
     )
-    return message_factory.GetMessageClass(whole), message_factory.GetMessageClass(span)
+    return whole, span, resource, scope
+
+
+_NOT_READ: Final = {
+    "Span": ("links",),
+    "Resource": ("entity_refs",),
+    "InstrumentationScope": ("attributes",),
+}
+"""Fields that nothing reads: to the parser they are unknown, so that it makes nothing of them."""
+
+
+def _leave_out(message: descriptor_pb2.DescriptorProto, names: Sequence[str]) -> None:
+    kept = [field for field in message.field if field.name not in names]
+    del message.field[:]
+    message.field.extend(kept)
 
 
 def _leave_attributes_encoded(message: descriptor_pb2.DescriptorProto) -> None:
@@ -53,11 +70,8 @@ def _leave_attributes_encoded(message: descriptor_pb2.DescriptorProto) -> None:
             field.ClearField("type_name")
 
 
-_CLASSES: Final = _classes()
-TracesData: Final = _CLASSES[0]
-"""The message, attributes of spans and events left encoded."""
-Span: Final = _CLASSES[1]
-"""A span of it."""
+TracesData, Span, Resource, Scope = _classes()
+"""The message, attributes of spans and events left encoded; and a span, a resource and a scope of it."""
 
 
 class ProtobufDecoder:

@@ -10,8 +10,6 @@ from typing import Any, Final
 
 import msgspec
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from agentnet_otel import semconv
 from agentnet_otel.core import values
@@ -22,7 +20,7 @@ from agentnet_otel.errors import InputError
 from agentnet_otel.model import AttributeValue
 from agentnet_otel.sources.message_density import check_density
 from agentnet_otel.sources.native.spans import Told, native_pieces, reader_of
-from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder, Span, TracesData, decode_attribute
+from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder, Resource, Scope, Span, TracesData, decode_attribute
 from agentnet_otel.sources.pieces import MAX_PIECE_BYTES, MAX_PIECES, Pieces
 from agentnet_otel.sources.plain_json import MAX_ORIGIN_BYTES, MAX_ORIGINS, are_well_formed
 from agentnet_otel.sources.share import Batch, Share
@@ -105,7 +103,7 @@ class PlainProtobufDecoder:
         if len(self._scopes) >= MAX_ORIGINS:
             self._scopes.clear()
         attributes = self._general.resource(Resource.FromString(resource))
-        named = InstrumentationScope.FromString(scope)
+        named = Scope.FromString(scope)
         origin = Origin(
             resource=attributes,
             service_name=values.text(attributes.get(semconv.SERVICE_NAME)) or "",
