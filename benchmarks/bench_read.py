@@ -28,7 +28,7 @@ import agentnet_otel
 from agentnet_otel import LatencyComponent
 from agentnet_otel.core.running_verdicts import RunningVerdicts
 from agentnet_otel.core.thresholds import ThresholdTable
-from agentnet_otel.core.turn_row import observation_of_row
+from agentnet_otel.core.turn_row import judged_of
 from agentnet_otel.outputs.turn_rows import row_line
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.rebuild import TurnStream
@@ -107,7 +107,7 @@ def verdicts_of(path: Path, turns: int) -> Callable[[], None]:
     def read() -> None:
         running = RunningVerdicts(ThresholdTable())
         for row in TurnStream([path], row_window(prices=installed())).in_order():
-            running.add(observation_of_row(row))
+            running.add(judged_of(row).observation)
         assert running.judgements()[0].n == turns
 
     return read

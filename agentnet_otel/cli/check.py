@@ -36,7 +36,7 @@ from agentnet_otel.core.regression import Comparison
 from agentnet_otel.core.running_verdicts import RunningVerdicts
 from agentnet_otel.core.statistics import MIN_MEAN_N
 from agentnet_otel.core.thresholds import ThresholdTable, Verdict
-from agentnet_otel.core.turn_row import TurnRow, end_of_row, observation_of_row
+from agentnet_otel.core.turn_row import JudgedRow, TurnRow, judged_of
 from agentnet_otel.core.verdicts import Judgement, worst
 from agentnet_otel.model import Turn
 from agentnet_otel.outputs import console
@@ -45,18 +45,17 @@ from agentnet_otel.outputs.gate import Gate
 from agentnet_otel.outputs.json_text import indented_json
 from agentnet_otel.outputs.reports.comparisons import comparison_object
 from agentnet_otel.outputs.reports.verdict_json import verdict_object
-from agentnet_otel.outputs.turn_rows import row_in
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import TurnStream
 from agentnet_otel.sources.turn_windows import row_window, whole_window
-from agentnet_otel.wiring.jobs import SharedTurns
+from agentnet_otel.wiring.jobs import JUDGED, SharedTurns
 
 if TYPE_CHECKING:
     from agentnet_otel.performance.baseline import Baseline, BaselineBuilder
     from agentnet_otel.wiring.alert_push import AlertPush
 
-Stream = TurnStream[TurnRow] | TurnStream[Turn] | SharedTurns
+Stream = TurnStream[TurnRow] | TurnStream[Turn] | SharedTurns[JudgedRow]
 
 
 def check(
@@ -200,7 +199,7 @@ def _stream(
             tell("--jobs does not go with limits of models or with alerts; one process reads")
         return TurnStream(sources, whole_window(group_calls=group_calls, prices=installed()), tick)
     if shares(sources, jobs, quiet=quiet):
-        return SharedTurns(sources, jobs, tick, group_calls=group_calls)
+        return SharedTurns(sources, jobs, JUDGED, tick, group_calls=group_calls)
     return TurnStream(sources, row_window(group_calls=group_calls, prices=installed()), tick)
 
 
@@ -212,8 +211,8 @@ def _observed(stream: Stream, alerts: "AlertPush | None") -> Iterator[tuple[Obse
                 alerts.add(told)
             yield observation_of(told), told.models, told.end_ns
         else:
-            row = row_in(told) if isinstance(told, bytes) else told
-            yield observation_of_row(row), row.models, end_of_row(row)
+            row = told if isinstance(told, JudgedRow) else judged_of(told)
+            yield row.observation, row.models, row.end_ns
 
 
 def _check_code(found: _Judged, reading: Stream, *, told: bool) -> int:

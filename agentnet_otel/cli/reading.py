@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ReadTick = Callable[[int], None]
 """Is told how many spans were read."""
-Reading = Rebuilt | TurnStream[Any] | SharedTurns
+Reading = Rebuilt | TurnStream[Any] | SharedTurns[Any]
 """Sources that were read by one process or several."""
 
 _NEW_OBJECTS: Final = 100_000

@@ -27,7 +27,7 @@ from agentnet_otel.outputs.turn_rows import row_line, turn_line
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.rebuild import TurnStream
 from agentnet_otel.sources.turn_windows import row_window
-from agentnet_otel.wiring.jobs import SharedTurns
+from agentnet_otel.wiring.jobs import LINES, SharedTurns
 
 QUIET_S: Final = QUIET_NS / 1_000_000_000
 
@@ -62,9 +62,9 @@ def turns(
         message = "--quiet-period needs --follow: without it the sources end, and with them their turns"
         raise ConfigurationError(message)
     with reading_progress(quiet=quiet) as tick, collecting_seldom():
-        reading: TurnStream[TurnRow] | SharedTurns
+        reading: TurnStream[TurnRow] | SharedTurns[bytes]
         if shares(sources, jobs, quiet=quiet):
-            reading = SharedTurns(sources, jobs, tick, group_calls=group_calls)
+            reading = SharedTurns(sources, jobs, LINES, tick, group_calls=group_calls)
             for line in reading.in_order():
                 sys.stdout.buffer.write(line)
         else:

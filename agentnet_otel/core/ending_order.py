@@ -1,6 +1,6 @@
 """Putting what was told roughly in order of ending exactly into it, as far as a bounded memory reaches."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import Final, Generic, TypeVar
 
@@ -30,22 +30,21 @@ class EndingOrder(Generic[T]):
         """Take items in."""
         self._held.extend(items)
 
-    def ready(self) -> Iterator[T]:
+    def ready(self) -> list[T]:
         """The items that need not wait any longer, in order."""
-        if len(self._held) >= self._window + self._step:
-            yield from self._release(len(self._held) - self._window)
+        many = len(self._held) >= self._window + self._step
+        return self._release(len(self._held) - self._window) if many else []
 
-    def rest(self) -> Iterator[T]:
+    def rest(self) -> list[T]:
         """All that are left."""
-        yield from self._release(len(self._held))
+        return self._release(len(self._held))
 
-    def _release(self, number: int) -> Iterator[T]:
+    def _release(self, number: int) -> list[T]:
         self._held.sort(key=_KEY)
         released, self._held = self._held[:number], self._held[number:]
         if not released:
-            return
+            return []
         if self._last is not None and released[0][0] < self._last:
             self.out_of_order += sum(key < self._last for key, _ in released)
         self._last = max(released[-1][0], self._last or released[-1][0])
-        for _, item in released:
-            yield item
+        return [item for _, item in released]

@@ -82,23 +82,47 @@ def row_of(turn: Turn) -> TurnRow:
     )
 
 
-def observation_of_row(row: TurnRow) -> Observation:
-    """What a row tells, as `observation_of` has it of the turn."""
+class JudgedRow(msgspec.Struct, array_like=True, gc=False):
+    """What of a row is judged, and kept to compare others with; ``end_ns``: epoch nanoseconds."""
+
+    agent: str | None
+    latency_ms: float
+    outcome: Outcome
+    tokens: int | None
+    cost_usd: float | None
+    efficiency: float | None
+    session: str | None
+    models: tuple[str, ...]
+    end_ns: int
+
+    @property
+    def observation(self) -> Observation:
+        """As `observation_of` has it of the turn."""
+        return Observation(
+            agent=self.agent or "",
+            latency_ms=self.latency_ms,
+            outcome=self.outcome,
+            tokens=self.tokens,
+            cost_usd=self.cost_usd,
+            efficiency=self.efficiency,
+            session=self.session,
+        )
+
+
+def judged_of(row: TurnRow) -> JudgedRow:
+    """What of a row is judged."""
     into, out = row.input_tokens, row.output_tokens
-    return Observation(
-        agent=row.agent or "",
-        latency_ms=row.duration_ms,
-        outcome=_OUTCOMES[row.outcome],
-        tokens=None if into is None and out is None else (into or 0) + (out or 0),
-        cost_usd=row.cost_usd,
-        efficiency=row.efficiency,
-        session=row.session,
+    return JudgedRow(
+        row.agent,
+        row.duration_ms,
+        _OUTCOMES[row.outcome],
+        None if into is None and out is None else (into or 0) + (out or 0),
+        row.cost_usd,
+        row.efficiency,
+        row.session,
+        row.models,
+        row.start_time_unix_nano + round(row.duration_ms * NANOS_PER_MS),
     )
-
-
-def end_of_row(row: TurnRow) -> int:
-    """When the turn ended, epoch nanoseconds."""
-    return row.start_time_unix_nano + round(row.duration_ms * NANOS_PER_MS)
 
 
 def ending_key(turn: Turn) -> EndingKey:

@@ -1,6 +1,6 @@
 """A turn as one JSON object: the lines of `agentnet-otel turns`. Every key is always there, null where unknown."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -23,11 +23,3 @@ def turn_line(turn: Turn) -> bytes:
 def row_line(row: TurnRow) -> bytes:
     """A row as one line of JSON."""
     return strict_json(row) + b"\n"
-
-
-def row_in(line: bytes) -> TurnRow:
-    """What `row_line` wrote."""
-    return _decoder.decode(line)
-
-
-_decoder: Final = msgspec.json.Decoder(TurnRow)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from heapq import heapify, heappop, heappush
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, Generic, TypeVar, cast
 
 from agentnet_otel.core.assembler import Counts
 from agentnet_otel.core.ending_order import EndingOrder
@@ -21,7 +21,9 @@ from agentnet_otel.sources.rebuild import is_store
 from agentnet_otel.sources.share import MAX_JOBS
 from agentnet_otel.wiring import sharer
 from agentnet_otel.wiring.agreement import MAX_AGREEING, Line, lines_between
-from agentnet_otel.wiring.sharing import Done, Failed, Message, Told, Work, encode, receive
+from agentnet_otel.wiring.sharing import Done, Failed, Form, Message, Told, Work, encode, judged_in, receive
+
+T = TypeVar("T")
 
 _COMMAND: Final = (sys.executable, "-m", "agentnet_otel.wiring.sharer")
 _PIPE_BYTES: Final = 1 << 20
@@ -38,8 +40,20 @@ def _is_pipe(source: str) -> bool:
     return not (Path(source).is_file() or Path(source).is_dir())
 
 
-class SharedTurns:
-    """The lines of `turns`, in order of ending, made by ``jobs`` processes; otherwise as `TurnStream`.
+@dataclass(frozen=True, slots=True)
+class Wanted(Generic[T]):
+    """What is wanted of each turn, and how it is made of what processes tell."""
+
+    form: Form
+    of_told: Callable[[bytes], T]
+
+
+LINES: Final = Wanted(Form.LINE, bytes)
+JUDGED: Final = Wanted(Form.JUDGED, judged_in)
+
+
+class SharedTurns(Generic[T]):
+    """What is ``wanted`` of turns, in order of ending, made by ``jobs`` processes; otherwise as `TurnStream`.
 
     Raises:
         ConfigurationError: there cannot be so many.
@@ -49,6 +63,7 @@ class SharedTurns:
         self,
         sources: Sequence[str],
         jobs: int,
+        wanted: Wanted[T],
         tick: Callable[[int], None] | None = None,
         *,
         group_calls: bool = False,
@@ -63,11 +78,13 @@ class SharedTurns:
         self._tick = tick
         self._ticked = 0
         self._works = [
-            Work(sources=list(sources), number=number, jobs=jobs, group_calls=group_calls) for number in range(jobs)
+            Work(sources=list(sources), number=number, jobs=jobs, form=wanted.form, group_calls=group_calls)
+            for number in range(jobs)
         ]
+        self._of_told = wanted.of_told
 
-    def in_order(self) -> Iterator[bytes]:
-        """Each turn as a line.
+    def in_order(self) -> Iterator[T]:
+        """Each turn.
 
         Raises:
             BackendError: a process died.
@@ -85,8 +102,8 @@ class SharedTurns:
                     following = self._next(streams[number], number)
                     if following is not None:
                         heappush(heap, (following.batch, number, following))
-                yield from order.ready()
-        yield from order.rest()
+                yield from map(self._of_told, order.ready())
+        yield from map(self._of_told, order.rest())
         self.out_of_order = order.out_of_order
 
     def _next(self, stream: BinaryIO, number: int) -> Told | None:

@@ -12,13 +12,12 @@ from typing import BinaryIO, NoReturn
 import msgspec
 
 from agentnet_otel.errors import AgentNetOtelError, ConfigurationError
-from agentnet_otel.outputs.turn_rows import row_line
 from agentnet_otel.prices import installed
 from agentnet_otel.sources.rebuild import TurnStream
 from agentnet_otel.sources.share import Agreement, Share
 from agentnet_otel.sources.turn_windows import row_window
 from agentnet_otel.wiring.agreement import Line, PipeAgreement
-from agentnet_otel.wiring.sharing import Done, Failed, Told, Work, send
+from agentnet_otel.wiring.sharing import Done, Failed, Told, Work, send, told_as
 
 
 def main() -> None:
@@ -67,10 +66,10 @@ def _work(work: Work, told: BinaryIO, agreement: Agreement | None = None) -> Non
 def _do(work: Work, to: BinaryIO, agreement: Agreement | None) -> None:
     window = row_window(group_calls=work.group_calls, prices=installed())
     stream = TurnStream(work.sources, window, share=Share(work.number, work.jobs, agreement))
+    told_of = told_as[work.form]
     for batch, told in enumerate(stream.told()):
         if told:
-            lines = [(key, row_line(row)) for key, row in told]
-            send(Told(batch, stream.read.spans, lines), to)
+            send(Told(batch, stream.read.spans, [(key, told_of(row)) for key, row in told]), to)
     done = Done(counts=stream.counts, read=stream.read, environment=dict(stream.environment))
     send(done, to)
 

@@ -5,19 +5,28 @@ span is costs a fraction of what is made of it, no span goes from one process to
 does not depend on how many share the work. So the turns, and their order, are those of one process. What is in spans of
 others a process need not know; whether all of a request is plain they tell each other (`agreement`).
 
-Messages go through pipes, each behind its length; rows are told as the lines that are printed.
+Messages go through pipes, each behind its length; what is told of a turn its form says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import BinaryIO, Final
 
 import msgspec
 
 from agentnet_otel.core.assembler import Counts
-from agentnet_otel.core.turn_row import EndingKey
+from agentnet_otel.core.turn_row import EndingKey, JudgedRow, TurnRow, judged_of
+from agentnet_otel.outputs.turn_rows import row_line
 from agentnet_otel.sources.read_report import ReadReport
 
 LENGTH_BYTES: Final = 4
+
+
+class Form(Enum):
+    """What is told of a turn: the line that is printed, or what is judged."""
+
+    LINE = "line"
+    JUDGED = "judged"
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +35,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     sources: Sequence[str]
     number: int
     jobs: int
+    form: Form
     group_calls: bool
 
 
@@ -55,6 +65,11 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 Message = Told | Done | Failed
 
 encode: Final = msgspec.msgpack.encode
+told_as: Final[dict[Form, Callable[[TurnRow], bytes]]] = {
+    Form.LINE: row_line,
+    Form.JUDGED: lambda row: msgspec.json.encode(judged_of(row)),  # numbers of tokens may be beyond 64 bits
+}
+judged_in: Final[Callable[[bytes], JudgedRow]] = msgspec.json.Decoder(JudgedRow).decode
 _decoder: Final = msgspec.msgpack.Decoder(Message)
 
 

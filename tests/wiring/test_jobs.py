@@ -5,15 +5,18 @@ import random
 import threading
 from dataclasses import asdict
 
+import msgspec
 import pytest
 
+from agentnet_otel import semconv
+from agentnet_otel.core.turn_row import judged_of
 from agentnet_otel.errors import BackendError, ConfigurationError
 from agentnet_otel.outputs.turn_rows import row_line
 from agentnet_otel.sources.rebuild import TurnStream
 from agentnet_otel.sources.turn_windows import row_window
 from agentnet_otel.wiring import jobs as module
 from agentnet_otel.wiring import sharer
-from agentnet_otel.wiring.jobs import SharedTurns, can_share
+from agentnet_otel.wiring.jobs import JUDGED, LINES, SharedTurns, can_share
 from tests.core.test_trace_window import trace
 from tests.sources.test_plain_json import as_object
 
@@ -43,7 +46,7 @@ def started(request, monkeypatch):
 @pytest.mark.parametrize("number", [2, 3])
 def test_the_turns_of_several_processes_are_those_of_one(path, number):
     """The same lines in the same order, the same counts, the same problems told once."""
-    alone, together = TurnStream([path], row_window()), SharedTurns([str(path)], number)
+    alone, together = TurnStream([path], row_window()), SharedTurns([str(path)], number, LINES)
     assert list(together.in_order()) == [row_line(row) for row in alone.in_order()]
     assert asdict(together.counts) == asdict(alone.counts)
     assert asdict(together.read) == asdict(alone.read)
@@ -51,12 +54,33 @@ def test_the_turns_of_several_processes_are_those_of_one(path, number):
     assert together.counts.spans == together.read.spans == 1200
 
 
+@pytest.mark.usefixtures("started")
+def test_what_is_judged_comes_as_it_is_of_one_process(path):
+    """Without the rest of the rows."""
+    alone, together = TurnStream([path], row_window()), SharedTurns([str(path)], 2, JUDGED)
+    rows = list(together.in_order())
+    assert rows == [judged_of(row) for row in alone.in_order()]
+    assert len(rows) == 300
+
+
+def test_numbers_beyond_64_bits_reach_those_who_judge(tmp_path):
+    """Spans can hold a number of tokens that only just fits; a turn has many."""
+    calls = trace(1, tools=3)
+    most = {semconv.OPERATION_NAME: "chat", semconv.USAGE_INPUT_TOKENS: 2**63 - 1}
+    spans = [msgspec.structs.replace(s, attributes=most) if s.parent_span_id else s for s in calls]
+    scope = {"scope": {"name": "agentnet_otel"}, "spans": [as_object(span) for span in spans]}
+    path = tmp_path / "spans.jsonl"
+    path.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [scope]}]}), encoding="utf-8")
+    (row,) = SharedTurns([str(path)], 2, JUDGED).in_order()
+    assert row.tokens == 3 * (2**63 - 1)
+
+
 def test_a_process_that_dies_is_told(path, monkeypatch):
     """Half of the turns are not told as if they were all."""
     monkeypatch.setattr(module, "_can_fork", lambda: False)
     monkeypatch.setattr(module, "_COMMAND", (*module._COMMAND[:1], "-c", "raise SystemExit(3)"))
     with pytest.raises(BackendError, match=r"process 1 of 2 .* ended early; try fewer --jobs"):
-        list(SharedTurns([str(path)], 2).in_order())
+        list(SharedTurns([str(path)], 2, LINES).in_order())
 
 
 def test_a_copy_that_dies_is_told_with_the_reason(path, monkeypatch, capfd):
@@ -64,7 +88,7 @@ def test_a_copy_that_dies_is_told_with_the_reason(path, monkeypatch, capfd):
     monkeypatch.setattr(module, "_can_fork", lambda: True)
     monkeypatch.setattr(sharer, "_do", lambda *_: 1 // 0)
     with pytest.raises(BackendError, match=r"process 1 of 2 .* ended early"):
-        list(SharedTurns([str(path)], 2).in_order())
+        list(SharedTurns([str(path)], 2, LINES).in_order())
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 
@@ -84,14 +108,14 @@ def test_a_fork_is_of_one_thread():
 def test_what_is_wrong_for_all_is_told_once():
     """An address that is none is wrong use, whoever finds it."""
     with pytest.raises(ConfigurationError, match="jaeger"):
-        list(SharedTurns(["jaeger+http://"], 2).in_order())
+        list(SharedTurns(["jaeger+http://"], 2, LINES).in_order())
 
 
 @pytest.mark.parametrize("number", [0, 257])
 def test_there_are_bounds(number):
     """No work is dealt out to more processes than there are endings of trace ids."""
     with pytest.raises(ConfigurationError, match="give 1 to 256"):
-        SharedTurns(["x"], number)
+        SharedTurns(["x"], number, LINES)
 
 
 def test_what_can_be_read_once_only_is_not_shared(tmp_path, path):
@@ -105,6 +129,6 @@ def test_what_can_be_read_once_only_is_not_shared(tmp_path, path):
 @pytest.mark.usefixtures("started")
 def test_stopping_early_leaves_no_process(path):
     """As with `head`: whoever has enough need not read on."""
-    lines = SharedTurns([str(path)], 2).in_order()
+    lines = SharedTurns([str(path)], 2, LINES).in_order()
     assert next(lines)
     lines.close()
