@@ -21,7 +21,7 @@ from agentnet_otel.sources.rebuild import is_store
 from agentnet_otel.sources.share import MAX_JOBS
 from agentnet_otel.wiring import sharer
 from agentnet_otel.wiring.agreement import MAX_AGREEING, Line, lines_between
-from agentnet_otel.wiring.sharing import Done, Failed, Form, Message, Told, Work, encode, judged_in, receive
+from agentnet_otel.wiring.sharing import Done, Failed, Message, Told, ToldAs, Work, encode, judged_in, receive
 
 T = TypeVar("T")
 
@@ -44,12 +44,12 @@ def _is_pipe(source: str) -> bool:
 class Wanted(Generic[T]):
     """What is wanted of each turn, and how it is made of what processes tell."""
 
-    form: Form
+    form: ToldAs
     of_told: Callable[[bytes], T]
 
 
-LINES: Final = Wanted(Form.LINE, bytes)
-JUDGED: Final = Wanted(Form.JUDGED, judged_in)
+LINES: Final = Wanted(ToldAs.LINE, bytes)
+JUDGED: Final = Wanted(ToldAs.JUDGED, judged_in)
 
 
 class SharedTurns(Generic[T]):

@@ -22,7 +22,7 @@ from agentnet_otel.sources.read_report import ReadReport
 LENGTH_BYTES: Final = 4
 
 
-class Form(Enum):
+class ToldAs(Enum):
     """What is told of a turn: the line that is printed, or what is judged."""
 
     LINE = "line"
@@ -35,7 +35,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     sources: Sequence[str]
     number: int
     jobs: int
-    form: Form
+    form: ToldAs
     group_calls: bool
 
 
@@ -65,9 +65,9 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 Message = Told | Done | Failed
 
 encode: Final = msgspec.msgpack.encode
-told_as: Final[dict[Form, Callable[[TurnRow], bytes]]] = {
-    Form.LINE: row_line,
-    Form.JUDGED: lambda row: msgspec.json.encode(judged_of(row)),  # numbers of tokens may be beyond 64 bits
+told_as: Final[dict[ToldAs, Callable[[TurnRow], bytes]]] = {
+    ToldAs.LINE: row_line,
+    ToldAs.JUDGED: lambda row: msgspec.json.encode(judged_of(row)),  # numbers of tokens may be beyond 64 bits
 }
 judged_in: Final[Callable[[bytes], JudgedRow]] = msgspec.json.Decoder(JudgedRow).decode
 _decoder: Final = msgspec.msgpack.Decoder(Message)
