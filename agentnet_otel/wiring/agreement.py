@@ -29,8 +29,17 @@ class Line:
 
 
 def lines_between(processes: int) -> list[Line]:
-    """The ends of each of so many processes: pipes from each to each other."""
-    pipes = {pair: os.pipe() for pair in permutations(range(processes), 2)}
+    """The ends of each of so many processes: pipes from each to each other.
+
+    Raises:
+        OSError: there cannot be so many pipes.
+    """
+    pipes: dict[tuple[int, int], tuple[int, int]] = {}
+    try:
+        pipes.update((pair, os.pipe()) for pair in permutations(range(processes), 2))
+    except OSError:
+        Line([reads for reads, _ in pipes.values()], [writes for _, writes in pipes.values()]).close()
+        raise
     return [
         Line(
             [reads for (_, to), (reads, _) in pipes.items() if to == number],

@@ -131,13 +131,14 @@ class SharedTurns(Generic[T]):
 
 @contextmanager
 def _running(works: Sequence[Work]) -> Iterator[list[BinaryIO]]:
-    """Processes at work, and what they tell; whatever happens, none is left behind."""
+    """Processes at work, and what they tell; whatever happens, none is left behind.
+
+    Raises:
+        BackendError: they cannot be started.
+    """
     processes: list[_Process] = []
     try:
-        if _can_fork():
-            _fork(works, processes)
-        else:
-            processes.extend(map(_spawned, works))
+        _start(works, processes)
         for process in processes:
             _widen(process.told)
         yield [process.told for process in processes]
@@ -166,9 +167,24 @@ def _can_fork() -> bool:
     return sys.platform == "linux" and threading.active_count() == 1
 
 
+def _start(works: Sequence[Work], processes: list[_Process]) -> None:
+    """Start processes, which are put to the others one by one."""
+    try:
+        if _can_fork():
+            _fork(works, processes)
+        else:
+            processes.extend(map(_spawned, works))
+    except OSError as error:
+        text = f"{len(works)} processes cannot be started: {error.strerror or error}; try fewer --jobs"
+        raise BackendError(text) from None
+
+
 def _fork(works: Sequence[Work], processes: list[_Process]) -> None:
     """Start processes that agree with each other, if they are not too many."""
-    lines = lines_between(len(works)) if len(works) <= MAX_AGREEING else []
+    lines: list[Line] = []
+    if len(works) <= MAX_AGREEING:
+        with suppress(OSError):  # there cannot be so many pipes: then each of them looks at everything
+            lines = lines_between(len(works))
     try:
         processes.extend(_forked(work, lines) for work in works)
     finally:

@@ -3,9 +3,11 @@
 import json
 import os
 import random
+import resource
 import threading
 from contextlib import closing
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -158,3 +160,21 @@ def test_lines_lead_from_each_to_each():
     for line in lines:
         line.close()
     assert heard == [[bytes([other]) for other in range(4) if other != number] for number in range(4)]
+
+
+def open_files():
+    """The file descriptors of this process."""
+    return sorted(int(path.name) for path in Path("/proc/self/fd").iterdir())
+
+
+def test_pipes_of_which_there_cannot_be_enough_are_all_closed():
+    """None is left open by what did not come to be."""
+    before = open_files()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(before) + 40, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            lines_between(8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert open_files() == before

@@ -1,9 +1,12 @@
 """Several processes that read together tell what one tells."""
 
+import errno
 import json
+import os
 import random
 import threading
 from dataclasses import asdict
+from functools import partial
 
 import msgspec
 import pytest
@@ -81,6 +84,33 @@ def test_a_process_that_dies_is_told(path, monkeypatch):
     monkeypatch.setattr(module, "_COMMAND", (*module._COMMAND[:1], "-c", "raise SystemExit(3)"))
     with pytest.raises(BackendError, match=r"process 1 of 2 .* ended early; try fewer --jobs"):
         list(SharedTurns([str(path)], 2, LINES).in_order())
+
+
+def test_processes_that_cannot_be_started_are_told(path, monkeypatch):
+    """And those that were are ended."""
+    monkeypatch.setattr(module, "_can_fork", lambda: True)
+    monkeypatch.setattr(module, "_forked", partial(refuse_second, module._forked, []))
+    with pytest.raises(BackendError, match="2 processes cannot be started: Too many open files; try fewer --jobs"):
+        list(SharedTurns([str(path)], 2, LINES).in_order())
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def refuse_second(start, started, *args):
+    """Start one process, and no more."""
+    if started:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    started.append(args)
+    return start(*args)
+
+
+def test_without_pipes_to_agree_by_each_process_looks_at_all(path, monkeypatch):
+    """Nothing is lost by it but time."""
+    monkeypatch.setattr(module, "_can_fork", lambda: True)
+    monkeypatch.setattr(module, "lines_between", lambda _: refuse_second(None, [1]))
+    alone, together = TurnStream([path], row_window()), SharedTurns([str(path)], 2, LINES)
+    assert list(together.in_order()) == [row_line(row) for row in alone.in_order()]
+    assert asdict(together.read) == asdict(alone.read)
 
 
 def test_a_copy_that_dies_is_told_with_the_reason(path, monkeypatch, capfd):
