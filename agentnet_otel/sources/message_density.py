@@ -24,14 +24,14 @@ MAX_DENSE_PARTS: Final = 100_000
 
 _MIN_PARTS: Final = 1000
 """Fewer are never too many."""
-_TAGS: Final = b"\x0a\x12\x1a\x4a\x5a\x8a\x92\x9a\xca\xda"
+_TAGS: Final = b"\x0a\x12\x1a\x4a\x5a\x8a\x92\x9a\xca\xda\xc2"
 """What begins a part, in one byte and in more of them."""
 _PART, _ITEM, _NOTHING = MIN_PART_BYTES // MIN_ITEM_BYTES, 1, 0
 """What a part counts."""
 _REQUEST, _RESOURCE_SPANS, _SCOPE_SPANS, _SPAN, _EVENT, _RESOURCE, _ATTRIBUTE, _VALUE, _LIST, _MAP = range(10)
 _PARTS: Final[tuple[dict[int, tuple[int, int]], ...]] = (
     {0x0A: (_PART, _RESOURCE_SPANS)},
-    {0x0A: (_PART, _RESOURCE), 0x12: (_PART, _SCOPE_SPANS)},
+    {0x0A: (_PART, _RESOURCE), 0x12: (_PART, _SCOPE_SPANS), 1000 << 3 | 2: (_PART, _SCOPE_SPANS)},
     {0x12: (_PART, _SPAN)},
     {0x4A: (_PART, _ATTRIBUTE), 0x5A: (_PART, _EVENT)},
     {0x1A: (_PART, _ATTRIBUTE)},

@@ -45,6 +45,7 @@ _SIGNALS: Final = frozenset({"resourceSpans", "resourceMetrics", "resourceLogs",
 _TRUNCATED: Final = "Input data was truncated"
 """What msgspec says where the end is missing; it has no class for it."""
 _PLACE: Final = re.compile(r"\(byte (\d+)\)$")
+_NULL: Final = msgspec.Raw(b"null")
 _BAD: Final = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
 """What decoding something wrong raises."""
 
@@ -112,12 +113,16 @@ class _Resource(msgspec.Struct, gc=False):
 
 class _ScopeSpans(msgspec.Struct, rename="camel", gc=False):
     scope: _Scope | None = None
+    instrumentation_library: _Scope | None = None
+    """Its former name."""
     spans: list[_Span] | None = None
 
 
 class _ResourceSpans(msgspec.Struct, rename="camel", gc=False):
     resource: _Resource | None = None
     scope_spans: list[_ScopeSpans] | None = None
+    instrumentation_library_spans: list[_ScopeSpans] | None = None
+    """Their former name; where both are written, they say the same."""
 
 
 class _Request(msgspec.Struct, rename="camel", gc=False):
@@ -126,12 +131,14 @@ class _Request(msgspec.Struct, rename="camel", gc=False):
 
 class _RawScopeSpans(msgspec.Struct, rename="camel", gc=False):
     scope: msgspec.Raw = msgspec.Raw(b"null")
+    instrumentation_library: msgspec.Raw = msgspec.Raw(b"null")
     spans: list[msgspec.Raw] | None = None
 
 
 class _RawResourceSpans(msgspec.Struct, rename="camel", gc=False):
     resource: msgspec.Raw = msgspec.Raw(b"null")
     scope_spans: list[msgspec.Raw] | None = None
+    instrumentation_library_spans: list[msgspec.Raw] | None = None
 
 
 class _RawRequest(msgspec.Struct, rename="camel", gc=False):
@@ -180,8 +187,8 @@ class JsonDecoder:
         number = 0
         for resource_spans in request.resource_spans:
             resource = self._usable_resource(resource_spans.resource, tell_bad_span)
-            for scope_spans in resource_spans.scope_spans or ():
-                scope = scope_spans.scope or _Scope()
+            for scope_spans in resource_spans.scope_spans or resource_spans.instrumentation_library_spans or ():
+                scope = scope_spans.scope or scope_spans.instrumentation_library or _Scope()
                 for span in scope_spans.spans or ():
                     number += 1
                     try:
@@ -237,11 +244,12 @@ class JsonDecoder:
             resource_spans = _part(_raw_resource_spans_decoder, raw, _RawResourceSpans(), "a resource", tell_bad_span)
             found = _part(_resource_decoder, resource_spans.resource, None, "the facts of a resource", tell_bad_span)
             resource = self._usable_resource(found, tell_bad_span)
-            for raw_scope_spans in resource_spans.scope_spans or ():
+            for raw_scope_spans in resource_spans.scope_spans or resource_spans.instrumentation_library_spans or ():
                 scope_spans = _part(
                     _raw_scope_spans_decoder, raw_scope_spans, _RawScopeSpans(), "a scope", tell_bad_span
                 )
-                scope = _part(_scope_decoder, scope_spans.scope, None, "the name of a scope", tell_bad_span)
+                named = scope_spans.instrumentation_library if scope_spans.scope == _NULL else scope_spans.scope
+                scope = _part(_scope_decoder, named, None, "the name of a scope", tell_bad_span)
                 for raw_span in scope_spans.spans or ():
                     number += 1
                     try:

@@ -1,8 +1,8 @@
 """OTLP in protobuf: one message (a request, or the same as ``TracesData``) to `SpanRecord`s.
 
-The schema is that of opentelemetry-proto with two changes: attributes of spans and events are left encoded, because
+The schema is that of opentelemetry-proto with few changes: attributes of spans and events are left encoded, because
 the `AttributeCache` finds most of them without decoding (on the wire a message and its bytes are the same); and what
-nothing reads, as links, is left out.
+nothing reads, as links, is left out. What scopes were called before is read.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +38,8 @@ def _classes() -> tuple[Any, Any, Any, Any]:
         module.DESCRIPTOR.CopyToProto(schema)
         for message in schema.message_type:
             _leave_out(message, _NOT_READ.get(message.name, ()))
+            if message.name == "ResourceSpans":
+                _add_former_scopes(message)
             if message.name == "Span":
                 for part in (message, *message.nested_type):
                     _leave_attributes_encoded(part)
@@ -61,6 +63,14 @@ def _leave_out(message: descriptor_pb2.DescriptorProto, names: Sequence[str]) ->
     kept = [field for field in message.field if field.name not in names]
     del message.field[:]
     message.field.extend(kept)
+
+
+def _add_former_scopes(message: descriptor_pb2.DescriptorProto) -> None:
+    """Give scopes with their spans their former field as well; on the wire they are the same."""
+    message.ClearField("reserved_range")
+    former = message.field.add()
+    former.CopyFrom(next(field for field in message.field if field.name == "scope_spans"))
+    former.name, former.number, former.json_name = "instrumentation_library_spans", 1000, ""
 
 
 def _leave_attributes_encoded(message: descriptor_pb2.DescriptorProto) -> None:
@@ -88,7 +98,7 @@ class ProtobufDecoder:
         """
         for resource_spans in _parsed(data).resource_spans:
             resource = self.resource(resource_spans.resource)
-            for scope_spans in resource_spans.scope_spans:
+            for scope_spans in _scopes(resource_spans):
                 scope = (scope_spans.scope.name, scope_spans.scope.version)
                 for span in scope_spans.spans:
                     try:
@@ -166,6 +176,12 @@ def _parsed(data: bytes) -> Any:
     return message
 
 
+def _scopes(resource_spans: Any) -> Sequence[Any]:
+    """The scopes with their spans, be it under their former name; where both are written, they say the same."""
+    found: Sequence[Any] = resource_spans.scope_spans or resource_spans.instrumentation_library_spans
+    return found
+
+
 def _hex_id(raw: bytes, length: int, field: str) -> str:
     if len(raw) != length or not raw.strip(b"\0"):
         message = f"{field} {raw.hex()!r} is not {length} bytes that are not all zero"
@@ -203,7 +219,7 @@ def inspect_message(data: bytes) -> tuple[int, int]:
     """
     spans = bad = 0
     for resource_spans in _parsed(data).resource_spans:
-        for scope_spans in resource_spans.scope_spans:
+        for scope_spans in _scopes(resource_spans):
             spans += len(scope_spans.spans)
             bad += sum(not _is_usable(span) for span in scope_spans.spans)
     return spans, bad

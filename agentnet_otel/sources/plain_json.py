@@ -40,12 +40,15 @@ _ODDLY: Final[dict[str, AttributeValue]] = {ODD: True}
 
 class _ScopeSpans(msgspec.Struct, rename="camel", gc=False):
     scope: msgspec.Raw = msgspec.Raw(b"null")
+    instrumentation_library: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     spans: list[PlainSpan] = []
 
 
 class _ResourceSpans(msgspec.Struct, rename="camel", gc=False):
     resource: msgspec.Raw = msgspec.Raw(b"null")
     scope_spans: list[_ScopeSpans] = []
+    instrumentation_library_spans: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    """Former names are left to the general way."""
 
 
 class _Request(msgspec.Struct, rename="camel", gc=False):
@@ -123,8 +126,10 @@ class PlainJsonDecoder:
         request = _request_decoder.decode(data)
         spans: list[PlainSpan | Member] = []
         for resource_spans in request.resource_spans:
+            if resource_spans.instrumentation_library_spans is not msgspec.UNSET:
+                return None
             for scope_spans in resource_spans.scope_spans:
-                if not are_well_formed(scope_spans.spans):
+                if not _is_usual(scope_spans):
                     return None
                 scope = self._scope(bytes(resource_spans.resource), bytes(scope_spans.scope))
                 self._note(scope.origin)
@@ -206,6 +211,10 @@ class PlainJsonDecoder:
     def _member(self, span: PlainSpan, encoded: bytes) -> Member:
         record = record_of_plain(span, self._json.attributes(encoded))
         return member_of(record, read_facts(record))
+
+
+def _is_usual(scope_spans: _ScopeSpans) -> bool:
+    return scope_spans.instrumentation_library is msgspec.UNSET and are_well_formed(scope_spans.spans)
 
 
 def are_well_formed(spans: Sequence[PlainSpan]) -> bool:

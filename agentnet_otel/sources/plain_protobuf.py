@@ -86,6 +86,8 @@ class PlainProtobufDecoder:
         if not message.resource_spans:
             return None
         for resource_spans in message.resource_spans:
+            if resource_spans.instrumentation_library_spans:
+                return None
             resource = resource_spans.resource.SerializeToString()
             for scope_spans in resource_spans.scope_spans:
                 scope = self._scope(resource, scope_spans.scope.SerializeToString())

@@ -25,6 +25,7 @@ from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.files import read_spans
 from agentnet_otel.sources.framing import Form, Shape, payloads, shape_of
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder
+from agentnet_otel.sources.otlp_protobuf import TracesData as LeftEncoded
 from agentnet_otel.sources.plain_payloads import PlainDecoder
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import rebuild
@@ -66,6 +67,28 @@ def as_protobuf(spans):
 def as_json(spans):
     """One line, by our exporter."""
     return json.dumps({"resourceSpans": encode_json(spans)}).encode() + b"\n"
+
+
+def in_former_words(document):
+    """A request as it was written until scopes were called so."""
+    former = {"scopeSpans": "instrumentationLibrarySpans", "scope": "instrumentationLibrary"}
+    if isinstance(document, dict):
+        return {former.get(key, key): in_former_words(value) for key, value in document.items()}
+    return [*map(in_former_words, document)] if isinstance(document, list) else document
+
+
+def as_former_json(spans):
+    """A line in former words."""
+    return json.dumps(in_former_words({"resourceSpans": encode_json(spans)})).encode() + b"\n"
+
+
+def as_former_protobuf(spans):
+    """A message whose scopes stand in their former field."""
+    message = LeftEncoded.FromString(as_protobuf(spans))
+    for resource_spans in message.resource_spans:
+        resource_spans.instrumentation_library_spans.extend(resource_spans.scope_spans)
+        resource_spans.ClearField("scope_spans")
+    return message.SerializeToString()
 
 
 def tags_of(attributes):
@@ -150,6 +173,8 @@ FORMATS = {
         zstandard.compress(as_protobuf(half)) for half in halves(spans)
     ),
     "zstd frames of JSON, prefixed": lambda spans: prefixed(zstandard.compress(as_json(h)) for h in halves(spans)),
+    "json lines in former words": lambda spans: b"".join(map(as_former_json, halves(spans))),
+    "protobuf message in former words": as_former_protobuf,
     "JSON, prefixed": lambda spans: prefixed(map(as_json, halves(spans))),
     "jaeger answer": as_jaeger,
     "jaeger download": lambda spans: as_jaeger(spans, indent=2),

@@ -233,6 +233,20 @@ def test_a_bad_resource_or_scope_costs_itself():
     assert len(told) == 5
 
 
+def test_former_words():
+    """Scopes were instrumentation libraries once; what is told twice, in both words, is read once."""
+    library = {"instrumentationLibrary": {"name": "io", "version": "1"}, "spans": [span()]}
+    for bad in ([], [span(name=1)]):  # by the quick way, and by the one for what does not fit the schema
+        former = {**library, "spans": [*library["spans"], *bad]}
+        spans, told = decoded({"resourceSpans": [{"instrumentationLibrarySpans": [former]}]})
+        assert [(s.scope_name, s.scope_version) for s in spans] == [("io", "1")]
+        assert len(told) == len(bad)
+    both = {"scopeSpans": [{"scope": {"name": "new"}, "spans": [span()]}], "instrumentationLibrarySpans": [library]}
+    assert [s.scope_name for s in decoded({"resourceSpans": [both]})[0]] == ["new"]
+    empty = {"scopeSpans": [], "instrumentationLibrarySpans": [library]}
+    assert [s.scope_name for s in decoded({"resourceSpans": [empty]})[0]] == ["io"]
+
+
 def test_a_value_of_a_resource_that_is_none_costs_no_span():
     """All other resources, and the spans of this one, are read."""
     bad = {"attributes": [{"key": "n", "value": {"intValue": "many"}}]}

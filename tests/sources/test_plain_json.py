@@ -215,10 +215,28 @@ def test_what_is_wrong_or_unusual_is_left_to_the_general_way(change):
     assert [span.span_id for span in batch.spans] == [record.span_id for record in records]
 
 
+SPAN = {**IDS, "name": "x"}
+
+
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b'{"resourceSpans":[{"scopeSpans":7}]}', b'{"spans":[]}'])
 def test_what_is_no_request_of_spans_is_left_to_the_general_way(data):
     """It tells what it is."""
     assert PlainJsonDecoder(lambda _: None, Share()).decode(data) is None
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"instrumentationLibrarySpans": [{"spans": [SPAN]}]},
+        {"scopeSpans": [{"spans": [SPAN]}], "instrumentationLibrarySpans": []},
+        {"scopeSpans": [{"instrumentationLibrary": {"name": "x"}, "spans": [SPAN]}]},
+    ],
+)
+def test_former_words_are_left_to_the_general_way(around):
+    """It knows them; here their spans would be lost without a word, or be of no scope."""
+    data = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [SPAN]}]}, around]}, separators=COMPACT).encode()
+    assert PlainJsonDecoder(lambda _: None, Share()).decode(data) is None
+    assert len(list(JsonDecoder().decode(data, fail))) == 2
 
 
 def test_lines_and_bytes_of_odd_encodings_are_left_to_the_general_way(tmp_path):

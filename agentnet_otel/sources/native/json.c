@@ -630,7 +630,7 @@ static Ending read_scope_field(Scan *scan, const Byte *name, size_t size, void *
         around->seen |= FIRST;
         return read_written(scan, &around->scope, &around->scope_size);
     }
-    return skip_value(scan, 0);
+    return IS("instrumentationLibrary") ? UNUSUAL : skip_value(scan, 0);
 }
 
 static Ending read_scope(Scan *scan, void *context)
@@ -657,7 +657,7 @@ static Ending read_resource_field(Scan *scan, const Byte *name, size_t size, voi
         around->seen |= FIRST;
         return read_written(scan, &around->resource, &around->resource_size);
     }
-    return skip_value(scan, 0);
+    return IS("instrumentationLibrarySpans") ? UNUSUAL : skip_value(scan, 0);
 }
 
 static Ending read_resource(Scan *scan, void *context)

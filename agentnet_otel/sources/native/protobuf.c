@@ -345,7 +345,7 @@ static Ending read_scope(Scan *scan, const Around *outer)
     return ending;
 }
 
-enum { RESOURCE = 1, SCOPES = 2, URL = 3 };
+enum { RESOURCE = 1, SCOPES = 2, URL = 3, FORMER_SCOPES = 1000 };
 
 static Ending read_resource_field(Scan *scan, unsigned field, unsigned wire, void *context)
 {
@@ -364,6 +364,9 @@ static Ending read_resource_field(Scan *scan, unsigned field, unsigned wire, voi
         }
         TRY(once(&around->seen, field));
         return read_bytes(scan, &around->resource);
+    }
+    if (field == FORMER_SCOPES) {
+        return UNUSUAL;
     }
     return field == URL ? read_text(scan, &url) : skip_field(scan, wire);
 }
