@@ -79,7 +79,7 @@ def check(
         Path, Option(metavar="FILE", help="What they were told, so that the next check tells what has changed.")
     ] = Path("agentnet-otel-alerts.json"),
     alert_minutes: Annotated[
-        float, Option(min=1.0, help="How long Alertmanager holds an alert that no check repeats.")
+        float, Option(min=1.0, max=525_600.0, help="How long Alertmanager holds an alert that no check repeats.")
     ] = 60.0,
     runbooks: Runbooks = None,
     grafana: Grafana = None,

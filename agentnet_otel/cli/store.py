@@ -1,5 +1,6 @@
 """`store`: what is done with the store of `serve`."""
 
+import re
 import time
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,6 +16,7 @@ from agentnet_otel.outputs import console
 from agentnet_otel.outputs.json_text import indented_json
 
 _DAY_NS: Final = 86_400_000_000_000
+_is_trace_id: Final = re.compile(r"[0-9a-fA-F]{32}").fullmatch
 
 
 def purge(
@@ -22,7 +24,9 @@ def purge(
     *,
     session: Annotated[list[str] | None, Option(metavar="ID", help="Of this session. May be repeated.")] = None,
     trace: Annotated[list[str] | None, Option(metavar="ID", help="This trace. May be repeated.")] = None,
-    older_than_days: Annotated[float | None, Option(min=0.0, help="What arrived longer ago than this.")] = None,
+    older_than_days: Annotated[
+        float | None, Option(min=0.0, max=36_500.0, help="What arrived longer ago than this.")
+    ] = None,
     everything: Annotated[bool, Option("--all", help="Everything, damaged files too.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -37,6 +41,13 @@ def purge(
 
     if not (session or trace or older_than_days is not None or everything):
         message = "nothing is selected: give --session, --trace, --older-than-days, or --all"
+        raise ConfigurationError(message)
+    for trace_id in trace or ():
+        if not _is_trace_id(trace_id):  # nothing would be erased, and nobody would notice
+            message = f"--trace {trace_id!r} is no trace id: it has 32 hexadecimal digits"
+            raise ConfigurationError(message)
+    if "" in (session or ()):
+        message = "--session is empty; turns without a session are found by --trace"
         raise ConfigurationError(message)
     selection = Selection(
         sessions=frozenset(session or ()),

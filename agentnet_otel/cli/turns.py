@@ -38,7 +38,8 @@ def turns(
         bool, Option("--follow", "-f", help="Read on as files grow; print each turn when it is complete.")
     ] = False,
     quiet_period: Annotated[
-        float | None, Option(min=0.0, help="With --follow: seconds of quiet that complete a turn [default: 5].")
+        float | None,
+        Option(min=0.0, max=86_400.0, help="With --follow: seconds of quiet that complete a turn [default: 5]."),
     ] = None,
     jobs: Jobs = 1,
     group_calls: GroupCalls = False,

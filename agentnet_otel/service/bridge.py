@@ -91,7 +91,7 @@ class Bridge:
                 metrics=settings.metrics,
                 clock_offset_ns=self._clock_offset_ns,
             )
-            self.child = Child(begin, self._store.lock, tell, self._forget_requests, self._tell_damage)
+            self.child = Child(begin, self._store.locks, tell, self._forget_requests, self._tell_damage)
             self._store.log.told_end = self.child.grown
             self._alerting = self._alerts(settings)
             self.intake = Intake(self._store.log, self._now_ns, self._queue_bytes, settings.max_backlog_bytes)
@@ -167,6 +167,7 @@ class Bridge:
         while True:
             self.child.forget(self._now_ns() - round(retention.age_s * _NANOS), retention.max_bytes)
             self._tell_certificate()
+            self._store.log.try_again()
             await asyncio.sleep(RETENTION_EVERY_S)
 
     def _forget_requests(self, forgotten: Forgotten) -> None:

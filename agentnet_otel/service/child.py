@@ -44,7 +44,7 @@ _COMMAND: Final = (sys.executable, "-m", "agentnet_otel.service.understanding")
 
 
 class Child:
-    """Runs the process. ``lock``: the descriptor that it has to hold; ``forgotten`` gets what it told of `Forget`.
+    """Runs the process. ``locks``: the descriptors that it has to hold; ``forgotten`` gets what it told of `Forget`.
 
     ``tell_once`` gets sentences that others tell as well.
     """
@@ -52,13 +52,13 @@ class Child:
     def __init__(
         self,
         begin: Begin,
-        lock: int,
+        locks: tuple[int, ...],
         tell: Callable[[str], None],
         forgotten: Callable[[Forgotten], None],
         tell_once: Callable[[str], None],
     ) -> None:
         self._begin = begin
-        self._lock = lock
+        self._locks = locks
         self._tell = tell
         self._forgotten = forgotten
         self._tell_once = tell_once
@@ -145,7 +145,7 @@ class Child:
 
     def _run_once(self) -> int:
         with subprocess.Popen(  # noqa: S603 - this program itself
-            _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=(self._lock,)
+            _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=self._locks
         ) as process:
             if process.stdin is None or process.stdout is None:
                 raise AssertionError

@@ -127,10 +127,11 @@ def receiver_app(intake: Intake, access: Access) -> Starlette:
             wrong_signal(request.url.path.strip("/").removeprefix("v1/"), request.headers.get("content-type", ""))
         )
 
-    handlers = {"/v1/traces": export} | {f"/v1/{signal}": export_other for signal in OTHER_SIGNALS}
+    doors = [("/v1/traces", export, ["POST"])]
+    doors += [(f"/v1/{signal}", export_other, ["POST", "GET"]) for signal in OTHER_SIGNALS]  # be it only looked for
     routes = [
-        Route(f"{path}{end}", _guarded(handler, access, told=told_senders), methods=["POST"])
-        for path, handler in handlers.items()
+        Route(f"{path}{end}", _guarded(handler, access, told=told_senders), methods=methods)
+        for path, handler, methods in doors
         for end in ("", "/")
     ]
     return _application(routes, (lane,), "traces are taken at POST /v1/traces, and nothing else is")
@@ -231,13 +232,21 @@ class HttpServer:
         self._server.should_exit = True
 
 
+_GIVEN_UP: Final = "timeout graceful shutdown exceeded"
+"""How uvicorn ends what it says of requests that did not end in time."""
+
+
 class _ProtocolLog(logging.Handler):
-    """What uvicorn has to say of connections: what clients do wrong they are told themselves, not whoever runs this."""
+    """What uvicorn has to say of connections: what clients do wrong they are told themselves, not whoever runs this.
+
+    Nor is it a fault that a request which does not end is given up when the server does.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Tell of faults of ours, a sentence each."""
         error = record.exc_info[1] if record.exc_info else None
-        if record.levelno >= logging.ERROR and not isinstance(error, ProtocolError):
+        given_up = record.getMessage().endswith(_GIVEN_UP) or isinstance(error, asyncio.CancelledError)
+        if record.levelno >= logging.ERROR and not given_up and not isinstance(error, ProtocolError):
             _logger.error(
                 "agentnet-otel: a connection failed: %s", record.getMessage() if error is None else repr(error)
             )

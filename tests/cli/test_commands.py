@@ -276,3 +276,21 @@ def test_doctor_is_fine_without_anything(cli):
     assert (done.returncode, done.stderr) == (0, "")
     assert "What to change" in done.stdout
     assert set(json.loads(cli("doctor", "--json").stdout)) > {"hooked", "exports", "advice"}
+
+
+@pytest.mark.parametrize("value", ["inf", "1e300", "nan"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("turns", "x", "--follow", "--quiet-period"),
+        ("check", "x", "--alert-minutes"),
+        ("serve", "--quiet-period"),
+        ("serve", "--keep-days"),
+        ("store", "purge", "x", "--older-than-days"),
+    ],
+)
+def test_times_beyond_all_clocks_are_wrong_use(cli, command, value):
+    """They cannot be counted in nanoseconds."""
+    done = cli(*command, value)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "less than or equal to" in done.stderr

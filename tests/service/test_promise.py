@@ -132,9 +132,10 @@ def test_a_full_disk_is_told_and_passes(serve):
     assert bridge.get("/healthz")[0] == bridge.get("/api/turns")[0] == 200
     for pid in pids:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    while bridge.get("/readyz")[0] != 200:  # nobody sends to what is not ready
+        time.sleep(0.1)
     export(bridge.grpc, batch(2).SerializeToString())
     assert ids(bridge.turns(2)) == ["t1", "t2"]
-    assert bridge.get("/readyz")[0] == 200
     assert bridge.stop() == 0
     assert "Traceback" not in "".join(bridge.told)
 
@@ -196,6 +197,25 @@ def test_sigterm_under_load(serve):
         again.process.send_signal(signal.SIGTERM)
         assert again.process.wait(60) == 0
         assert time.monotonic() - begin < 40
+
+
+def test_connections_that_never_end_are_no_fault(serve):
+    """A half-sent body, a page that is kept fresh, a connection that says nothing: SIGTERM ends all, without a word."""
+    bridge = serve()
+    export(bridge.grpc, batch(1).SerializeToString())
+    bridge.turns(1)
+    begun = {
+        bridge.http: b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+        bridge.web: b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        bridge.grpc: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    }
+    with contextlib.ExitStack() as opened:
+        for door, head in begun.items():
+            host, _, port = door.rpartition(":")
+            opened.enter_context(socket.create_connection((host, int(port))))
+            opened.enter_context(socket.create_connection((host, int(port)))).sendall(head)
+        assert bridge.stop() == 0
+    assert bridge.told == [f"agentnet-otel: listening at {bridge.grpc}, {bridge.http}, {bridge.web}"]
 
 
 def test_a_terminal_that_is_closed_ends_it_orderly(serve):
@@ -348,6 +368,22 @@ def test_erasing_a_session(serve, tmp_path):
     bridge = serve()
     assert bridge.turns() == []
     assert counted(bridge) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--older-than-days", "inf"), "less than or equal to 36500"),
+        (("--older-than-days", "1e300"), "less than or equal to 36500"),
+        (("--trace", "8f14"), "'8f14' is no trace id"),
+        (("--session", ""), "--session is empty"),
+    ],
+)
+def test_what_could_erase_nothing_is_refused(options, told, tmp_path):
+    """Whoever mistypes what has to go is not told that all went well."""
+    command = [sys.executable, "-m", "agentnet_otel", "store", "purge", tmp_path]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert (done.returncode, told in done.stderr, "Traceback" in done.stderr) == (2, True, False)
 
 
 def test_tls(serve):

@@ -287,16 +287,32 @@ def test_the_folder_is_a_source(serve, tmp_path):
         bridge.stop()
 
 
+def test_nobody_else_can_read_the_store(serve):
+    """Neither the folder nor a file in it, whatever the umask; a folder that was there stays as its owner made it."""
+    bridge = serve(before=("sh", "-c", 'umask 0; exec "$@"', "sh"))
+    export(bridge.grpc, batch(1).SerializeToString())
+    bridge.turns(1)
+    files = [bridge.store, *bridge.store.rglob("*")]
+    assert len(files) > 4
+    assert {path.name for path in files if path.is_file() and path.stat().st_mode & 0o077} == set()
+    assert bridge.store.stat().st_mode & 0o777 == 0o700
+    bridge.stop()
+    bridge.store.chmod(0o755)
+    serve().stop()
+    assert bridge.store.stat().st_mode & 0o777 == 0o755
+
+
 def test_two_processes_on_one_store(serve, tmp_path):
     """The second refuses, says who has it, and harms nothing."""
     bridge = serve()
-    second = subprocess.run(
-        [sys.executable, "-m", "agentnet_otel", "serve", "--web", "127.0.0.1:0", "--store", tmp_path / "store"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "agentnet_otel", "serve", "--web", "127.0.0.1:0", "--store", tmp_path / "store"]
+    second = subprocess.run(command, capture_output=True, text=True, check=False)
     assert second.returncode == 1
     assert f"in use by process {bridge.process.pid}" in second.stderr
     assert "Traceback" not in second.stderr
+    (tmp_path / "store" / "lock").unlink()  # taken for a left one
+    third = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (third.returncode, "in use by another process" in third.stderr) == (1, True)
     export(bridge.grpc, batch(1).SerializeToString())
     assert len(bridge.turns(1)) == 1
 

@@ -56,6 +56,8 @@ _SUFFIX: Final = ".log"
 _QUARANTINE: Final = "quarantine"
 _MODE: Final = 0o600
 _MAX_BATCH: Final = 512
+_TRIAL: Final = bytes(4096)
+"""More than what is left of a block that has room."""
 BLANK: Final = 0
 """The kind of a record in the place of a damaged one."""
 
@@ -200,6 +202,15 @@ class RawLog:
             self._waiting.put(mark)
         with suppress(BackendError):
             mark.future.result()
+
+    def try_again(self) -> None:
+        """Where the last write failed, look whether one would go well now, by a blank record.
+
+        Whoever is told that it is not ready sends nothing more, so that it would never be found out otherwise.
+        """
+        if self.failure is not None:
+            with suppress(BackendError):
+                self.append(BLANK, 0, _TRIAL)
 
     def _write_all(self) -> None:
         while True:

@@ -1,8 +1,10 @@
 """The folder of `serve`: a lock, the log of requests, and the turns."""
 
+import errno
 import fcntl
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +19,8 @@ _LOCK: Final = "lock"
 LOG: Final = "requests"
 QUARANTINE: Final = "quarantine"
 _MODE: Final = 0o600
+_FOLDER_MODE: Final = 0o700
+"""Of a folder that is made here: what agents were asked is for nobody else on the machine."""
 LOCK_WAIT_S: Final = 5.0
 """How long a process that was killed may take to be gone altogether."""
 _LOCK_POLL_S: Final = 0.05
@@ -35,8 +39,9 @@ class Store:
         self._folder = folder
         self._tell = tell
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(_FOLDER_MODE, parents=True, exist_ok=True)
             self._lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, _MODE)
+            self._folder_lock = os.open(folder, os.O_RDONLY)
         except OSError as error:
             message = f"the store {folder} cannot be written: {error.strerror}"
             raise BackendError(message) from None
@@ -51,18 +56,18 @@ class Store:
                 self.log.close()
                 raise
         except BaseException:
-            os.close(self._lock)
+            self._unlock()
             raise
 
     def close(self) -> None:
         """Write what waits, and let the next process in."""
         self.log.close()
-        os.close(self._lock)
+        self._unlock()
 
     @property
-    def lock(self) -> int:
-        """The descriptor that a process which writes here too has to hold."""
-        return self._lock
+    def locks(self) -> tuple[int, ...]:
+        """The descriptors that a process which writes here too has to hold."""
+        return self._lock, self._folder_lock
 
     def turns_bytes(self) -> int:
         """Room that the turns need on the disk."""
@@ -74,16 +79,19 @@ class Store:
             return f"the store {self._folder} was removed or moved while this runs"
         return self.log.failure
 
+    def _unlock(self) -> None:
+        for descriptor in self.locks:
+            os.close(descriptor)
+
     def _take_lock(self) -> None:
+        """Lock the file, which tells whose it is, and the folder: somebody may think that the file is a left one."""
         end = time.monotonic() + LOCK_WAIT_S
-        while not _locked(self._lock):
+        while not all(map(_locked, self.locks)):
             if time.monotonic() > end:
-                owner = os.pread(self._lock, 32, 0).decode(errors="replace").strip() or "unknown"
-                os.close(self._lock)
-                message = (
-                    f"the store {self._folder} is in use by process {owner}; stop it, or name another folder: "
-                    "--store DIR"
-                )
+                owner = os.pread(self._lock, 32, 0).decode(errors="replace").strip()
+                self._unlock()
+                whose = f"process {owner}" if owner else f"another process, whose {_LOCK} was removed"
+                message = f"the store {self._folder} is in use by {whose}; stop it, or name another folder: --store DIR"
                 raise BackendError(message)
             time.sleep(_LOCK_POLL_S)
         with suppress(OSError):  # no room on the disk: whoever writes next says so, and the lock is taken
@@ -132,10 +140,11 @@ class Store:
 
 
 def _locked(descriptor: int) -> bool:
+    """Whether it is ours now. Some file systems of the network lock no folder: there the file has to do."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno != errno.EWOULDBLOCK and stat.S_ISDIR(os.fstat(descriptor).st_mode)
     return True
 
 

@@ -4,9 +4,10 @@ Each turn stands there once, in its newest revision. A turn that is corrected ge
 arrival, so that whoever follows by cursor sees the correction.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,7 @@ FILE_NAME: Final = "turns.sqlite"
 MAX_PAGE_BYTES: Final = 32 * 1024 * 1024
 """Bytes of the turns of one page, but for a single turn that has more."""
 _BUSY_MS: Final = 10_000
+_MODE: Final = 0o600
 _PAGE: Final = 1000
 _LARGEST: Final = 2**63 - 1
 """Whole numbers of the database; times of OTLP may be twice as large."""
@@ -391,6 +393,9 @@ def _identity_of(path: Path) -> tuple[int, int] | None:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    if mode == "rwc":
+        with suppress(OSError):  # whoever opens it next says what is wrong
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, _MODE))  # SQLite gives its other files the same
     db = sqlite3.connect(
         f"file:{quote(str(path))}?mode={mode}", uri=True, check_same_thread=False, timeout=_BUSY_MS / 1000
     )

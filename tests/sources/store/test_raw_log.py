@@ -127,6 +127,9 @@ def test_a_disk_without_room_fails_those_that_wait_and_nobody_else(opened, tmp_p
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     keep(log, b"after")
     assert log.failure is None
+    log.try_again()  # all is well
+    log.drain()
+    assert [record.kind for record in log.read(0) if record.kind == BLANK] == []
     assert data_of(log) == [b"before", b"after"]
     log.close()
     assert data_of(opened()) == [b"before", b"after"]
