@@ -67,7 +67,8 @@ def refusal(error: InputError, content_type: str) -> Answer:
 def wrong_signal(signal: str, content_type: str) -> Answer:
     """The answer to an export of something else than spans."""
     text = (
-        f"{signal} are not taken here, only traces are; send none (OTEL_{signal.upper()}_EXPORTER=none), or elsewhere"
+        f"{signal} are not taken here, traces are, at POST /v1/traces; "
+        f"send none (OTEL_{signal.upper()}_EXPORTER=none), or elsewhere"
     )
     kind = _KINDS.get(content_type.partition(";")[0].strip().lower(), RequestKind.JSON)
     return _problem(_NOT_HERE, _UNIMPLEMENTED, text, kind)
