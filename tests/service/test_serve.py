@@ -29,6 +29,7 @@ from agentnet_otel.sources.access import read_access
 from agentnet_otel.sources.rebuild import rebuild
 from agentnet_otel.sources.store.raw_log import position
 from agentnet_otel.sources.store.store import Store
+from agentnet_otel.sources.store.turn_store import TurnStore
 
 pytestmark = pytest.mark.slow
 
@@ -344,6 +345,31 @@ def test_a_damaged_database_is_put_aside_and_told(serve, tmp_path):
     assert any("damaged" in line and "quarantine" in line for line in bridge.told)
     assert ids(bridge.turns(2)) == ["t1", "t2"]
     assert (tmp_path / "store" / "quarantine" / "1" / "turns.sqlite").read_bytes().startswith(b"rubbish")
+
+
+def test_a_damaged_index_is_made_anew(serve, tmp_path):
+    """No turn is lost or kept twice, and it is told."""
+    bridge = serve()
+    export(bridge.grpc, batch(*range(1, 301)).SerializeToString())
+    bridge.turns(300)
+    bridge.stop()
+    path = tmp_path / "store" / "turns.sqlite"
+    content = path.read_bytes()
+    key = (7).to_bytes(16, "big").hex().encode() + (7).to_bytes(8, "big").hex().encode()
+    at = content.index(key, content.index(key) + 1)  # once in the table, once in the index: which comes first is open
+    for place in (content.index(key), at):
+        path.write_bytes(content[:place] + b"f" + content[place + 1 :])
+        told = []
+        store = Store(tmp_path / "store", told.append)
+        store.close()
+        turns = TurnStore(tmp_path / "store")
+        assert (len(told), turns.count()) == (1, 300)
+        assert "was damaged in an index" in told[0]
+        turns.close()
+    path.write_bytes(content[:at] + b"f" + content[at + 1 :])
+    bridge = serve()
+    export(bridge.grpc, batch(*range(1, 310)).SerializeToString())
+    assert len(ids(bridge.turns(309))) == 309
 
 
 @pytest.mark.parametrize(

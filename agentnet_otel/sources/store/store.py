@@ -101,7 +101,7 @@ class Store:
     def _checked_turns(self) -> int:
         """Bring the turns into shape; a damaged file is put aside, and what the log still holds is read anew."""
         path = self._folder / FILE_NAME
-        damage = _damage_of(path)
+        damage = _damage_of(path, self._tell)
         if damage is None and self.log.bytes_from(0) and not (path.exists() and path.stat().st_size):
             damage = "it is gone or empty, though requests are here"
         if damage is not None:
@@ -148,21 +148,38 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _damage_of(path: Path) -> str | None:
-    """What is wrong with a database; None where it is sound or not there."""
+def _damage_of(path: Path, tell: Callable[[str], None]) -> str | None:
+    """What is wrong with a database; None where it is sound, not there, or could be mended, which is told."""
     if not path.exists():
         return None
     try:
         db = sqlite3.connect(path)
         try:
             found = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
-            return _misfit_of(db) if found == "ok" else found
+            damage = _misfit_of(db) if found == "ok" else found
+            if damage is None:
+                _mend_indexes(db, path, tell)
+            return damage
         finally:
             db.close()
     except sqlite3.OperationalError:
         return None  # not damage: not readable, or busy; whoever opens it next says so
     except sqlite3.DatabaseError as error:
         return str(error)
+
+
+def _mend_indexes(db: sqlite3.Connection, path: Path, tell: Callable[[str], None]) -> None:
+    """Make indexes anew that do not fit the turns: a turn that is not found by one would be kept twice.
+
+    Raises:
+        sqlite3.DatabaseError: they cannot be.
+    """
+    if int(db.execute("PRAGMA user_version").fetchone()[0]) > SCHEMA_VERSION:
+        return
+    found = str(db.execute("PRAGMA integrity_check(1)").fetchone()[0])
+    if found != "ok":
+        db.execute("REINDEX")
+        tell(f"{path} was damaged in an index ({found}), which was made anew; no turn is missing.")
 
 
 def _misfit_of(db: sqlite3.Connection) -> str | None:

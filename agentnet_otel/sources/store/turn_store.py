@@ -343,7 +343,8 @@ class TurnStore:
         try:
             yield
         except sqlite3.Error as error:
-            message = f"the store {self._path}: {error}"
+            mended = "" if isinstance(error, sqlite3.OperationalError) else ". The next start of serve mends that"
+            message = f"the store {self._path}: {error}{mended}"
             raise BackendError(message) from None
 
     def used_bytes(self) -> int:
