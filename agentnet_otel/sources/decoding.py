@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _JAEGER_START: Final = re.compile(rb'\s*(?:\[|\{\s*"(?:data|traceID|spans|processes|errors)")')
 _NEWER_JAEGER_START: Final = re.compile(rb'\s*\{\s*"result"\s*:')
+_RUBBISH: Final = re.compile(rb'\s*(?:[^\s{\["tfn0-9-]|[0-9]+[^\s0-9.eE])')
+"""How a line begins that is no JSON, and not the beginning of any either: other programs log so."""
 _OF_OTLP: Final = re.compile(rb'"resource(?:Spans|Metrics|Logs|Profiles)"')
 
 MAX_BAD_PARTS: Final = 1000
@@ -49,6 +51,10 @@ class PayloadDecoder:
 
     def records(self, payload: Payload, report: ReadReport) -> list[SpanRecord]:
         """The spans of a payload as far as they can be used. What cannot be is noted in ``report``, as are all."""
+        if report.is_full and _is_rubbish(payload):  # what is wrong with it nobody is told
+            report.bad_lines += 1
+            report.tell(payload.where, "")
+            return []
         spans: list[SpanRecord] = []
         error = self._read_into(spans, payload, report)
         if error is not None:
@@ -92,6 +98,11 @@ class PayloadDecoder:
         if _NEWER_JAEGER_START.match(data):
             data = request_in(data)
         return self._json.decode(data, tell_bad_span)
+
+
+def _is_rubbish(payload: Payload) -> bool:
+    """Whether a payload is a bad line, whatever is wrong with it. Requests may stand within other lines."""
+    return payload.form is Form.JSON and _RUBBISH.match(payload.data) is not None and b'"resource' not in payload.data
 
 
 def opened(data: bytes, form: Form) -> tuple[bytes, Form]:

@@ -15,6 +15,7 @@ from agentnet_otel.errors import InputError
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
 from agentnet_otel.sources.message_density import check_density_of_json, check_elements_of_json
 from agentnet_otel.sources.otlp_json import TellBadSpan
+from agentnet_otel.sources.quoted import cut, quoted
 
 PREFIX: Final = "jaeger+"
 """Begins the address of a server, before that of its query API."""
@@ -91,7 +92,7 @@ class _Problem(msgspec.Struct, rename={"trace_id": "traceID"}):
     trace_id: str = ""
 
     def __str__(self) -> str:
-        return f"{self.msg} ({self.trace_id})" if self.trace_id else self.msg
+        return f"{cut(self.msg)} ({cut(self.trace_id)})" if self.trace_id else cut(self.msg)
 
 
 class _Answer(msgspec.Struct):
@@ -171,7 +172,7 @@ def problem_in(body: bytes) -> str:
         answer = _answer_decoder.decode(body)
     except _BAD:
         answer = _Answer()
-    return _words_of(answer.errors or ()) or body.decode(errors="replace").strip()
+    return _words_of(answer.errors or ()) or cut(body.decode(errors="replace").strip())
 
 
 def _words_of(problems: Sequence[_Problem]) -> str:
@@ -202,7 +203,7 @@ def _services(trace: _Trace, number: int, tell_bad_span: TellBadSpan) -> Mapping
         try:
             found[key] = _Service.of(_process_decoder.decode(raw))
         except _BAD as error:
-            tell_bad_span(f"process {key!r} of trace {number} cannot be used: {error}")
+            tell_bad_span(f"process {quoted(key)} of trace {number} cannot be used: {error}")
     return found
 
 
@@ -304,7 +305,7 @@ def _hex_id(text: str, digits: int, field: str) -> str:
     """The id in full length: Jaeger leaves leading zeros out."""
     padded = text.lower().rjust(digits, "0")
     if len(padded) != digits or padded.strip(_HEX) or padded == "0" * digits:
-        message = f"{field} {text!r} is not up to {digits} hex digits that are not all zero"
+        message = f"{field} {quoted(text)} is not up to {digits} hex digits that are not all zero"
         raise ValueError(message)
     return padded
 

@@ -25,6 +25,7 @@ from agentnet_otel.sources.message_density import (
     check_elements_of_json,
     check_values_of_json,
 )
+from agentnet_otel.sources.quoted import cut, quoted
 
 Number = int | float | str
 TellBadSpan = Callable[[str], None]
@@ -345,7 +346,7 @@ class JsonDecoder:
         if value.int_value is not None:
             return _integer(value.int_value)
         if value.double_value is not None:
-            return float(value.double_value)  # takes the texts NaN, Infinity and -Infinity too
+            return _fraction(value.double_value)
         return self._other_value(value) if value.bool_value is None else value.bool_value
 
     def _other_value(self, value: _AnyValue) -> AttributeValue:
@@ -402,7 +403,7 @@ def _check_other_signal(data: bytes) -> None:
         message = f"not an OTLP request: {error}"
         raise InputError(message) from None
     if keys and not keys & _SIGNALS:
-        message = f"not an OTLP request: it has no resourceSpans, but {', '.join(sorted(keys)[:5])}"
+        message = f"not an OTLP request: it has no resourceSpans, but {', '.join(cut(key) for key in sorted(keys)[:5])}"
         raise InputError(message)
 
 
@@ -417,7 +418,7 @@ def _hex_id(text: str | None, digits: int, field: str) -> str:
         return text
     lowered = (text or "").lower()
     if not is_id(lowered):
-        message = f"{field} {text!r} is not {digits} hex digits that are not all zero"
+        message = f"{field} {quoted(text)} is not {digits} hex digits that are not all zero"
         raise ValueError(message)
     return lowered
 
@@ -425,15 +426,23 @@ def _hex_id(text: str | None, digits: int, field: str) -> str:
 def _integer(value: Number) -> int:
     number = int(value)
     if type(value) is float and number != value:
-        message = f"{value!r} is not a whole number"
+        message = f"{quoted(value)} is not a whole number"
         raise ValueError(message)
     return number
+
+
+def _fraction(value: Number) -> float:
+    try:
+        return float(value)  # takes the texts NaN, Infinity and -Infinity too
+    except ValueError:
+        message = f"doubleValue {quoted(value)} is not a number"
+        raise ValueError(message) from None
 
 
 def _uint64(value: Number, field: str) -> int:
     number = _integer(value)
     if not 0 <= number <= _MAX_UINT64:
-        message = f"{field} {value!r} is not a whole number from 0 to 2^64-1"
+        message = f"{field} {quoted(value)} is not a whole number from 0 to 2^64-1"
         raise ValueError(message)
     return number
 

@@ -21,6 +21,7 @@ from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord,
 from agentnet_otel.sources.attribute_cache import Attribute, AttributeCache
 from agentnet_otel.sources.message_density import check_density
 from agentnet_otel.sources.otlp_json import TellBadSpan
+from agentnet_otel.sources.quoted import quoted
 
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
@@ -184,7 +185,7 @@ def _scopes(resource_spans: Any) -> Sequence[Any]:
 
 def _hex_id(raw: bytes, length: int, field: str) -> str:
     if len(raw) != length or not raw.strip(b"\0"):
-        message = f"{field} {raw.hex()!r} is not {length} bytes that are not all zero"
+        message = f"{field} {quoted(raw.hex())} is not {length} bytes that are not all zero"
         raise ValueError(message)
     return raw.hex()
 

@@ -44,8 +44,8 @@ class PlainDecoder:
             data, form = opened(data, form)
         except AgentNetOtelError:  # the general way tells it
             return None
-        if form is Form.JSON and not data.startswith((b"{", b" ")):  # rubbish, or rare: not worth a try
-            return None
+        if form is Form.JSON and not (data.startswith((b"{", b" ")) and b'"resourceSpans"' in data):
+            return None  # rubbish, or rare: not worth a try
         return self._json.decode(data) if form is Form.JSON else self._protobuf.decode(data)
 
 

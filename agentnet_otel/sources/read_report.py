@@ -35,12 +35,17 @@ class ReadReport:
     problems: list[str] = field(default_factory=list)
     untold: int = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether of a further problem only the number is kept."""
+        return len(self.problems) >= MAX_PROBLEMS
+
     def tell(self, where: str, what: str) -> None:
         """Note a problem."""
-        if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(f"{where}: {what}")
-        else:
+        if self.is_full:
             self.untold += 1
+        else:
+            self.problems.append(f"{where}: {what}")
 
     def told(self) -> tuple[int, int]:
         """How many problems are kept, and how many are only counted."""

@@ -1,8 +1,16 @@
 """What could not be used: counted, told with its place, and not told twenty times over."""
 
-import pytest
+import json
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.files import read_spans
+from agentnet_otel.sources.framing import Form, Payload
+from agentnet_otel.sources.jaeger_json import problem_in
+from agentnet_otel.sources.otlp_json import JsonDecoder
 from agentnet_otel.sources.read_report import MAX_PROBLEMS, ReadReport
 
 SPAN = (
@@ -81,3 +89,63 @@ def test_an_empty_name_is_shown_as_such():
     """An unset variable of a shell gives one; a remark has to begin with its place."""
     (told,) = read("").problems
     assert told.startswith("'': cannot be ")
+
+
+WORDS = (
+    b'| |\t|\n|\r|{"resourceSpans":[]}|{"resourceSpans":[|[|{|}|,|"|"traceID"|t|fals|null|-|1|2.|1e'
+    b"|12 |12x|x|\xff|\0|2026-11-30 INFO "
+)
+LINES = st.sampled_from(WORDS.split(b"|"))
+
+
+@given(st.lists(LINES | st.binary(max_size=4), max_size=4).map(b"".join))
+def test_a_line_counts_the_same_when_no_more_is_told(line):
+    """Then less is looked at: what is no JSON at all is a bad line, whatever is wrong with it."""
+    counts = []
+    for told in (0, MAX_PROBLEMS):
+        report = ReadReport(problems=["told"] * told)
+        assert PayloadDecoder().records(Payload(data=line, where="x:1", form=Form.JSON), report) == []
+        numbers = (report.bad_lines, report.cut_off_ends, report.bad_spans)
+        counts.append((numbers, len(report.problems) + report.untold - told))
+    assert counts[0] == counts[1]
+
+
+LONG = "x" * 1_000_000
+ID = "1" * 32
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        {"traceId": LONG},
+        {"traceId": ID, "spanId": LONG},
+        {"traceId": ID, "spanId": ID[:16], "parentSpanId": LONG},
+        {"traceId": ID, "spanId": ID[:16], "startTimeUnixNano": LONG},
+        {"traceId": ID, "spanId": ID[:16], "startTimeUnixNano": "9" * 4000},
+        {"traceId": ID, "spanId": ID[:16], "attributes": [{"key": "k", "value": {"doubleValue": LONG}}]},
+        {"traceId": ID, "spanId": ID[:16], "attributes": [{"key": "k", "value": {"intValue": LONG}}]},
+    ],
+)
+def test_what_is_told_is_short(span):
+    """However long what is wrong may be: it is told with its beginning."""
+    told = []
+    document = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    assert list(JsonDecoder().decode(json.dumps(document).encode(), told.append)) == []
+    assert [len(text) < 500 for text in told] == [True]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"data": [{"spans": [{"traceID": LONG, "spanID": "1"}]}]},
+        {"data": [{"spans": [{"traceID": "1", "spanID": "1"}], "processes": {LONG: 1}}]},
+        {"data": [], "errors": [{"msg": LONG, "traceID": LONG}]},
+        {LONG: 1},
+    ],
+)
+def test_what_is_told_of_jaeger_and_others_is_short(document):
+    """Their words and keys are cut too."""
+    report = ReadReport()
+    PayloadDecoder().records(Payload(data=json.dumps(document).encode(), where="x", form=Form.JSON), report)
+    assert [len(text) < 1500 for text in report.problems] == [True]
+    assert len(problem_in(LONG.encode())) < 1000
