@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from functools import partial
 from heapq import heapify, heappop, heappush
@@ -21,7 +21,7 @@ from agentnet_otel.sources.rebuild import is_store
 from agentnet_otel.sources.share import MAX_JOBS
 from agentnet_otel.wiring import sharer
 from agentnet_otel.wiring.agreement import MAX_AGREEING, Line, lines_between
-from agentnet_otel.wiring.sharing import Done, Failed, Message, Told, ToldAs, Work, encode, judged_in, receive
+from agentnet_otel.wiring.sharing import Done, Failed, Inbox, Message, Told, ToldAs, Work, encode, judged_in
 
 T = TypeVar("T")
 
@@ -90,8 +90,8 @@ class SharedTurns(Generic[T]):
             BackendError: a process died.
         """
         order = EndingOrder[bytes]()
-        with _running(self._works) as streams:
-            firsts = [(number, self._next(stream, number)) for number, stream in enumerate(streams)]
+        with _running(self._works) as inbox:
+            firsts = [(work.number, self._next(inbox, work.number)) for work in self._works]
             heap = [(told.batch, number, told) for number, told in firsts if told is not None]
             heapify(heap)
             while heap:
@@ -99,16 +99,16 @@ class SharedTurns(Generic[T]):
                 while heap and heap[0][0] == batch:
                     _, number, told = heappop(heap)
                     order.push(told.turns)
-                    following = self._next(streams[number], number)
+                    following = self._next(inbox, number)
                     if following is not None:
                         heappush(heap, (following.batch, number, following))
                 yield from map(self._of_told, order.ready())
         yield from map(self._of_told, order.rest())
         self.out_of_order = order.out_of_order
 
-    def _next(self, stream: BinaryIO, number: int) -> Told | None:
+    def _next(self, inbox: Inbox, number: int) -> Told | None:
         """What a process tells next; None after its last turns, whose end is noted."""
-        message: Message | None = receive(stream)
+        message: Message | None = inbox.next(number)
         if isinstance(message, Told):
             if number == 0 and self._tick is not None:
                 self._tick(message.spans - self._ticked)
@@ -130,7 +130,7 @@ class SharedTurns(Generic[T]):
 
 
 @contextmanager
-def _running(works: Sequence[Work]) -> Iterator[list[BinaryIO]]:
+def _running(works: Sequence[Work]) -> Iterator[Inbox]:
     """Processes at work, and what they tell; whatever happens, none is left behind.
 
     Raises:
@@ -138,10 +138,11 @@ def _running(works: Sequence[Work]) -> Iterator[list[BinaryIO]]:
     """
     processes: list[_Process] = []
     try:
-        _start(works, processes)
+        agree = _start(works, processes)
         for process in processes:
             _widen(process.told)
-        yield [process.told for process in processes]
+        with closing(Inbox([process.told.fileno() for process in processes], together=agree)) as inbox:
+            yield inbox
     finally:
         for process in processes:
             process.kill()  # it has told all, or nobody wants to know; it leaves nothing that it would have to end
@@ -167,20 +168,20 @@ def _can_fork() -> bool:
     return sys.platform == "linux" and threading.active_count() == 1
 
 
-def _start(works: Sequence[Work], processes: list[_Process]) -> None:
-    """Start processes, which are put to the others one by one."""
+def _start(works: Sequence[Work], processes: list[_Process]) -> bool:
+    """Start processes, which are put to the others one by one; whether they agree with each other."""
     try:
         if _can_fork():
-            _fork(works, processes)
-        else:
-            processes.extend(map(_spawned, works))
+            return _fork(works, processes)
+        processes.extend(map(_spawned, works))
     except OSError as error:
         text = f"{len(works)} processes cannot be started: {error.strerror or error}; try fewer --jobs"
         raise BackendError(text) from None
+    return False
 
 
-def _fork(works: Sequence[Work], processes: list[_Process]) -> None:
-    """Start processes that agree with each other, if they are not too many."""
+def _fork(works: Sequence[Work], processes: list[_Process]) -> bool:
+    """Start processes; they agree with each other, if they are not too many."""
     lines: list[Line] = []
     if len(works) <= MAX_AGREEING:
         with suppress(OSError):  # there cannot be so many pipes: then each of them looks at everything
@@ -190,6 +191,7 @@ def _fork(works: Sequence[Work], processes: list[_Process]) -> None:
     finally:
         for line in lines:
             line.close()
+    return bool(lines)
 
 
 def _forked(work: Work, lines: Sequence[Line]) -> _Process:

@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, Final, NoReturn
 
 import msgspec
 
@@ -18,6 +18,9 @@ from agentnet_otel.sources.share import Agreement, Share
 from agentnet_otel.sources.turn_windows import row_window
 from agentnet_otel.wiring.agreement import Line, PipeAgreement
 from agentnet_otel.wiring.sharing import Done, Failed, Told, Work, send, told_as
+
+_SILENT_SPANS: Final = 5000
+"""So many spans without a turn, and a process says where it is: turns of others wait until it has come so far."""
 
 
 def main() -> None:
@@ -67,8 +70,10 @@ def _do(work: Work, to: BinaryIO, agreement: Agreement | None) -> None:
     window = row_window(group_calls=work.group_calls, prices=installed())
     stream = TurnStream(work.sources, window, share=Share(work.number, work.jobs, agreement))
     told_of = told_as[work.form]
+    last = 0
     for batch, told in enumerate(stream.told()):
-        if told:
+        if told or stream.read.spans - last >= _SILENT_SPANS:
+            last = stream.read.spans
             send(Told(batch, stream.read.spans, [(key, told_of(row)) for key, row in told]), to)
     done = Done(counts=stream.counts, read=stream.read, environment=dict(stream.environment))
     send(done, to)

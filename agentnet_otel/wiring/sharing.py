@@ -8,6 +8,9 @@ others a process need not know; whether all of a request is plain they tell each
 Messages go through pipes, each behind its length; what is told of a turn its form says.
 """
 
+import os
+import selectors
+from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import BinaryIO, Final
@@ -20,6 +23,7 @@ from agentnet_otel.outputs.turn_rows import row_line
 from agentnet_otel.sources.read_report import ReadReport
 
 LENGTH_BYTES: Final = 4
+_READ_BYTES: Final = 1 << 20
 
 
 class ToldAs(Enum):
@@ -40,7 +44,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, frozen=True, tag="told"):
-    """Turns that were complete after a batch; ``spans``: how many the process has read until then."""
+    """Turns that were complete after a batch, perhaps none; ``spans``: how many the process has read until then."""
 
     batch: int
     spans: int
@@ -84,8 +88,60 @@ def send(message: Message, stream: BinaryIO) -> None:
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> Message | None:
-    """The next message; None where there is no whole one."""
-    length = int.from_bytes(stream.read(LENGTH_BYTES), "big")
-    body = stream.read(length)
-    return _decoder.decode(body) if length and len(body) == length else None
+class Inbox:
+    """What processes tell, given the file descriptors on which they do; messages of each come in their order.
+
+    Processes that wait for each other (``together``) must not wait for whoever reads them: what one tells is taken in
+    while another is listened to. It is as little as they are apart.
+    """
+
+    def __init__(self, ends: Sequence[int], *, together: bool) -> None:
+        self._parts = [_Part(end) for end in ends]
+        self._selector: selectors.BaseSelector | None = None
+        if together:
+            self._selector = selectors.DefaultSelector()
+            for part in self._parts:
+                self._selector.register(part.end, selectors.EVENT_READ, part)
+
+    def next(self, number: int) -> Message | None:
+        """The next message of a process; None where it has ended without one."""
+        wanted = self._parts[number]
+        while not wanted.messages and not wanted.has_ended:
+            for part in self._readable(wanted):
+                part.read()
+                if part.has_ended and self._selector is not None:
+                    self._selector.unregister(part.end)
+        return wanted.messages.popleft() if wanted.messages else None
+
+    def close(self) -> None:
+        """Listen no more; the file descriptors stay open."""
+        if self._selector is not None:
+            self._selector.close()
+
+    def _readable(self, wanted: "_Part") -> "list[_Part]":
+        return [wanted] if self._selector is None else [key.data for key, _ in self._selector.select()]
+
+
+class _Part:
+    """What one process tells."""
+
+    def __init__(self, end: int) -> None:
+        self.end = end
+        self.has_ended = False
+        self.messages: deque[Message] = deque()
+        self._begun = bytearray()
+
+    def read(self) -> None:
+        """Take in what is there; waits if there is nothing."""
+        some = os.read(self.end, _READ_BYTES)
+        self.has_ended = not some
+        self._begun += some
+        at = 0
+        while len(self._begun) >= at + LENGTH_BYTES:
+            begin = at + LENGTH_BYTES
+            end = begin + int.from_bytes(self._begun[at:begin], "big")
+            if end > len(self._begun):
+                break
+            self.messages.append(_decoder.decode(self._begun[begin:end]))
+            at = end
+        del self._begun[:at]

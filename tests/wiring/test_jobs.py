@@ -1,10 +1,13 @@
 """Several processes that read together tell what one tells."""
 
 import errno
+import io
 import json
 import os
 import random
+import signal
 import threading
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from functools import partial
 
@@ -15,11 +18,13 @@ from agentnet_otel import semconv
 from agentnet_otel.core.turn_row import judged_of
 from agentnet_otel.errors import BackendError, ConfigurationError
 from agentnet_otel.outputs.turn_rows import row_line
+from agentnet_otel.sources import plain_payloads
 from agentnet_otel.sources.rebuild import TurnStream
 from agentnet_otel.sources.turn_windows import row_window
 from agentnet_otel.wiring import jobs as module
 from agentnet_otel.wiring import sharer
 from agentnet_otel.wiring.jobs import JUDGED, LINES, SharedTurns, can_share
+from agentnet_otel.wiring.sharing import Inbox, Told, ToldAs, Work
 from tests.core.test_trace_window import trace
 from tests.sources.test_plain_json import as_object
 
@@ -102,6 +107,70 @@ def refuse_second(start, started, *args):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     started.append(args)
     return start(*args)
+
+
+def of_one_reader(tmp_path, lines):
+    """Lines of traces whose ids all end alike, so that of two readers one has none of them."""
+    path = tmp_path / "alike.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for start in range(lines):
+            spans = [span for at in range(20) for span in trace((start * 20 + at) * 256)]
+            scope = {"scope": {"name": "agentnet_otel"}, "spans": [as_object(span) for span in spans]}
+            file.write(json.dumps({"resourceSpans": [{"scopeSpans": [scope]}]}) + "\n")
+    return path
+
+
+def test_a_process_without_turns_holds_nobody_up(tmp_path, monkeypatch):
+    """It waits for one who has many, whom nobody listens to who waits for it."""
+    monkeypatch.setattr(module, "_can_fork", lambda: True)
+    monkeypatch.setattr(module, "_PIPE_BYTES", 4096)
+    monkeypatch.setattr(plain_payloads, "MAX_AHEAD", 2)
+    monkeypatch.setattr(sharer, "_SILENT_SPANS", 10**9)
+    path = of_one_reader(tmp_path, 500)  # more spans than a window holds
+    alone, together = TurnStream([path], row_window()), SharedTurns([str(path)], 2, LINES)
+    with patience():
+        lines = list(together.in_order())
+    assert lines == [row_line(row) for row in alone.in_order()]
+
+
+@contextmanager
+def patience():
+    """Processes that wait for each other would do so for ever."""
+
+    def give_up(*_):
+        message = "they wait for each other"
+        raise TimeoutError(message)
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(120)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_process_without_turns_says_where_it_is(tmp_path):
+    """So that turns of others need not wait until it has read everything."""
+    path = of_one_reader(tmp_path, 100)
+    works = [Work(sources=[str(path)], number=n, jobs=2, form=ToldAs.LINE, group_calls=False) for n in range(2)]
+    told = []
+    for work in works:
+        pipe = io.BytesIO()
+        sharer._do(work, pipe, None)
+        told.append(messages_in(pipe.getvalue(), tmp_path))
+    idle, busy = sorted(told, key=lambda messages: sum(len(m.turns) for m in messages if isinstance(m, Told)))
+    assert [m.turns for m in idle[:-1]] == [[]]
+    assert [m.spans for m in idle[:-1]] == [5040]
+    assert sum(len(m.turns) for m in busy[:-1]) == 2000
+
+
+def messages_in(data, tmp_path):
+    """Messages as they come through a pipe."""
+    path = tmp_path / "told"
+    path.write_bytes(data)
+    with path.open("rb") as file, closing(Inbox([file.fileno()], together=False)) as inbox:
+        return list(iter(lambda: inbox.next(0), None))
 
 
 def test_without_pipes_to_agree_by_each_process_looks_at_all(path, monkeypatch):
