@@ -4,16 +4,15 @@ from typing import Final
 
 MAX_QUOTED: Final = 100
 """Characters of one text. What is too long to be an id or a number may have millions."""
+MAX_WORDS: Final = 500
+"""Characters of what somebody says."""
 
 
 def quoted(said: object) -> str:
-    """A value as Python writes it, texts in quotes; long ones are cut."""
-    if isinstance(said, str | bytes) and len(said) > MAX_QUOTED:
-        unit = "characters" if isinstance(said, str) else "bytes"
-        return f"{said[:MAX_QUOTED]!r}... ({len(said):,} {unit})"
-    return repr(said)
+    """A value as Python writes it, texts in quotes; of long ones the beginning."""
+    return repr(cut(said, MAX_QUOTED) if isinstance(said, str) else said)
 
 
-def cut(words: str, most: int = 5 * MAX_QUOTED) -> str:
-    """Words of others, without quotes."""
-    return words if len(words) <= most else f"{words[:most]}..."
+def cut(words: str, most: int = MAX_WORDS) -> str:
+    """Words of others, without quotes; where they are cut, there is an ellipsis."""
+    return words if len(words) <= most else f"{words[:most]}\u2026"
