@@ -19,7 +19,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from agentnet_otel import semconv
 from agentnet_otel._version import __version__
-from agentnet_otel.instrumentation.labels import OTHER, UNKNOWN, LabelCap
+from agentnet_otel.instrumentation.labels import MAX_VALUE_LENGTH, OTHER, UNKNOWN, LabelCap
 from agentnet_otel.instrumentation.metrics import TurnMetrics
 from agentnet_otel.model import MetricsMode, PolicyViolation, QualitySource, Turn
 from agentnet_otel.service.kept_meter import KeptMeter, Series
@@ -101,6 +101,7 @@ class TurnFigures:
                 self._service(name).restore(service)
 
     def _service(self, name: str) -> "_Service":
+        name = name[:MAX_VALUE_LENGTH]  # it stands in every line of its series
         service = self._services.get(name)
         if service is None:
             if len(self._services) >= MAX_SERVICES and name != OTHER:

@@ -182,6 +182,16 @@ def test_a_sampled_turn_counts_for_those_that_it_stands_for(probabilities):
     assert abs(count - exact) < 1 + 1e-6
 
 
+def test_a_long_name_of_a_service_is_cut():
+    """It stands in each line: a megabyte of it would make a page of forty."""
+    made = figures(turn(service_name="s" * 100_000), turn(2, service_name="s" * 200_000))
+    assert {len(sample.labels["service_name"]) for sample in samples(made)} == {256}
+    again = TurnFigures(MetricsMode.AUTO, FakeClock().wall_ns)
+    again.restore(made.keep())
+    (counted,) = [sample.value for sample in samples(again) if sample.name == "agentnet_turns_total"]
+    assert counted == 2
+
+
 def test_labels_are_capped_also_over_restarts():
     """Agents beyond the cap are one, and those that had series keep them."""
     made = figures(*(turn(n, agent=f"a{n}") for n in range(1, MAX_VALUES + 6)))
