@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from agentnet_otel.cli.framework import Option
 from agentnet_otel.cli.options import (
     Grafana,
+    GroupCalls,
     Jaeger,
     Runbooks,
     Thresholds,
@@ -35,6 +36,7 @@ def serve(
     quiet_period: Annotated[
         float, Option(min=0.0, max=86_400.0, help="Seconds of quiet after which a turn is complete.")
     ] = 5.0,
+    group_calls: GroupCalls = False,
     metrics: Annotated[
         MetricsMode, Option(help="Count turns that their own application did not count, all, or none.")
     ] = MetricsMode.AUTO,
@@ -79,6 +81,7 @@ def serve(
             keep_days=keep_days,
             keep_mb=keep_mb,
             quiet_period_s=quiet_period,
+            group_calls=group_calls,
             metrics=metrics,
             max_backlog_mb=max_backlog_mb,
             access=read_access(token_file, tls_cert, tls_key),

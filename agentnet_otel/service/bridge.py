@@ -57,6 +57,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     thresholds: ThresholdTable = field(default_factory=ThresholdTable)
     quiet_period_s: float = 5.0
+    group_calls: bool = False
     metrics: MetricsMode = MetricsMode.AUTO
     max_backlog_bytes: int = MAX_BACKLOG_BYTES
     trace_url: str | None = None
@@ -90,6 +91,7 @@ class Bridge:
                 quiet_ns=round(settings.quiet_period_s * _NANOS),
                 metrics=settings.metrics,
                 clock_offset_ns=self._clock_offset_ns,
+                group_calls=settings.group_calls,
             )
             self.child = Child(begin, self._store.locks, tell, self._forget_requests, self._tell_damage)
             self._store.log.told_end = self.child.grown

@@ -38,6 +38,7 @@ def settings_of(
     allow_plaintext: bool,
     trace_url: str | None = None,
     alerts: AlertSettings | None = None,
+    group_calls: bool = False,
 ) -> Settings:
     """The settings that options describe.
 
@@ -59,6 +60,7 @@ def settings_of(
         retention=Retention(age_s=keep_days * _DAY_S, max_bytes=keep_mb * _MEGABYTE),
         thresholds=thresholds,
         quiet_period_s=quiet_period_s,
+        group_calls=group_calls,
         metrics=metrics,
         max_backlog_bytes=max_backlog_mb * _MEGABYTE,
         trace_url=trace_url,

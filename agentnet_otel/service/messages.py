@@ -15,6 +15,7 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     quiet_ns: int
     metrics: MetricsMode
     clock_offset_ns: int
+    group_calls: bool = False
 
 
 class Grown(msgspec.Struct, frozen=True, kw_only=True, tag=True):

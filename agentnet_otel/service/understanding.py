@@ -75,6 +75,7 @@ class Understander:
             max_spans=MAX_SPANS,
             ended_turns=ENDED_TURNS,
             prices=installed(),
+            group_calls=begin.group_calls,
             left_out=self._tell_left_out,
             turn_of=native_turn_of,
         )

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import http.client
 import json
+import re
 import signal
 import socket
 import sqlite3
@@ -60,6 +61,37 @@ def test_every_door(serve):
     assert bridge.get("/api/report")[1].startswith(b"# AgentNet Performance Report")
     assert json.loads(bridge.get("/api/report?format=json")[1])
     assert bridge.stop() == 0
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_calls_outside_turns_are_a_turn_on_request(serve, grouped):
+    """Those of a trace are one, which later ones correct, also over a restart; else they are counted."""
+    options = ["--group-calls"] if grouped else []
+    bridge = serve(*options)
+    for number in (1, 2):
+        calls = batch(7)
+        spans = calls.resource_spans[0].scope_spans[0].spans
+        del spans[0]  # the turn
+        spans[0].parent_span_id = b""
+        spans[0].span_id = number.to_bytes(8, "big")
+        export(bridge.grpc, calls.SerializeToString())
+        if not grouped:
+            continue
+        while not (turns := bridge.turns(1)) or turns[0]["spans"] < number:
+            time.sleep(0.1)
+        assert [(turn["agent"], turn["input_tokens"], turn["revision"]) for turn in turns] == [
+            (None, 7 * number, number)
+        ]
+        assert bridge.get(f"/turn?trace={turns[0]['trace_id']}&span={turns[0]['span_id']}")[0] == 200
+        bridge.stop(signal.SIGKILL)
+        bridge = serve(*options)
+    page = ""
+    counted = "agentnet_turns_total{" if grouped else 'agentnet_bridge_result="outside_turns"} 2'
+    while counted not in page:
+        page = bridge.get("/metrics")[1].decode()
+    assert (re.findall(r"^agentnet_turns_total.* (\d+)$", page, re.MULTILINE), len(bridge.turns())) == (
+        (["1"], 1) if grouped else ([], 0)
+    )
 
 
 def test_pages_of_turns(serve):
