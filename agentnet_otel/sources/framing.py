@@ -29,6 +29,9 @@ MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 MAX_DOCUMENT_BYTES: Final = 512 * 1024 * 1024
 """A longer single document is refused."""
 
+TRUNCATED: Final = "Input data was truncated"
+"""What msgspec says where the end is missing; it has no class for it."""
+
 BOM: Final = b"\xef\xbb\xbf"
 _UTF_16: Final = re.compile(rb"\xff\xfe|\xfe\xff|[{\[]\0|\0[{\[]\0")
 """How text in UTF-16 begins: with its mark, or with JSON; no JSON in UTF-8 holds a zero byte."""
@@ -336,7 +339,7 @@ def may_go_on(line: bytes) -> bool:
         return False
     if _is_too_long(line):
         return begins_document(line)
-    return not _is_json(text)
+    return _is_cut_off(text)
 
 
 def _is_json(text: bytes) -> bool:
@@ -345,6 +348,17 @@ def _is_json(text: bytes) -> bool:
     except (msgspec.DecodeError, ValueError, RecursionError):
         return False
     return True
+
+
+def _is_cut_off(text: bytes) -> bool:
+    """Whether it is JSON of which only the end is missing; a line of a log that begins with a bracket is none."""
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except msgspec.DecodeError as error:
+        return str(error) == TRUNCATED
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def requests_within(payload: Payload) -> Iterator[Payload]:

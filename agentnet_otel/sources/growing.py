@@ -32,6 +32,7 @@ from agentnet_otel.sources.read_report import ReadReport
 _HEAD_BYTES: Final = 16
 _MAX_VARINT_BYTES: Final = 5
 _UNPACKED_BYTES: Final = 1 << 20
+_CLOSING: Final = (b"}", b"]")
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 _PACKED_BYTES: Final = 2048
 """Compressed bytes that zstd unpacks at once: at worst they become 64 MB."""
@@ -127,6 +128,9 @@ class _Lines:
         self._among_lines = DocumentsAmongLines()
         self._number = 0
         self._skipped = 0
+        """Bytes of a line that is too long."""
+        self._lost = 0
+        """Bytes of a document that is; what comes behind it is looked at line by line."""
         self.is_document = False
         self._begun = False
         self._first: Payload | None = None
@@ -143,12 +147,14 @@ class _Lines:
         self._hold(rest)
 
     def _hold(self, part: bytes) -> None:
-        """Keep the beginning of a line; of one that is too long, with the document it is in, only its length."""
-        held_bytes = self._line_bytes + len(self._document) + len(part)
-        if self._skipped or held_bytes > MAX_LINE_BYTES + 1:
-            self._skipped += held_bytes
-            self._taken()
+        """Keep the beginning of a line; of one that is too long, and of such a document before it, only the length."""
+        line_bytes = self._line_bytes + len(part)
+        if self._document and line_bytes + len(self._document) > MAX_LINE_BYTES + 1:
+            self._lost += len(self._document)
             self._document.clear()
+        if self._skipped or line_bytes > MAX_LINE_BYTES + 1:
+            self._skipped += line_bytes
+            self._taken()
         elif part:
             self._parts.append(part)
             self._line_bytes += len(part)
@@ -206,7 +212,7 @@ class _Lines:
         """The next line of a document, unless it begins a request of its own: then what came before was none."""
         line = self._taken()
         if not begins_request(line):
-            self._document += line
+            yield from self._add_to_document(line)
             return
         yield from self.take_document()
         self._report.lines += 1
@@ -214,14 +220,29 @@ class _Lines:
         if not self._begin(line, where):
             yield Payload(data=line, where=where, form=Form.JSON)
 
+    def _add_to_document(self, line: bytes) -> Iterator[Payload]:
+        """Of one that is too long nothing is kept, and its end is looked for: a bracket with which a line begins."""
+        if self._skipped:
+            self._lost += self._skipped + len(self._document)
+            self._skipped = 0
+            self._document.clear()
+        elif not self._lost:
+            self._document += line
+        else:
+            self._lost += len(line)
+            if line.startswith(_CLOSING):
+                yield from self.take_document()
+
     def take_document(self) -> Iterator[Payload]:
         """The document, as it is whole now; what comes behind it is a next one."""
-        if self._skipped:
-            self._report.skip(self._name, f"{self._skipped:,} bytes are more than a document that grows may have")
-            self._skipped = 0
         document = bytes(self._document) + self._taken()
         self._document.clear()
-        if document.strip():
+        if self._lost or self._skipped:
+            lost = self._lost + self._skipped + len(document)
+            self._report.skip(self._name, f"{lost:,} bytes are more than a document that grows may have")
+            self._lost = self._skipped = 0
+            self.is_document = self._begun = False
+        elif document.strip():
             self.is_document = self._begun = False
             yield Payload(data=document, where=self._name, form=Form.JSON)
 

@@ -20,6 +20,7 @@ from agentnet_otel import semconv
 from agentnet_otel.core import values
 from agentnet_otel.errors import InputError, TruncatedError
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
+from agentnet_otel.sources.framing import TRUNCATED
 from agentnet_otel.sources.message_density import (
     check_density_of_json,
     check_elements_of_json,
@@ -43,8 +44,6 @@ _IS_SPAN_ID: Final = re.compile(rf"(?!0+$)[0-9a-f]{{{_SPAN_ID_DIGITS}}}").fullma
 _MAX_UINT64: Final = 2**64 - 1
 _BASE64: Final = str.maketrans("-_", "+/")
 _SIGNALS: Final = frozenset({"resourceSpans", "resourceMetrics", "resourceLogs", "resourceProfiles"})
-_TRUNCATED: Final = "Input data was truncated"
-"""What msgspec says where the end is missing; it has no class for it."""
 _PLACE: Final = re.compile(r"\(byte (\d+)\)$")
 _NULL: Final = msgspec.Raw(b"null")
 _BAD: Final = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
@@ -388,7 +387,7 @@ def _rewritten(data: bytes, error: Exception) -> bytes:
 def _is_cut_off(data: bytes, error: Exception) -> bool:
     """Whether what is wrong is that the end is missing: nothing before it, or a number of which it was the rest."""
     place = _PLACE.search(str(error))
-    return str(error) == _TRUNCATED or (place is not None and int(place[1]) >= len(data.rstrip()))
+    return str(error) == TRUNCATED or (place is not None and int(place[1]) >= len(data.rstrip()))
 
 
 def _check_other_signal(data: bytes) -> None:

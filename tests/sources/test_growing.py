@@ -145,10 +145,19 @@ def test_a_document_is_taken_when_it_is_quiet():
 def test_a_document_that_was_none_ends_where_a_request_begins():
     """A line that a writer could not end, or that another program wrote, keeps nothing of what follows."""
     found = GrowingPayloads("x", ReadReport())
-    assert list(found.feed(b"[info] begin\nmore\n" + LINE[:9])) == []
+    assert list(found.feed(b'["info\nmore\n' + LINE[:9])) == []
     parts = [(p.where, p.data) for p in found.feed(LINE[9:] + b"\n" + LINE + b"\n" + LINE[:5])]
-    assert parts == [("x", b"[info] begin\nmore\n"), ("x:3", LINE + b"\n"), ("x:4", LINE + b"\n")]
+    assert parts == [("x", b'["info\nmore\n'), ("x:3", LINE + b"\n"), ("x:4", LINE + b"\n")]
     assert found.waiting_bytes == 5
+
+
+@pytest.mark.parametrize("log", [b"[info] begin\n", b"[2026-11-30 12:00:00] begin\n", b"{begin}\n"])
+def test_lines_of_a_log_that_begin_with_a_bracket_are_no_document(log):
+    """Nothing of them waits for an end, nor makes a file be held whole."""
+    data = log * 20 + LINE + b"\n"
+    expected = [f"x:{number}" for number in range(1, 22)]
+    assert [p.where for p in at_once(data)[0]] == expected
+    assert [p.where for p in GrowingPayloads("x", ReadReport()).feed(data)] == expected
 
 
 def test_what_a_writer_flushed_of_a_compressed_stream_is_read():
@@ -188,6 +197,37 @@ def test_what_is_too_long_is_skipped_unread(monkeypatch, stream):
         found, report = fed([data[at : at + size] for at in range(0, len(data), size)])
         assert report.skipped_lines == 1
         assert len(found) == (0 if stream == "one document" else 2)
+
+
+@pytest.mark.parametrize("end", [b"]\n", b"]\r\n", b""])
+@pytest.mark.parametrize("within", [b' {"a":1},\n' * 20, b'"' + b"x" * 200 + b'"\n'])
+def test_lines_behind_a_document_that_is_too_long_are_read(monkeypatch, end, within):
+    """Where its end comes, or a request begins; nothing of it is held meanwhile, and it is told once."""
+    monkeypatch.setattr(growing, "MAX_LINE_BYTES", 60)
+    document = b"[\n" + within + end
+    data = document + LINE + b"\n" + LINE + b"\n"
+    for size in (1, 7, 1000):
+        report, found, waiting = ReadReport(), [], []
+        payloads_of = GrowingPayloads("x", report)
+        for at in range(0, len(data), size):
+            found += payloads_of.feed(data[at : at + size])
+            waiting.append(payloads_of.waiting_bytes)
+        found += payloads_of.finish()
+        assert [payload.data.strip() for payload in found] == [LINE, LINE]
+        assert report.problems == [f"x: {len(document)} bytes are more than a document that grows may have"]
+        assert max(waiting) <= 61
+
+
+def test_a_document_that_is_too_long_may_rest(monkeypatch):
+    """When its writer pauses it is given up; its rest is no line, and what comes behind that is read."""
+    monkeypatch.setattr(growing, "MAX_LINE_BYTES", 60)
+    report = ReadReport()
+    found = GrowingPayloads("x", report)
+    assert list(found.feed(b"[\n" + b' {"a":1},\n' * 20 + b' {"a"')) == []
+    assert list(found.settle()) == []
+    assert (report.skipped_lines, found.waiting_bytes) == (1, 0)
+    rest = [payload.data for payload in found.feed(b":1}\n]\n" + LINE + b"\n")]
+    assert rest == [b":1}\n", b"]\n", LINE + b"\n"]
 
 
 def test_a_message_that_fills_its_file_has_a_limit(monkeypatch):
