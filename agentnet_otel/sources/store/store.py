@@ -13,6 +13,7 @@ from typing import Final
 
 from agentnet_otel.errors import BackendError
 from agentnet_otel.sources.store.raw_log import MAX_SEGMENT, RawLog, position
+from agentnet_otel.sources.store.salvage import salvaged_from
 from agentnet_otel.sources.store.turn_store import FILE_NAME, SCHEMA_VERSION, TABLES, TurnStore
 
 _LOCK: Final = "lock"
@@ -106,9 +107,14 @@ class Store:
             damage = "it is gone or empty, though requests are here"
         if damage is not None:
             kept = self._put_aside()
+            turns = TurnStore(self._folder)
+            try:
+                saved = turns.take_over(salvaged_from(kept / FILE_NAME))
+            finally:
+                turns.close()
             self._tell(
-                f"{path} is damaged ({damage}). What was there is kept in {kept}; turns are rebuilt from the requests "
-                "that are still here, older ones are missing."
+                f"{path} is damaged ({damage}). What was there is kept in {kept}; {saved:,} turns could be read in it, "
+                "others are rebuilt from the requests that are still here, and older ones are missing."
             )
         turns = TurnStore(self._folder)
         try:

@@ -18,6 +18,7 @@ import msgspec
 
 from agentnet_otel.errors import BackendError
 from agentnet_otel.model import Turn
+from agentnet_otel.sources.store.salvage import Salvaged
 
 SCHEMA_VERSION: Final = 2
 FILE_NAME: Final = "turns.sqlite"
@@ -284,6 +285,19 @@ class TurnStore:
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return gone
+
+    def take_over(self, rows: Iterable[Salvaged]) -> int:
+        """Take turns from another database, each to the place that it had; returns their number.
+
+        Raises:
+            BackendError: they cannot be written.
+        """
+        statement = (
+            "INSERT OR IGNORE INTO turns (seq, trace_id, span_id, end_ns, arrived_ns, body, incomplete)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
+        )
+        with self._told_errors(), self._db:
+            return self._db.executemany(statement, rows).rowcount
 
     def count(self) -> int:
         """How many turns there are."""

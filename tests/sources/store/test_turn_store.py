@@ -9,6 +9,7 @@ import pytest
 from agentnet_otel.errors import BackendError
 from agentnet_otel.model import Outcome, Turn
 from agentnet_otel.sources.rebuild import rebuild
+from agentnet_otel.sources.store.salvage import salvaged_from
 from agentnet_otel.sources.store.turn_store import FILE_NAME, MAX_PAGE_BYTES, SCHEMA_VERSION, TurnStore
 
 FIRST_SCHEMA = """
@@ -226,3 +227,33 @@ def test_figures_are_kept_with_their_place(store):
     store.save_figures(1, b"{}")
     assert store.figures() == (1, b"{}")
     assert list(store.new_after(store.figures()[0])) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "spared"),
+    [(b"\x0a", 600), (b"\x02", 600), (b"\x0d", 500), (b"\x05", 0)],
+    ids=["leaf of an index", "inside of an index", "leaf of the table", "inside of the table"],
+)
+def test_turns_are_taken_out_of_a_damaged_database(tmp_path, kind, spared):
+    """Pages of indexes cost none, a page of turns those on it; places stay what they were. What is none gives none."""
+    store = TurnStore(tmp_path)
+    store.save([turn(number) for number in range(600)], 1, 77)
+    last = store.last_seq()
+    store.close()
+    path = tmp_path / FILE_NAME
+    content = bytearray(path.read_bytes())
+    size = int.from_bytes(content[16:18], "big")
+    pages = [start for start in range(size, len(content), size) if content[start : start + 1] == kind]
+    assert pages
+    start = pages[len(pages) // 2]
+    content[start : start + size] = bytes([255]) * size
+    path.write_bytes(content)
+    found = list(salvaged_from(path))
+    assert spared <= len(found) <= 600
+    (tmp_path / "new").mkdir()
+    again = TurnStore(tmp_path / "new")
+    assert again.take_over(found) == len(found) == again.count()
+    assert {one.seq for one in again.after(0, 1000)} == {row.seq for row in found} <= set(range(1, last + 1))
+    again.close()
+    path.write_bytes(b"no database at all" * 1000)
+    assert list(salvaged_from(path)) == list(salvaged_from(tmp_path / "none")) == []
