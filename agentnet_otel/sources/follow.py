@@ -1,9 +1,9 @@
 """Turns of sources that grow, as ``tail -F`` follows them.
 
 A file is read to its end, then on whenever it is longer. Where another file has taken its place (rotation by renaming),
-what is left of the old one is read first; where it is shorter than it was (copied and truncated), it is read from its
-start. Of a directory every file is followed, those that come later too, whatever they are renamed to. What is not whole
-(half a line, half a message) waits for its rest.
+what is left of the old one is read first; where it is shorter than it was, or begins otherwise (copied and truncated),
+it is read from its start. Of a directory every file is followed, those that come later too, whatever they are renamed
+to. What is not whole (half a line, half a message) waits for its rest.
 
 A turn is told when nothing of its trace came for the quiet period, and once more, as its next revision, when a span of
 it comes late. Everything held has a bound: spans by the assembler, half lines by `MAX_LINE_BYTES`, open files by
@@ -45,6 +45,8 @@ OPEN_FILES: Final = 128
 """Files that are kept open; of more, those that were quiet longest are opened again when they grow."""
 READ_NAMES: Final = 10_000
 """Names in a directory that are remembered, so that a file that is compressed later is not read again."""
+BEGIN_BYTES: Final = 4096
+"""By so many it is told that a file was truncated and is as long again: they hold ids, so no two begin alike."""
 _CHUNK: Final = 1 << 20
 _NANOS: Final = 1_000_000_000
 _NOTHING: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK})
@@ -168,6 +170,8 @@ class _Tail:
     identity: Identity
     descriptor: int | None
     offset: int = 0
+    begin: bytes = b""
+    """Its first bytes, up to `BEGIN_BYTES`."""
     grew_ns: int = 0
     settled: bool = True
     given_up: bool = False
@@ -189,6 +193,7 @@ class _Tail:
     def read_on(self, now_ns: int) -> Iterator[Payload]:
         """What came since; what has no end of its own is taken when it is quiet."""
         while data := self._more():
+            self.begin += data[: BEGIN_BYTES - len(self.begin)]
             self.offset += len(data)
             self.grew_ns, self.settled = now_ns, False
             yield from self._given(self.payloads.feed(data))
@@ -206,9 +211,17 @@ class _Tail:
                 self._give_up(f"cannot be read on: {error.strerror or error}")
             return b""
 
-    def is_truncated(self) -> bool:
-        """Whether it is shorter than what was read of it."""
-        return self.descriptor is not None and os.fstat(self.descriptor).st_size < self.offset and not self._is_pipe()
+    def was_truncated(self) -> bool:
+        """Whether it is shorter than what was read of it, or, as long as that by now, begins otherwise."""
+        if self.descriptor is None or self._is_pipe():
+            return False
+        size = os.fstat(self.descriptor).st_size
+        if size <= self.offset:
+            return size < self.offset
+        try:
+            return os.pread(self.descriptor, len(self.begin), 0) != self.begin
+        except OSError:  # reading on tells what is wrong
+            return False
 
     def _is_pipe(self) -> bool:
         return self.descriptor is not None and stat.S_ISFIFO(os.fstat(self.descriptor).st_mode)
@@ -218,7 +231,7 @@ class _Tail:
         yield from self._given(self.payloads.finish())
         self.report.tell(str(self.path), "it was truncated; it is read from its start")
         self.payloads = GrowingPayloads(str(self.path), self.report)
-        self.offset, self.given_up = 0, False
+        self.begin, self.offset, self.given_up = b"", 0, False
         if self.descriptor is not None:
             os.lseek(self.descriptor, 0, os.SEEK_SET)
 
@@ -285,11 +298,10 @@ class _File:
         tail = self._tail = self._tail or self._opened()
         if tail is None:
             return
-        yield from tail.read_on(now_ns)
-        if tail.is_truncated():
+        if tail.was_truncated():
             yield from tail.start_anew()
-            yield from tail.read_on(now_ns)
-        elif self._was_replaced(tail):
+        yield from tail.read_on(now_ns)
+        if self._was_replaced(tail):
             yield from tail.end(now_ns)
             self._tail = None
 
@@ -351,10 +363,9 @@ class _Folder:
                 continue
             self._tails[tail.identity] = tail
             self._remember(self._read_names, str(path))
-            yield from tail.read_on(now_ns)
-            if tail.is_truncated():
+            if tail.was_truncated():
                 yield from tail.start_anew()
-                yield from tail.read_on(now_ns)
+            yield from tail.read_on(now_ns)
             self._close_quiet_ones()
 
     def close(self) -> Iterator[Payload]:

@@ -176,6 +176,19 @@ def test_a_truncated_file_is_read_from_its_start(path, watch):
     assert "was truncated" in one.problems[0]
 
 
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_truncated_file_that_is_as_long_again_is_read_from_its_start(path, watch, is_folder):
+    """Between two looks; it is told by how it begins."""
+    append(path, span_line(1))
+    one = watch(path.parent if is_folder else path)
+    one.look()
+    path.write_bytes(b"".join(span_line(number) for number in range(2, 6)))
+    assert sorted(one.look(then_s=QUIET_S)) == [f"agent-{number}" for number in range(1, 6)]
+    assert ["was truncated" in problem for problem in one.problems] == [True]
+    append(path, span_line(6))
+    assert one.look(then_s=QUIET_S)[5:] == ["agent-6"]
+
+
 def test_the_files_of_a_folder(tmp_path, watch):
     """Those there are, those that grow, those that come, in folders within too; a renamed one is not read again."""
     append(tmp_path / "a.jsonl", span_line(1))
