@@ -594,10 +594,17 @@ enum { FIRST = 1, SECOND = 2 };
 
 static const Byte unsaid[] = "null";
 
-static Ending read_written(Scan *scan, const Byte **written, Py_ssize_t *size)
+/* An object that came before is whole as soon as all of its bytes are there again. */
+static Ending read_written(Scan *scan, const PyObject *last, const Byte **written, Py_ssize_t *size)
 {
     *written = scan->at;
-    TRY(skip_value(scan, 0));
+    Py_ssize_t same = scan->at < scan->end && *scan->at == '{' ? scope_repeats(last, scan->at, scan->end - scan->at) : 0;
+    if (same > 0) {
+        scan->at += same;
+    }
+    else {
+        TRY(skip_value(scan, 0));
+    }
     *size = scan->at - *written;
     return FINE;
 }
@@ -628,7 +635,7 @@ static Ending read_scope_field(Scan *scan, const Byte *name, size_t size, void *
             return UNUSUAL;
         }
         around->seen |= FIRST;
-        return read_written(scan, &around->scope, &around->scope_size);
+        return read_written(scan, around->request->reader->scope, &around->scope, &around->scope_size);
     }
     return IS("instrumentationLibrary") ? UNUSUAL : skip_value(scan, 0);
 }
@@ -655,7 +662,7 @@ static Ending read_resource_field(Scan *scan, const Byte *name, size_t size, voi
             return UNUSUAL;
         }
         around->seen |= FIRST;
-        return read_written(scan, &around->resource, &around->resource_size);
+        return read_written(scan, around->request->reader->resource, &around->resource, &around->resource_size);
     }
     return IS("instrumentationLibrarySpans") ? UNUSUAL : skip_value(scan, 0);
 }

@@ -135,6 +135,7 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     PyObject *scope_of; /* callable: tells of the bytes of a resource and of a scope */
+    PyObject *resource, *scope, *told; /* what it was asked last, as bytes, and told; NULL before */
     int operation;      /* the key without which a span of others says nothing */
     int takes_all;
     int passes; /* whether spans that are not taken are passed without a look */
@@ -170,6 +171,8 @@ int reader_ready(PyObject *module);
 int scope_ask(const Request *request, const Byte *resource, Py_ssize_t resource_size, const Byte *name,
               Py_ssize_t name_size, Scope *scope);
 void scope_release(Scope *scope);
+/* The size of the resource, or scope, that was asked for last, if it stands at a place; else 0. */
+Py_ssize_t scope_repeats(const PyObject *last, const Byte *at, Py_ssize_t room);
 void draft_begin(Draft *draft);
 void draft_end(Draft *draft);
 /* Take in what a piece says; a span that is skipped says nothing. */

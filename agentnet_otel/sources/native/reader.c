@@ -4,6 +4,8 @@
 
 PyTypeObject *reader_type;
 
+#define MAX_REMEMBERED 20000 /* bytes of a resource and a scope */
+
 /* --- where spans come from --------------------------------------------------------------------------------------- */
 
 static int scope_fill(Scope *scope, PyObject *told)
@@ -31,11 +33,50 @@ static int scope_fill(Scope *scope, PyObject *told)
     return 0;
 }
 
+Py_ssize_t scope_repeats(const PyObject *last, const Byte *at, Py_ssize_t room)
+{
+    Py_ssize_t size = last == NULL ? 0 : PyBytes_GET_SIZE(last);
+    return size > 0 && size <= room && memcmp(PyBytes_AS_STRING(last), at, (size_t)size) == 0 ? size : 0;
+}
+
+static int is_last(const PyObject *last, const Byte *bytes, Py_ssize_t size)
+{
+    return PyBytes_GET_SIZE(last) == size && memcmp(PyBytes_AS_STRING(last), bytes, (size_t)size) == 0;
+}
+
+static void remember_told(Reader *reader, PyObject *resource, PyObject *name, PyObject *told)
+{
+    Py_XSETREF(reader->resource, Py_NewRef(resource));
+    Py_XSETREF(reader->scope, Py_NewRef(name));
+    Py_XSETREF(reader->told, Py_NewRef(told));
+}
+
+/* Ask Python; requests behind each other are mostly of one scope, which is asked for once. */
+static PyObject *told_of(Reader *reader, const Byte *resource, Py_ssize_t resource_size, const Byte *name,
+                         Py_ssize_t name_size)
+{
+    if (reader->told != NULL && is_last(reader->resource, resource, resource_size) &&
+        is_last(reader->scope, name, name_size)) {
+        return Py_NewRef(reader->told);
+    }
+    PyObject *resource_bytes = PyBytes_FromStringAndSize((const char *)resource, resource_size);
+    PyObject *name_bytes = PyBytes_FromStringAndSize((const char *)name, name_size);
+    PyObject *told = NULL;
+    if (resource_bytes != NULL && name_bytes != NULL) {
+        told = PyObject_CallFunctionObjArgs(reader->scope_of, resource_bytes, name_bytes, NULL);
+    }
+    if (told != NULL && resource_size + name_size <= MAX_REMEMBERED) {
+        remember_told(reader, resource_bytes, name_bytes, told);
+    }
+    Py_XDECREF(resource_bytes);
+    Py_XDECREF(name_bytes);
+    return told;
+}
+
 int scope_ask(const Request *request, const Byte *resource, Py_ssize_t resource_size, const Byte *name,
               Py_ssize_t name_size, Scope *scope)
 {
-    PyObject *told = PyObject_CallFunction(request->reader->scope_of, "y#y#", (const char *)resource, resource_size,
-                                           (const char *)name, name_size);
+    PyObject *told = told_of(request->reader, resource, resource_size, name, name_size);
     if (told == NULL) {
         return -1;
     }
@@ -251,12 +292,14 @@ static int reader_traverse(Reader *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->scope_of);
+    Py_VISIT(self->told);
     return 0;
 }
 
 static int reader_clear(Reader *self)
 {
     Py_CLEAR(self->scope_of);
+    Py_CLEAR(self->told);
     return 0;
 }
 
@@ -265,6 +308,9 @@ static void reader_dealloc(Reader *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     Py_XDECREF(self->scope_of);
+    Py_XDECREF(self->resource);
+    Py_XDECREF(self->scope);
+    Py_XDECREF(self->told);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -277,10 +323,11 @@ static PyMethodDef reader_methods[] = {
 
 PyDoc_STRVAR(reader_doc,
 "Reader(scope_of, operation, takes, passes=False)\n--\n\n"
-"Reads spans out of requests. ``scope_of`` tells of the bytes of a resource and of a scope: the origin of its spans,\n"
-"their `Pieces` or None, whether they are ours, and what reads the bytes of an odd one. ``operation``: the number of\n"
-"the key without which a span of others says nothing. ``takes``: last bytes of the trace ids that are taken, or None;\n"
-"``passes``: whether other spans are passed without a look, so that what is wrong in them is for others to tell.\n\n"
+"Reads spans out of requests of one format. ``scope_of`` tells of the bytes of a resource and of a scope: the origin\n"
+"of its spans, their `Pieces` or None, whether they are ours, and what reads the bytes of an odd one; it is not asked\n"
+"twice running for the same. ``operation``: the number of the key without which a span of others says nothing.\n"
+"``takes``: last bytes of the trace ids that are taken, or None; ``passes``: whether other spans are passed without a\n"
+"look, so that what is wrong in them is for others to tell.\n\n"
 "Raises:\n    ValueError: there is no such key.");
 
 static PyType_Slot reader_slots[] = {

@@ -370,6 +370,38 @@ def test_shares_are_the_same():
         assert sorted(span["trace_id"] for mine, _ in found for span in mine) == [span["traceId"] for span in spans]
 
 
+def services(*names):
+    """A request of each of some services."""
+    documents = [request(SPAN) for _ in names]
+    for document, name in zip(documents, names, strict=True):
+        document["resourceSpans"][0]["resource"]["attributes"][0]["value"]["stringValue"] = name
+    return [written(document) for document in documents]
+
+
+def test_of_requests_behind_each_other_the_scope_is_asked_for_once():
+    """And again whenever it is another one."""
+    noted = []
+    decoder = PlainJsonDecoder(noted.append, Share())
+    for data in services("a", "a", "b", "b", "b", "a", "ab", "a"):
+        (span,) = decoder._native.json(data).spans
+        assert span.origin.service_name in data.decode()
+    assert [origin.service_name for origin in noted] == ["a", "b", "a", "ab", "a"]
+
+
+@pytest.mark.parametrize("place", [b',"schemaUrl"', b',"spans"'])
+@pytest.mark.parametrize("behind", [b"x", b"}", b"{}", b"]", b'"', b" ,", b" }"])
+def test_what_stands_behind_a_resource_or_scope_that_came_before_is_looked_at(place, behind):
+    """It is as wrong as behind one that is new."""
+    data = written(request(SPAN))
+    changed = data.replace(place, behind + place)
+    decoder = PlainJsonDecoder(lambda _: None, Share())
+    assert decoder._native.json(data) is not None
+    again, fresh = decoder._native.json(changed), by_both(PlainJsonDecoder, changed)[0]
+    assert (again is None) == (fresh is None)
+    for size in range(len(data)):
+        assert decoder._native.json(data[:size]) is None
+
+
 class Silent:
     """An agreement that nobody asks."""
 
@@ -560,6 +592,7 @@ ODD = {**SPAN, "traceState": "a=b"}
     "data",
     [
         written(request(SPAN, SPAN)),
+        *services("a", "b"),
         written(request(SPAN, ODD)),
         written(request(SPAN, {**SPAN, "spanId": "x"})),
         written(request(SPAN))[:-3],
@@ -572,6 +605,13 @@ def test_memory_does_not_grow(data):
     """Whether a request is read, read in parts, or left alone in the middle."""
     decoder = (PlainJsonDecoder if data[:1] == b"{" else PlainProtobufDecoder)(lambda _: None, Share())
     assert growth(lambda: decoder.decode(data)) < 20_000
+
+
+def test_memory_does_not_grow_with_scopes_that_change():
+    """The last one is remembered, and no other."""
+    decoder = PlainJsonDecoder(lambda _: None, Share())
+    requests = services("a", "b")
+    assert growth(lambda: [decoder.decode(data) for data in requests]) < 20_000
 
 
 def test_all_keys_that_count_have_a_number():
