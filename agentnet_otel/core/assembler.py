@@ -177,8 +177,8 @@ class Assembler:
                 last_id = span.trace_id
                 trace = self._traces.unread(last_id)
             if trace is not None and (trace.turn is None or span.span_id in trace.spans):
-                self._hold(span, trace)
-                if self._traces.spans <= self._max_spans:
+                held = self._hold(span, trace)
+                if held and self._traces.spans <= self._max_spans:
                     continue
             else:
                 turns += self._read(span if isinstance(span, Member) else member_of_plain(span))
@@ -186,18 +186,19 @@ class Assembler:
             last_id = ""  # its trace may be a tree by now, or gone
         return turns
 
-    def _hold(self, span: PlainSpan | Member, trace: UnreadTrace) -> None:
-        """Keep a span for later, unless it is of no use; then it is counted."""
+    def _hold(self, span: PlainSpan | Member, trace: UnreadTrace) -> bool:
+        """Keep a span for later, unless it is of no use; then it is counted. Whether the trace is still held."""
         self.counts.spans += 1
         if span.span_id in trace.spans:
             self.counts.duplicates += 1
         elif isinstance(span, Member) and span.facts.role is Role.TWIN:
             self.counts.twins += 1
-            self._traces.let_go_empty(span.trace_id, trace)
+            return not self._traces.let_go_empty(span.trace_id, trace)
         else:
             trace.add(span)
             trace.arrived_ns = self._now_ns
             self._traces.spans += 1
+        return True
 
     def _read(self, member: Member) -> list[Turn]:
         self.counts.spans += 1

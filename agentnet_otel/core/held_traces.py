@@ -140,10 +140,12 @@ class HeldTraces:
             self._drop_rest(trace_id, tree)
             self._traces.pop(trace_id, None)
 
-    def let_go_empty(self, trace_id: str, trace: UnreadTrace) -> None:
-        """Drop a trace of which nothing came that counts."""
-        if not trace.spans:
-            del self._traces[trace_id]
+    def let_go_empty(self, trace_id: str, trace: UnreadTrace) -> bool:
+        """Drop a trace of which nothing came that counts; whether that was so."""
+        if trace.spans:
+            return False
+        del self._traces[trace_id]
+        return True
 
     def forget_turn(self, trace_id: str, turn_id: str) -> None:
         """Forget a turn that was told: it can be revised no more."""

@@ -1,6 +1,7 @@
 """Spans in, turns out: whatever the order, whatever is missing."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import msgspec
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from agentnet_otel import semconv
 from agentnet_otel.core.assembler import MISSING_NS, QUIET_NS, Assembler, newest_revisions
+from agentnet_otel.core.dialects import read_facts
 from agentnet_otel.core.reconstruction import reconstruct
-from agentnet_otel.core.turn_parts import TurnParts
+from agentnet_otel.core.turn_parts import TurnParts, member_of
 from agentnet_otel.model import LatencyComponent, Outcome, SpanEvent, SpanKind, StatusCode
 from agentnet_otel.testing import EPOCH_NS, TRACE_ID, component_record, span_record, turn_record
 
@@ -735,3 +737,22 @@ def test_a_turn_that_cannot_be_rebuilt_costs_itself_where_somebody_hears_of_it()
     strict.feed(component_record(2, LatencyComponent.INFERENCE, parent=1, attributes=usage))
     with pytest.raises(ZeroDivisionError):
         strict.drain()
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_twins_cost_nothing_wherever_they_stand(order):
+    """Of a trace of which only twins are known nothing is held, and what comes after them in the same batch is."""
+    agent = {semconv.OPERATION_NAME: "invoke_agent", semconv.AGENT_NAME: "planner", semconv.LOGFIRE_KIND: "span"}
+    call = {semconv.OPERATION_NAME: "chat", semconv.USAGE_INPUT_TOKENS: 7, semconv.LOGFIRE_KIND: "span"}
+    pending = {semconv.LOGFIRE_KIND: semconv.LOGFIRE_PENDING}
+    spans = [
+        span_record(1, end_ms=100, attributes=agent),
+        span_record(2, parent=1, attributes=call),
+        span_record(3, parent=1, end_ms=0, attributes={**agent, **pending}),
+        span_record(4, parent=2, end_ms=0, attributes={**call, **pending}),
+    ]
+    assembler = Assembler()
+    members = [member_of(spans[place], read_facts(spans[place])) for place in order]
+    (turn,) = [*assembler.take_batch(members), *assembler.drain()]
+    assert (turn.spans, turn.tokens.input) == (2, 7)
+    assert (assembler.counts.twins, assembler.held_spans) == (2, 2)
