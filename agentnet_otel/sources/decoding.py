@@ -22,6 +22,9 @@ _RUBBISH: Final = re.compile(rb'\s*(?:[^\s{\["tfn0-9-]|[0-9]+[^\s0-9.eE])')
 """How a line begins that is no JSON, and not the beginning of any either: other programs log so."""
 _OF_OTLP: Final = re.compile(rb'"resource(?:Spans|Metrics|Logs|Profiles)"')
 
+_AFTER_NEWLINE: Final = b"{[ \t\r\n"
+"""What JSON may go on with behind a newline, which is also the first byte of a message."""
+
 MAX_BAD_PARTS: Final = 1000
 """Of a payload that is wrong as a whole; what comes behind them is left out."""
 
@@ -114,6 +117,8 @@ def opened(data: bytes, form: Form) -> tuple[bytes, Form]:
     """
     if form is not Form.UNKNOWN:
         return data, form
+    if data[:1] == b"\n" and data[1:2] not in _AFTER_NEWLINE:  # a message; no JSON goes on so
+        return data, Form.PROTOBUF
     if data.startswith(ZSTD_MAGIC):
         data = unpacked(data, MAX_DOCUMENT_BYTES)
     return data, Form.JSON if not is_message(data) and data.lstrip()[:1] == b"{" else Form.PROTOBUF

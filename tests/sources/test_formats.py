@@ -21,7 +21,7 @@ from agentnet_otel.core.assembler import Assembler, newest_revisions
 from agentnet_otel.errors import InputError
 from agentnet_otel.instrumentation.file_exporter import encode_spans as encode_json
 from agentnet_otel.sources.compression import unpacked
-from agentnet_otel.sources.decoding import PayloadDecoder
+from agentnet_otel.sources.decoding import PayloadDecoder, opened
 from agentnet_otel.sources.files import read_spans
 from agentnet_otel.sources.framing import Form, Shape, payloads, shape_of
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder
@@ -548,3 +548,19 @@ def test_a_directory_may_mix_formats(spans, truth, tmp_path):
     report = ReadReport()
     assert [s.span_id for s in read_spans([tmp_path], report)] == [format(s.context.span_id, "016x") for s in spans]
     assert len(rebuild([tmp_path]).turns) == len(truth)
+
+
+@pytest.mark.parametrize("length", [5, 9, 10, 13, 32, 91, 123, 127, 128, 300])
+def test_a_message_is_told_from_json_behind_a_newline(length):
+    """Both begin with the same byte, and some lengths look like what JSON goes on with."""
+    inner = b"\x12" + varint_of(length - 2 if length < 130 else length - 3)
+    message = b"\n" + varint_of(length) + inner + b"\n" + bytes(length - len(inner) - 1)
+    assert opened(message, Form.UNKNOWN) == (message, Form.PROTOBUF)
+    for space in (b"\n", b"\n\n", b"\n \t\r\n"):
+        request = space + b'{"resourceSpans":[]}'
+        assert opened(request, Form.UNKNOWN) == (request, Form.JSON)
+
+
+def varint_of(number):
+    """A number as messages have it."""
+    return bytes((number,)) if number < 128 else bytes((number % 128 + 128, number // 128))
