@@ -42,6 +42,7 @@ _SPAN_ID_DIGITS: Final = 16
 _IS_TRACE_ID: Final = re.compile(rf"(?!0+$)[0-9a-f]{{{_TRACE_ID_DIGITS}}}").fullmatch
 _IS_SPAN_ID: Final = re.compile(rf"(?!0+$)[0-9a-f]{{{_SPAN_ID_DIGITS}}}").fullmatch
 _MAX_UINT64: Final = 2**64 - 1
+_NO_ID_IN_BASE64: Final = "AAAAAAAAAAA="
 _BASE64: Final = str.maketrans("-_", "+/")
 _SIGNALS: Final = frozenset({"resourceSpans", "resourceMetrics", "resourceLogs", "resourceProfiles"})
 _PLACE: Final = re.compile(r"\(byte (\d+)\)$")
@@ -311,7 +312,7 @@ class JsonDecoder:
 
     def _parent_of(self, text: str) -> str | None:
         """The id of the parent; none where it is all zero."""
-        if not text.strip("0"):
+        if not text.strip("0") or text == _NO_ID_IN_BASE64:
             return None
         self._parent_id = _hex_id(text, _SPAN_ID_DIGITS, "parentSpanId")
         return self._parent_id
@@ -406,6 +407,15 @@ def _check_other_signal(data: bytes) -> None:
         raise InputError(message)
 
 
+def trace_id_of(text: str) -> str:
+    """A trace id, however a request may have it, in lower-case hex.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return _hex_id(text, _TRACE_ID_DIGITS, "traceId")
+
+
 def _hex_id(text: str | None, digits: int, field: str) -> str:
     """The id in lower case.
 
@@ -417,9 +427,20 @@ def _hex_id(text: str | None, digits: int, field: str) -> str:
         return text
     lowered = (text or "").lower()
     if not is_id(lowered):
+        lowered = _out_of_base64(text, digits)
+    if not is_id(lowered):
         message = f"{field} {quoted(text)} is not {digits} hex digits that are not all zero"
         raise ValueError(message)
     return lowered
+
+
+def _out_of_base64(text: str | None, digits: int) -> str:
+    """An id as protobuf's JSON has bytes, which OTLP does not, but who uses protobuf's own writer; empty if it is none.
+
+    No hex digits of an id are as few.
+    """
+    raw = _bytes(text) if text and len(text) < digits else None
+    return raw.hex() if isinstance(raw, bytes) and 2 * len(raw) == digits else ""
 
 
 def _integer(value: Number) -> int:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agentnet_otel.core.dialects import read_facts
 from agentnet_otel.errors import AgentNetOtelError, ConfigurationError
 from agentnet_otel.model import SpanRecord, Turn
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.intake import RequestKind
+from agentnet_otel.sources.otlp_json import trace_id_of
 from agentnet_otel.sources.store.raw_log import BLANK, MIN_ROOM, LogRecord
 from agentnet_otel.sources.store.store import LOG, QUARANTINE, Store
 from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
@@ -30,7 +30,8 @@ class _Traced(msgspec.Struct, rename="camel", gc=False):
     trace_id: str = ""
 
 
-_LISTS: Final = ("resourceSpans", "scopeSpans", "spans")
+_LISTS: Final = (("resourceSpans",), ("scopeSpans", "instrumentationLibrarySpans"), ("spans",))
+_NULL: Final = msgspec.Raw(b"null")
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _TRACED: Final = msgspec.json.Decoder(_Traced)
@@ -136,10 +137,12 @@ def _without(record: LogRecord, traces: set[str]) -> tuple[bytes, int]:
 
 
 def _protobuf_without(data: bytes, traces: set[str]) -> tuple[bytes, int]:
-    request = ExportTraceServiceRequest.FromString(data)
+    from agentnet_otel.sources.otlp_protobuf import TracesData  # noqa: PLC0415 - JSON needs no protobuf
+
+    request = TracesData.FromString(data)
     gone = 0
     for of_resource in request.resource_spans:
-        for of_scope in of_resource.scope_spans:
+        for of_scope in (*of_resource.scope_spans, *of_resource.instrumentation_library_spans):
             kept = [span for span in of_scope.spans if span.trace_id.hex() not in traces]
             gone += len(of_scope.spans) - len(kept)
             if len(kept) < len(of_scope.spans):
@@ -168,17 +171,31 @@ def _strict(data: bytes) -> bytes:
     return data
 
 
-def _pruned(data: bytes | msgspec.Raw, lists: Sequence[str], traces: set[str]) -> tuple[bytes, int]:
+def _pruned(data: bytes | msgspec.Raw, lists: Sequence[Sequence[str]], traces: set[str]) -> tuple[bytes, int]:
     """An object of a request without the spans of these traces, and how many went; all else as it is written.
 
-    ``lists``: the names of the lists that lead to the spans.
+    ``lists``: the names, of now and former ones, of the lists that lead to the spans.
     """
-    name, *inner = lists
+    names, *inner = lists
     try:
         fields = _OBJECT.decode(data)
-        items = _ITEMS.decode(fields.get(name, b"null")) or []
     except (msgspec.DecodeError, ValueError, RecursionError):  # a part that was left out when it was understood
         return bytes(data), 0
+    gone = 0
+    for name in names:
+        found, count = _pruned_list(fields.get(name, _NULL), inner, traces)
+        if count:
+            fields[name] = found
+            gone += count
+    return (msgspec.json.encode(fields), gone) if gone else (bytes(data), 0)
+
+
+def _pruned_list(data: msgspec.Raw, inner: Sequence[Sequence[str]], traces: set[str]) -> tuple[msgspec.Raw, int]:
+    """The same of a list of spans, or of what holds lists of them."""
+    try:
+        items = _ITEMS.decode(data) or []
+    except (msgspec.DecodeError, ValueError, RecursionError):  # the same
+        return data, 0
     kept: list[msgspec.Raw] = []
     gone = 0
     for item in items:
@@ -190,15 +207,12 @@ def _pruned(data: bytes | msgspec.Raw, lists: Sequence[str], traces: set[str]) -
             gone += 1
         else:
             kept.append(item)
-    if not gone:
-        return bytes(data), 0
-    fields[name] = msgspec.Raw(msgspec.json.encode(kept))
-    return msgspec.json.encode(fields), gone
+    return msgspec.Raw(msgspec.json.encode(kept)), gone
 
 
 def _trace_id(span: msgspec.Raw) -> str:
     try:
-        return _TRACED.decode(span).trace_id.lower()
+        return trace_id_of(_TRACED.decode(span).trace_id)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return ""
 

@@ -1,13 +1,16 @@
 """Erasing traces from a store: from whatever was taken, and without anything being understood twice."""
 
+import base64
 import json
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agentnet_otel.core.assembler import Assembler
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.intake import Intake, RequestKind
+from agentnet_otel.sources.otlp_protobuf import TracesData as LeftEncoded
 from agentnet_otel.sources.purge import Selection, purge
 from agentnet_otel.sources.store.store import Store
 from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
@@ -48,12 +51,12 @@ def spans_in(folder):
 def kept(tmp_path):
     """Has requests kept, understood or not; returns the folder."""
 
-    def keep(*documents, understood=True):
+    def keep(*documents, understood=True, kind=RequestKind.JSON):
         folder = tmp_path / "store"
         store = Store(folder, print)
         intake = Intake(store.log, lambda: 7, lambda: 0)
         for document in documents:
-            intake.take(RequestKind.JSON, document).kept.result()
+            intake.take(kind, document).kept.result()
         if understood:
             assembler, bad = Assembler(quiet_ns=0), []
             turns = [
@@ -75,6 +78,13 @@ ODD = {
     "upper case": request(span(PRIVATE.upper(), "private"), span(OTHER, "public")),
     "not a number": request(span(PRIVATE, "private"), span(OTHER, "public", more="?")).replace(b'"?"', b"NaN"),
     "no UTF-8": request(span(PRIVATE, "private"), span(OTHER, "public", name="?")).replace(b'"?"', b'"\xff"'),
+    "Base64": request(
+        span(base64.b64encode(bytes.fromhex(PRIVATE)).decode(), "private"),
+        span(base64.b64encode(bytes.fromhex(OTHER)).decode(), "public"),
+    ),
+    "former words": request(span(PRIVATE, "private"), span(OTHER, "public")).replace(
+        b"scopeSpans", b"instrumentationLibrarySpans"
+    ),
     "deep": request(span(PRIVATE, "private"), span(OTHER, "public", more="?")).replace(b'"?"', b"[" * 500 + b"]" * 500),
 }
 
@@ -90,6 +100,28 @@ def test_whatever_was_taken_can_be_erased(kept, document, understood):
     found, _ = spans_in(folder)
     assert [one.trace_id for one in found] == [OTHER]
     assert not any(b"private" in path.read_bytes() for path in Path(folder).rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("former", [False, True])
+def test_a_message_that_was_taken_can_be_erased(kept, former):
+    """Whatever its scopes are called; what nothing reads of the other spans stays too."""
+    message = TracesData()
+    spans = message.resource_spans.add().scope_spans.add().spans
+    for number, trace_id in enumerate((PRIVATE, OTHER), 1):
+        one = spans.add(trace_id=bytes.fromhex(trace_id), span_id=bytes([number] * 8), start_time_unix_nano=1)
+        one.links.add(trace_id=b"link" * 4)
+        one.attributes.add(key="gen_ai.conversation.id").value.string_value = "private" if number == 1 else "public"
+    encoded = LeftEncoded.FromString(message.SerializeToString())
+    if former:
+        encoded.resource_spans[0].instrumentation_library_spans.extend(encoded.resource_spans[0].scope_spans)
+        encoded.resource_spans[0].ClearField("scope_spans")
+    folder = kept(encoded.SerializeToString(), understood=False, kind=RequestKind.PROTOBUF)
+    purged = purge(folder, Selection(trace_ids=frozenset({PRIVATE})), print)
+    assert (purged.traces, purged.spans) == (1, 1)
+    found, _ = spans_in(folder)
+    assert [one.trace_id for one in found] == [OTHER]
+    written = b"".join(path.read_bytes() for path in Path(folder).rglob("*") if path.is_file())
+    assert (written.count(b"private"), written.count(b"public"), written.count(b"link" * 4)) == (0, 1, 1)
 
 
 def test_what_leaves_no_room_goes_whole(kept):
