@@ -5,7 +5,9 @@ What is answered is decided elsewhere; here are routes, limits, access, and the 
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
+import gzip
 import logging
 import threading
 import time
@@ -14,6 +16,7 @@ from concurrent.futures import Future
 from typing import Final
 
 from agentnet_otel.errors import BackendError, MissingExtraError
+from agentnet_otel.outputs.prometheus.negotiation import accepts_gzip
 from agentnet_otel.service.answers import Answer, Query, text_answer
 from agentnet_otel.service.lanes import GoneError, Lane, LaneFullError
 from agentnet_otel.service.listener import Listener
@@ -62,6 +65,10 @@ REPORTS_AT_ONCE: Final = 1
 """Reports need seconds and hundreds of megabytes where there are very many turns."""
 WAITING_REPORTS: Final = 8
 """Beyond it readers are told to come back."""
+MIN_PACKED_BYTES: Final = 1024
+"""Of an answer that is worth packing."""
+GZIP_LEVEL: Final = 1
+"""A third of the time of the usual level, for a tenth more bytes."""
 IDLE_S: Final = 30
 GRACE_S: Final = 5
 """How long requests that run may take at the end."""
@@ -352,6 +359,17 @@ def _guarded(
     return guarded
 
 
+def _packed(page: Page, query: Query, encodings: str) -> Answer:
+    """What a page answers, packed for those who take that: lines of turns and metrics become a tenth."""
+    answer = page(query)
+    headers = {**answer.headers, "Vary": "Accept, Accept-Encoding"}
+    body = answer.body
+    if len(body) >= MIN_PACKED_BYTES and accepts_gzip(encodings):
+        headers["Content-Encoding"] = "gzip"
+        body = gzip.compress(body, GZIP_LEVEL)
+    return dataclasses.replace(answer, body=body, headers=headers)
+
+
 def _paged(page: Page, lane: Lane) -> Handler:
     async def show(request: Request) -> Response:
         names = [name for name, _ in request.query_params.multi_items()]
@@ -361,7 +379,8 @@ def _paged(page: Page, lane: Lane) -> Handler:
             accept=request.headers.get("accept", ""),
         )
         try:
-            return _response(await lane.run(page, request.is_disconnected, query))
+            encodings = request.headers.get("accept-encoding", "")
+            return _response(await lane.run(_packed, request.is_disconnected, page, query, encodings))
         except LaneFullError as error:
             return _response(text_answer(_UNAVAILABLE, str(error)), {"Retry-After": str(RETRY_AFTER_S)})
         except GoneError:

@@ -287,6 +287,22 @@ def test_answers_are_safe(bridge):
         assert b".py" not in body
 
 
+def test_answers_are_packed_for_who_takes_that(bridge):
+    """Long ones, of whichever page; short ones and those of who does not ask come as they are."""
+    bridge.post(batch(*range(90_001, 90_050)).SerializeToString())
+    bridge.turns(49)
+    for path in ("/api/turns", "/metrics", "/report", "/"):
+        plain, packed = (bridge.get(path, {"Accept-Encoding": asked}) for asked in ("identity", "br;q=1, gzip;q=0.5"))
+        assert (plain[0], packed[0], packed[2]["content-encoding"]) == (200, 200, "gzip")
+        assert "content-encoding" not in plain[2]
+        assert packed[2]["vary"] == plain[2]["vary"] == "Accept, Accept-Encoding"
+        assert len(packed[1]) < len(plain[1]) / 2
+        unpacked = gzip.decompress(packed[1])
+        assert unpacked[:20] == plain[1][:20]
+    assert "content-encoding" not in bridge.get("/healthz", {"Accept-Encoding": "gzip"})[2]
+    assert "content-encoding" not in bridge.get("/api/turns", {"Accept-Encoding": "gzip;q=0"})[2]
+
+
 def test_back_pressure(serve):
     """When too much waits, senders are told to come back, by each door in its way, and readers are told too.
 
