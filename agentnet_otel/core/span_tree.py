@@ -1,7 +1,6 @@
 """The spans of one trace as a tree: who is below whom, and what is still open. What a turn is, is not known here."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -15,18 +14,17 @@ class OpenSpan(msgspec.Struct, frozen=True, gc=False):
     is_turn: bool | None
 
 
-@dataclass(slots=True)
-class SpanTree:
+class SpanTree(msgspec.Struct):
     """Children may stand here before their parents. All methods take span ids of this trace."""
 
-    members: dict[str, Member] = field(default_factory=dict)
+    members: dict[str, Member] = msgspec.field(default_factory=dict)
     """Spans that ended and are held."""
-    open: dict[str, OpenSpan] = field(default_factory=dict)
+    open: dict[str, OpenSpan] = msgspec.field(default_factory=dict)
     """Spans that are known to run; in a stream none."""
-    detached: dict[str, None] = field(default_factory=dict)
+    detached: dict[str, None] = msgspec.field(default_factory=dict)
     """Members whose parent is no member."""
-    _children: dict[str, dict[str, None]] = field(default_factory=dict)
-    _open_below: dict[str, int] = field(default_factory=dict)
+    _children: dict[str, dict[str, None]] = msgspec.field(default_factory=dict)
+    _open_below: dict[str, int] = msgspec.field(default_factory=dict)
 
     def start(self, span_id: str, parent_span_id: str | None, *, is_turn: bool | None) -> None:
         """Learn that a span began."""

@@ -6,7 +6,6 @@ is told as an incomplete turn under the id of the missing span.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
@@ -32,8 +31,7 @@ class Stage(Enum):
     """All is told."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Told:
+class Told(msgspec.Struct, kw_only=True, gc=False):
     """What a turn was told with last."""
 
     revision: int = 0
@@ -44,43 +42,42 @@ class Told:
     """The one that stood around it: spans around may be forgotten before it is."""
 
 
-@dataclass(slots=True)
 class TraceTree(SpanTree):
     """The spans of one trace, and its turns."""
 
     in_process: bool = False
     """Whether parents are known before their children; then one that is not known never comes."""
-    pending: dict[str, None] = field(default_factory=dict)
+    pending: dict[str, None] = msgspec.field(default_factory=dict)
     """Turns that have something new to tell."""
-    told: dict[str, Told] = field(default_factory=dict)
+    told: dict[str, Told] = msgspec.field(default_factory=dict)
     """Turns that were told and can still be revised."""
-    closed: dict[str, None] = field(default_factory=dict)
+    closed: dict[str, None] = msgspec.field(default_factory=dict)
     """Turns that can be revised no more, and whose own span a turn around them needs or may need."""
-    outside: dict[str, None] = field(default_factory=dict)
+    outside: dict[str, None] = msgspec.field(default_factory=dict)
     """Spans that were found to lie outside any turn, and are held because they hold one."""
-    demoted: list[str] = field(default_factory=list)
+    demoted: list[str] = msgspec.field(default_factory=list)
     """Spans that turned out to be calls of turns, not turns, since somebody looked."""
     arrived_ns: int = 0
     """The time of the stream when the newest span came."""
     newest_end_ns: int = 0
     stage: Stage = Stage.FRESH
-    _candidates: dict[str, Role] = field(default_factory=dict)
+    _candidates: dict[str, Role] = msgspec.field(default_factory=dict)
     """Members that may be turns, by what stands around and below them."""
-    _promoted: set[str] = field(default_factory=set)
+    _promoted: set[str] = msgspec.field(default_factory=set)
     """Agents without a name that became turns."""
-    _folded: set[str] = field(default_factory=set)
+    _folded: set[str] = msgspec.field(default_factory=set)
     """Spans that repeat the turn above them."""
-    _bodies_beside: dict[str, dict[str, None]] = field(default_factory=dict)
+    _bodies_beside: dict[str, dict[str, None]] = msgspec.field(default_factory=dict)
     """Turns whose work may stand in a span beside them, by their parent."""
-    _sessions: dict[str, None] = field(default_factory=dict)
-    _callers: dict[str, None] = field(default_factory=dict)
-    _turn_by_id: dict[str, str] = field(default_factory=dict)
-    _strays: dict[str, dict[str, None]] = field(default_factory=dict)
+    _sessions: dict[str, None] = msgspec.field(default_factory=dict)
+    _callers: dict[str, None] = msgspec.field(default_factory=dict)
+    _turn_by_id: dict[str, str] = msgspec.field(default_factory=dict)
+    _strays: dict[str, dict[str, None]] = msgspec.field(default_factory=dict)
     """Members whose parent is not known, by the turn id that they carry."""
-    _groups: dict[str, dict[str, None]] = field(default_factory=dict)
+    _groups: dict[str, dict[str, None]] = msgspec.field(default_factory=dict)
     """Top-most spans of incomplete turns, by the id of the turn's missing span."""
-    _group_of: dict[str, str] = field(default_factory=dict)
-    _of_calls: set[str] = field(default_factory=set)
+    _group_of: dict[str, str] = msgspec.field(default_factory=dict)
+    _of_calls: set[str] = msgspec.field(default_factory=set)
     """Groups that are no incomplete turns, but calls outside any."""
 
     @classmethod
