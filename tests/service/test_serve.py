@@ -228,7 +228,7 @@ def test_what_senders_write_does_nothing_to_the_terminal(serve):
     bridge.stop()
     (told,) = [line for line in bridge.told if "left out" in line]
     assert "'\\x1b[2J\\nZZZ" in told
-    assert told.endswith("Z\u2026")
+    assert "Z\u2026" in told
     assert len(told) < 2100
 
 
