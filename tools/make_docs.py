@@ -8,11 +8,9 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
-from enum import Enum
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
 
-import typer
+import click
 
 from agentnet_otel import cli, semconv
 
@@ -24,20 +22,23 @@ SECTION = re.compile(r"# --- (.+?) -+$")
 def commands_page() -> str:
     """The commands, each with what its help says."""
     lines = ["# Commands", "", GENERATED, "", "What each command is for is told in [the guide](guide.md).", ""]
-    app = cli.app_of()
-    commands = {name_of(command): command for command in app.registered_commands}
-    for group in app.registered_groups:
-        within = [] if group.typer_instance is None else group.typer_instance.registered_commands
-        commands |= {f"{group.name} {name_of(one)}": one for one in within}
-    for name, command in sorted(commands.items()):
-        lines += [f"## {name}", "", *paragraphs(inspect.getdoc(command.callback) or "")]
-        lines += ["| | | default |", "|---|---|---|", *options(command.callback), ""]
+    program = click.Context(cli.app, info_name="", **cli.app.context_settings)
+    found = {context.command_path.strip(): context for context in contexts(program)}
+    for name, context in sorted(found.items()):
+        lines += [f"## {name}", "", *paragraphs(inspect.cleandoc(context.command.help or ""))]
+        lines += ["| | | default |", "|---|---|---|", *parameters(context), ""]
     return "\n".join(lines)
 
 
-def name_of(command: Any) -> str:
-    """What the command is called by."""
-    return str(command.name or command.callback.__name__.replace("_", "-"))
+def contexts(within: click.Context) -> Iterator[click.Context]:
+    """Each command, with what it is called by."""
+    if not isinstance(within.command, click.Group):
+        yield within
+        return
+    for name in within.command.list_commands(within):
+        command = within.command.get_command(within, name)
+        if command is not None:
+            yield from contexts(click.Context(command, parent=within, info_name=name))
 
 
 def paragraphs(help_text: str) -> Iterator[str]:
@@ -48,36 +49,16 @@ def paragraphs(help_text: str) -> Iterator[str]:
         yield from (["```console", f"$ {example}", "```", ""] if example != text else [text, ""])
 
 
-def options(callback: Any) -> Iterator[str]:
-    """Rows of a table: arguments and options, as the command's function declares them."""
-    hints = get_type_hints(callback, include_extras=True)
-    for name, parameter in inspect.signature(callback).parameters.items():
-        kind, info = get_args(hints[name])[:2]
-        positional = isinstance(info, typer.models.ArgumentInfo)
-        taken = "" if positional or kind is bool else " " + metavar(info, kind)
-        words = [metavar(info, kind)] if positional else spellings(info) or [f"--{name.replace('_', '-')}"]
-        shown = ", ".join(f"`{word}{taken}`" for word in words)
-        yield f"| {shown} | {escaped(info.help or '')} | {default(parameter.default)} |"
-
-
-def spellings(info: Any) -> list[str]:
-    """How an option is written, where that does not follow from its name; the first stands where defaults stood."""
-    return [word for word in (info.default, *(info.param_decls or ())) if isinstance(word, str)]
-
-
-def metavar(info: Any, kind: Any) -> str:
-    """What stands for the value."""
-    if info.metavar:
-        return str(info.metavar)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return "/".join(str(member.value) for member in kind)
-    return {int: "N", float: "X"}.get(kind, "TEXT")
-
-
-def default(value: object) -> str:
-    """The default; nothing for switches and where there is none."""
-    shown = getattr(value, "value", value)
-    return "" if shown is None or isinstance(shown, bool) or shown is inspect.Parameter.empty else f"`{shown}`"
+def parameters(context: click.Context) -> Iterator[str]:
+    """Rows of a table: arguments and options."""
+    for parameter in context.command.params:
+        words, default = [parameter.make_metavar(context)], ""
+        if isinstance(parameter, click.Option):
+            taken = "" if parameter.is_flag else f" {words[0].strip('[]').replace('|', '/')}"
+            words = [f"{word}{taken}" for word in parameter.opts]
+            default = "" if parameter.is_flag else parameter.get_help_extra(context).get("default", "")
+        shown = ", ".join(f"`{word}`" for word in words)
+        yield f"| {shown} | {escaped(parameter.help or '')} | {f'`{default}`' if default else ''} |"
 
 
 def names_page() -> str:

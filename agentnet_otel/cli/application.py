@@ -3,11 +3,20 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated, Final
+from typing import Final
 
 from agentnet_otel._version import __version__
 from agentnet_otel.cli.exit_codes import FAILURE, USAGE
-from agentnet_otel.cli.framework import Exit, Option, Typer
+from agentnet_otel.cli.framework import (
+    ClickException,
+    Command,
+    Context,
+    Exit,
+    Group,
+    NoSuchCommand,
+    group,
+    version_option,
+)
 from agentnet_otel.cli.standard_streams import tell
 from agentnet_otel.errors import AgentNetOtelError, ConfigurationError, MissingExtraError
 
@@ -23,19 +32,22 @@ _COMMANDS: Final = (
     "dashboards",
     "serve",
     "view",
+    "store",
 )
-"""Each the name of its module and of the function in it."""
-_STORE: Final = "store"
-_HELP: Final = "Turns of agents out of OpenTelemetry spans: verdicts, reports, rows."
+"""Each the name of its module and of the command in it."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code. An error is one sentence on standard error."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        given = list(sys.argv[1:] if arguments is None else arguments)
-        app_of(given)(args=given, prog_name="agentnet-otel")
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 0
+        with app.make_context("agentnet-otel", given) as context:
+            app.invoke(context)
+    except Exit as end:
+        return end.exit_code
+    except ClickException as error:
+        error.show()
+        return error.exit_code
     except AgentNetOtelError as error:
         tell(str(error))
         wrong_use = isinstance(error, ConfigurationError) and not isinstance(error, MissingExtraError)
@@ -43,39 +55,31 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def app_of(arguments: Sequence[str] = ()) -> Typer:
-    """The command line. Only the command that is called is loaded; where none is, all are, for the help to list."""
-    app = Typer(
-        add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=_HELP
-    )
-    app.callback()(_main)
-    called = next((word for word in arguments if not word.startswith("-")), None)
-    for name in (called,) if called in _COMMANDS else _COMMANDS:
-        app.command()(getattr(import_module(f"agentnet_otel.cli.{name}"), str(name)))
-    if called not in _COMMANDS:
-        app.add_typer(_store(), name=_STORE)
-    return app
+class _Commands(Group):
+    """Loads the command that is called; where none is, all, for the help to list."""
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        """In the order in which one meets them."""
+        del ctx
+        return [*_COMMANDS]
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
+        """The command of this name; none where there is none."""
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        found: Command = getattr(import_module(f"agentnet_otel.cli.{cmd_name}"), cmd_name)
+        return found
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        """The command that is called. Of what is similar to no command, those that there are can be suggested."""
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            raise NoSuchCommand(error.command_name, possibilities=_COMMANDS, ctx=ctx) from None
 
 
-def _store() -> Typer:
-    from agentnet_otel.cli.store import purge  # noqa: PLC0415 - loaded as the other commands are
-
-    app = Typer(
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        help="What `serve` keeps.\n\nExample: agentnet-otel store purge --help",
-    )
-    app.command()(purge)
-    return app
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        sys.stdout.write(f"agentnet-otel {__version__}\n")
-        raise Exit
-
-
-def _main(
-    version: Annotated[bool, Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
-) -> None:
-    del version
+@group(cls=_Commands, context_settings={"show_default": True})
+@version_option(__version__, message="%(prog)s %(version)s", help="Show the version.")
+def app() -> None:
+    """Turns of agents out of OpenTelemetry spans: verdicts, reports, rows."""

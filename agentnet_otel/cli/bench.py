@@ -2,17 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from agentnet_otel.cli import options
 from agentnet_otel.cli.exit_codes import CRITICAL, REGRESSION, TOO_FEW_TURNS
-from agentnet_otel.cli.framework import Argument, Exit, Option
-from agentnet_otel.cli.options import (
-    Json,
-    JUnit,
-    Quiet,
-    Thresholds,
-    threshold_table,
-)
+from agentnet_otel.cli.framework import FILE, Exit, argument, command, option
 from agentnet_otel.cli.standard_streams import tell, write
 from agentnet_otel.cli.verdict_output import print_comparison, tell_ci
 from agentnet_otel.core.statistics import MIN_MEAN_N
@@ -30,53 +24,100 @@ if TYPE_CHECKING:
     from agentnet_otel.wiring.benchmarks import Benchmarked
 
 
-Agents = Annotated[
-    list[str] | None,
-    Argument(metavar="[MODULE:FACTORY]...", help="Functions that make an agent; or let --config name them."),
-]
-Config = Annotated[Path | None, Option(metavar="FILE", help="YAML file with several benchmarks; options go before it.")]
-Rate = Annotated[list[float] | None, Option(help="Operations started a second, whatever became of those before.")]
-Operation = Annotated[
-    str | None, Option(metavar="MODULE:FUNCTION", help="Of an agent and a prompt, in place of the type's.")
-]
-SaveBaseline = Annotated[
-    Path | None,
-    Option(metavar="FILE", help="Keep the samples; of several benchmarks a folder with a file each."),
-]
-Out = Annotated[Path | None, Option(metavar="DIR", help="Write each result as JSON, and the report in every format.")]
-Baseline = Annotated[Path | None, Option(metavar="FILE", help="Compare with what --save-baseline wrote there.")]
+class _Settings(TypedDict):
+    """What is said of a benchmark, by the names that a file has for it."""
+
+    benchmark_type: Sequence[str]
+    concurrency_level: Sequence[int]
+    rate_per_second: Sequence[float]
+    name: str | None
+    operation: str | None
+    iterations: int | None
+    warmup_iterations: int | None
+    timeout_seconds: float | None
+    agent_count: int | None
+    turn_count: int | None
+    test_prompts: Sequence[str]
+    min_rounds: int | None
+    min_time_per_round_s: float | None
+    warmup_rounds: int | None
+    max_turn_latency_ms: float | None
+    max_p95_latency_ms: float | None
+    max_tokens_per_turn: int | None
+    max_cost_usd: float | None
+    min_success_rate: float | None
 
 
-def bench(  # noqa: PLR0917 - each parameter is an option
-    agents: Agents = None,
-    config: Config = None,
-    type: Annotated[list[str] | None, Option(help="What an operation is; several make a matrix.")] = None,  # noqa: A002 - the option's name
-    model: Annotated[list[str] | None, Option(help="Given to the factory as model=...; several make a matrix.")] = None,
-    concurrency: Annotated[list[int] | None, Option(help="Workers; several make a matrix.")] = None,
-    rate: Rate = None,
-    name: Annotated[str | None, Option(help="Of the benchmark, in reports.")] = None,
-    operation: Operation = None,
-    iterations: Annotated[int | None, Option(help="Operations that are measured; 20 or more.")] = None,
-    warmup: Annotated[int | None, Option(help="Operations before, which are not.")] = None,
-    timeout: Annotated[float | None, Option(help="Seconds that an operation may take.")] = None,
-    agent_count: Annotated[int | None, Option(help="Agents of a team, or at the same time.")] = None,
-    turn_count: Annotated[int | None, Option(help="Turns of a conversation.")] = None,
-    prompt: Annotated[list[str] | None, Option(help="Prompts, in turn.")] = None,
-    rounds: Annotated[int | None, Option(help="Rounds of 1, 2, 4, 8, 8, ... in place of --iterations.")] = None,
-    round_seconds: Annotated[float | None, Option(help="Each round is repeated until it lasted so long.")] = None,
-    warmup_rounds: Annotated[int | None, Option(help="Rounds of warm-up.")] = None,
-    max_latency_ms: Annotated[float | None, Option(help="Limit of the mean latency of a turn.")] = None,
-    max_p95_ms: Annotated[float | None, Option(help="Limit of its p95.")] = None,
-    max_tokens: Annotated[int | None, Option(help="Limit of the mean tokens of a turn.")] = None,
-    max_cost_usd: Annotated[float | None, Option(help="Limit of the mean cost of a turn.")] = None,
-    min_success_rate: Annotated[float | None, Option(help="Limit of the success rate, 0 to 1.")] = None,
-    thresholds: Thresholds = None,
-    baseline: Baseline = None,
-    save_baseline: SaveBaseline = None,
-    out: Out = None,
-    junit: JUnit = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
+@command
+@argument(
+    "agents",
+    nargs=-1,
+    metavar="[MODULE:FACTORY]...",
+    help="Functions that make an agent; or let --config name them.",
+)
+@option("--config", metavar="FILE", type=FILE, help="YAML file with several benchmarks; options go before it.")
+@option("--type", "benchmark_type", metavar="TYPE", multiple=True, help="What an operation is; several make a matrix.")
+@option(
+    "--model", "models", metavar="TEXT", multiple=True, help="Given to the factory as model=...; several make a matrix."
+)
+@option(
+    "--concurrency", "concurrency_level", metavar="N", type=int, multiple=True, help="Workers; several make a matrix."
+)
+@option(
+    "--rate",
+    "rate_per_second",
+    metavar="X",
+    type=float,
+    multiple=True,
+    help="Operations started a second, whatever became of those before.",
+)
+@option("--name", metavar="TEXT", help="Of the benchmark, in reports.")
+@option("--operation", metavar="MODULE:FUNCTION", help="Of an agent and a prompt, in place of the type's.")
+@option("--iterations", metavar="N", type=int, help="Operations that are measured; 20 or more.")
+@option("--warmup", "warmup_iterations", metavar="N", type=int, help="Operations before, which are not.")
+@option("--timeout", "timeout_seconds", metavar="X", type=float, help="Seconds that an operation may take.")
+@option("--agent-count", metavar="N", type=int, help="Agents of a team, or at the same time.")
+@option("--turn-count", metavar="N", type=int, help="Turns of a conversation.")
+@option("--prompt", "test_prompts", metavar="TEXT", multiple=True, help="Prompts, in turn.")
+@option("--rounds", "min_rounds", metavar="N", type=int, help="Rounds of 1, 2, 4, 8, 8, ... in place of --iterations.")
+@option(
+    "--round-seconds",
+    "min_time_per_round_s",
+    metavar="X",
+    type=float,
+    help="Each round is repeated until it lasted so long.",
+)
+@option("--warmup-rounds", metavar="N", type=int, help="Rounds of warm-up.")
+@option("--max-latency-ms", "max_turn_latency_ms", metavar="X", type=float, help="Limit of the mean latency of a turn.")
+@option("--max-p95-ms", "max_p95_latency_ms", metavar="X", type=float, help="Limit of its p95.")
+@option("--max-tokens", "max_tokens_per_turn", metavar="N", type=int, help="Limit of the mean tokens of a turn.")
+@option("--max-cost-usd", metavar="X", type=float, help="Limit of the mean cost of a turn.")
+@option("--min-success-rate", metavar="X", type=float, help="Limit of the success rate, 0 to 1.")
+@options.thresholds
+@option("--baseline", metavar="FILE", type=FILE, help="Compare with what --save-baseline wrote there.")
+@option(
+    "--save-baseline",
+    metavar="FILE",
+    type=FILE,
+    help="Keep the samples; of several benchmarks a folder with a file each.",
+)
+@option("--out", metavar="DIR", type=FILE, help="Write each result as JSON, and the report in every format.")
+@options.junit
+@options.as_json
+@options.quiet
+def bench(
+    *,
+    agents: Sequence[str],
+    config: Path | None,
+    models: Sequence[str],
+    thresholds: Path | None,
+    baseline: Path | None,
+    save_baseline: Path | None,
+    out: Path | None,
+    junit: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **settings: Unpack[_Settings],
 ) -> None:
     """Run benchmarks on your agents, judge them by the limits, and by a baseline.
 
@@ -92,29 +133,8 @@ def bench(  # noqa: PLR0917 - each parameter is an option
     """
     from agentnet_otel.wiring import benchmarks  # noqa: PLC0415 - only who runs it
 
-    settings = _given(
-        name=name,
-        benchmark_type=type,
-        concurrency_level=concurrency,
-        rate_per_second=rate,
-        operation=operation,
-        iterations=iterations,
-        warmup_iterations=warmup,
-        timeout_seconds=timeout,
-        agent_count=agent_count,
-        turn_count=turn_count,
-        test_prompts=prompt,
-        min_rounds=rounds,
-        min_time_per_round_s=round_seconds,
-        warmup_rounds=warmup_rounds,
-        max_turn_latency_ms=max_latency_ms,
-        max_p95_latency_ms=max_p95_ms,
-        max_tokens_per_turn=max_tokens,
-        max_cost_usd=max_cost_usd,
-        min_success_rate=min_success_rate,
-    )
-    table = threshold_table(thresholds)
-    plans = _plans(config, settings, agents or (), model or ())
+    table = options.threshold_table(thresholds)
+    plans = _plans(config, settings, agents, models)
     names = [plan.config.name for plan in plans]
     before = benchmarks.read_baselines(baseline, names)
     kept = {} if save_baseline is None else benchmarks.baseline_files(save_baseline, names)
@@ -125,11 +145,6 @@ def bench(  # noqa: PLR0917 - each parameter is an option
     if found.batch.interrupted:
         raise KeyboardInterrupt
     raise Exit(code)
-
-
-def _given(**settings: Any) -> dict[str, Any]:
-    """The settings of which the command line says something, by the names that a file has for them."""
-    return {key: value for key, value in settings.items() if value not in (None, [])}
 
 
 def _run(plans: "Sequence[Plan]", out: Path | None, *, quiet: bool) -> "Batch":
@@ -156,13 +171,13 @@ def _tell_bench(found: "Benchmarked", code: int, junit: Path | None, *, as_json:
     tell_ci(gate, junit, as_json=as_json)
 
 
-def _plans(config: Path | None, settings: dict[str, Any], agents: Sequence[str], models: Sequence[str]) -> "list[Plan]":
+def _plans(config: Path | None, settings: _Settings, agents: Sequence[str], models: Sequence[str]) -> "list[Plan]":
     from agentnet_otel.performance.plans import plans_of, read_plans  # noqa: PLC0415 - of one command alone
 
+    said = {name: value for name, value in settings.items() if value not in {None, ()}}
     if config is not None:
-        return read_plans(config, settings, agents=agents, models=models)
-    operation = settings.pop("operation", None)
-    return plans_of(settings, agents=agents, models=models, operation=operation)
+        return read_plans(config, said, agents=agents, models=models)
+    return plans_of(said, agents=agents, models=models, operation=settings["operation"])
 
 
 def _bench_code(found: "Benchmarked") -> int:

@@ -4,23 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
+from agentnet_otel.cli import options
 from agentnet_otel.cli.exit_codes import CRITICAL, FAILURE, REGRESSION, TOO_FEW_TURNS
-from agentnet_otel.cli.framework import Exit, Option
-from agentnet_otel.cli.options import (
-    Grafana,
-    GroupCalls,
-    Jaeger,
-    Jobs,
-    Json,
-    JUnit,
-    Quiet,
-    Runbooks,
-    Sources,
-    Thresholds,
-    threshold_table,
-)
+from agentnet_otel.cli.framework import FILE, Exit, Numbers, command, option
 from agentnet_otel.cli.reading import (
     ReadTick,
     collecting_seldom,
@@ -58,37 +46,48 @@ if TYPE_CHECKING:
 Stream = TurnStream[TurnRow] | TurnStream[Turn] | SharedTurns[JudgedRow]
 
 
+@command
+@options.sources
+@options.thresholds
+@option("--baseline", metavar="FILE", type=FILE, help="Compare with what --save-baseline wrote there.")
+@option("--save-baseline", metavar="FILE", type=FILE, help="Keep these turns, to compare later ones with them.")
+@option("--alertmanager", metavar="URL", help="Tell Alertmanager there of the alerts that fire at the last turn's end.")
+@option("--webhook", metavar="URL", help="The same for a webhook, once when it begins and once when it ends.")
+@option(
+    "--alert-state",
+    metavar="FILE",
+    type=FILE,
+    default="agentnet-otel-alerts.json",
+    help="What they were told, so that the next check tells what has changed.",
+)
+@option(
+    "--alert-minutes",
+    type=Numbers(1.0, 525_600.0),
+    default=60.0,
+    help="How long Alertmanager holds an alert that no check repeats.",
+)
+@options.addresses
+@options.junit
+@options.jobs
+@options.group_calls
+@options.as_json
+@options.quiet
 def check(
-    sources: Sources,
     *,
-    thresholds: Thresholds = None,
-    baseline: Annotated[
-        Path | None, Option(metavar="FILE", help="Compare with what --save-baseline wrote there.")
-    ] = None,
-    save_baseline: Annotated[
-        Path | None, Option(metavar="FILE", help="Keep these turns, to compare later ones with them.")
-    ] = None,
-    alertmanager: Annotated[
-        str | None,
-        Option(metavar="URL", help="Tell Alertmanager there of the alerts that fire at the last turn's end."),
-    ] = None,
-    webhook: Annotated[
-        str | None, Option(metavar="URL", help="The same for a webhook, once when it begins and once when it ends.")
-    ] = None,
-    alert_state: Annotated[
-        Path, Option(metavar="FILE", help="What they were told, so that the next check tells what has changed.")
-    ] = Path("agentnet-otel-alerts.json"),
-    alert_minutes: Annotated[
-        float, Option(min=1.0, max=525_600.0, help="How long Alertmanager holds an alert that no check repeats.")
-    ] = 60.0,
-    runbooks: Runbooks = None,
-    grafana: Grafana = None,
-    jaeger: Jaeger = None,
-    junit: JUnit = None,
-    jobs: Jobs = 1,
-    group_calls: GroupCalls = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
+    sources: Sequence[str],
+    thresholds: Path | None,
+    baseline: Path | None,
+    save_baseline: Path | None,
+    alertmanager: str | None,
+    webhook: str | None,
+    alert_state: Path,
+    alert_minutes: float,
+    addresses: options.Addresses,
+    junit: Path | None,
+    jobs: int,
+    group_calls: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Judge the turns by the limits, and by a baseline.
 
@@ -102,9 +101,9 @@ def check(
 
     Example: agentnet-otel check new.jsonl --baseline baseline.json --thresholds limits.yaml
     """
-    table = threshold_table(thresholds)
+    table = options.threshold_table(thresholds)
     before = None if baseline is None else _loaded(baseline)
-    alerts = _alerts((alertmanager, webhook), table, alert_state, alert_minutes, (runbooks, grafana, jaeger))
+    alerts = _alerts((alertmanager, webhook), table, alert_state, alert_minutes, addresses)
     with reading_progress(quiet=quiet) as tick, collecting_seldom():
         whole = bool(table.models) or alerts is not None  # rows do not tell which of its models a turn is taken for
         stream = _stream(sources, jobs, tick, whole=whole, group_calls=group_calls, quiet=quiet)
@@ -163,7 +162,7 @@ def _alerts(
     table: ThresholdTable,
     state: Path,
     minutes: float,
-    addresses: tuple[str | None, str | None, str | None],
+    addresses: options.Addresses,
 ) -> "AlertPush | None":
     """What judges and tells alerts, where an option or the environment names somebody to tell."""
     manager, hook = targets_of(*named)

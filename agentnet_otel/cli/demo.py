@@ -4,13 +4,10 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from agentnet_otel.cli.framework import Option
-from agentnet_otel.cli.options import (
-    Json,
-    Quiet,
-)
+from agentnet_otel.cli import options
+from agentnet_otel.cli.framework import FILE, Choice, Integers, command, option
 from agentnet_otel.cli.standard_streams import tell, write
 from agentnet_otel.core.verdicts import worst
 from agentnet_otel.demo.plan import SPANS_FILE, DemoSource
@@ -22,14 +19,19 @@ if TYPE_CHECKING:
     from agentnet_otel.demo.run import DemoResult
 
 
-def demo(
-    turns: Annotated[int, Option(min=1, max=100_000, help="About how many turns.")] = 200,
-    seed: Annotated[int, Option(min=0, help="The same seed gives the same workload.")] = 1,
-    source: Annotated[DemoSource, Option(help="Whose agents run.")] = DemoSource.AUTO,
-    out: Annotated[Path, Option(metavar="DIR", help="Where spans and reports go.")] = Path("demo-out"),
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
+@command
+@option("--turns", type=Integers(1, 100_000), default=200, help="About how many turns.")
+@option("--seed", type=Integers(0), default=1, help="The same seed gives the same workload.")
+@option(
+    "--source",
+    type=Choice(DemoSource, case_sensitive=False),
+    default=DemoSource.AUTO.value,
+    help="Whose agents run.",
+)
+@option("--out", metavar="DIR", type=FILE, default="demo-out", help="Where spans and reports go.")
+@options.as_json
+@options.quiet
+def demo(*, turns: int, seed: int, source: DemoSource, out: Path, as_json: bool, quiet: bool) -> None:
     """Run agents, turn their spans into turns, and the turns into a verdict and a report.
 
     Example: agentnet-otel demo --turns 200 --seed 1 --out demo-out

@@ -1,15 +1,10 @@
 """`diff`: two runs side by side."""
 
-from typing import Annotated, Final
+from pathlib import Path
+from typing import Final
 
-from agentnet_otel.cli.framework import Argument, Exit
-from agentnet_otel.cli.options import (
-    GroupCalls,
-    Json,
-    Quiet,
-    Thresholds,
-    threshold_table,
-)
+from agentnet_otel.cli import options
+from agentnet_otel.cli.framework import Exit, argument, command
 from agentnet_otel.cli.reading import (
     columns_from,
     reading_code,
@@ -22,14 +17,14 @@ from agentnet_otel.outputs.json_text import indented_json
 STANDARD_INPUT: Final = "-"
 
 
-def diff(
-    before: Annotated[str, Argument(metavar="A", help="What was before: a source, as of `report`.")],
-    now: Annotated[str, Argument(metavar="B", help="What is now.")],
-    thresholds: Thresholds = None,
-    group_calls: GroupCalls = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
+@command
+@argument("before", metavar="A", help="What was before: a source, as of `report`.")
+@argument("now", metavar="B", help="What is now.")
+@options.thresholds
+@options.group_calls
+@options.as_json
+@options.quiet
+def diff(*, before: str, now: str, thresholds: Path | None, group_calls: bool, as_json: bool, quiet: bool) -> None:
     """Tell two runs side by side: percentiles, components, tokens, cost, and what changed most.
 
     It judges nothing by its exit code; `check --baseline` does. A run without turns is told, and is no failure.
@@ -43,7 +38,7 @@ def diff(
     if before == now == STANDARD_INPUT:
         message = "standard input can be read only once: give at least one of the two runs as a file"
         raise ConfigurationError(message)
-    table = threshold_table(thresholds)
+    table = options.threshold_table(thresholds)
     both = [columns_from([source], group_calls=group_calls, quiet=quiet) for source in (before, now)]
     runs = [Run(name=name, turns=read.turns) for name, read in zip((before, now), both, strict=True)]
     found = runs_of(with_names(runs), table)

@@ -1,28 +1,21 @@
 """`doctor`: what is found here, or in a Prometheus, and what to change."""
 
-from typing import Annotated
+from pathlib import Path
 
-from agentnet_otel.cli.framework import Option
-from agentnet_otel.cli.options import (
-    Json,
-    Quiet,
-    Thresholds,
-    threshold_table,
-)
+from agentnet_otel.cli import options
+from agentnet_otel.cli.framework import command, option
 from agentnet_otel.cli.standard_streams import write
 from agentnet_otel.core.thresholds import ThresholdTable
 from agentnet_otel.outputs import console
 from agentnet_otel.outputs.json_text import indented_json
 
 
-def doctor(
-    prometheus: Annotated[
-        str | None, Option(metavar="URL", help="Look at a Prometheus: series, labels, rules, limits.")
-    ] = None,
-    thresholds: Thresholds = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
+@command
+@option("--prometheus", metavar="URL", help="Look at a Prometheus: series, labels, rules, limits.")
+@options.thresholds
+@options.as_json
+@options.quiet
+def doctor(*, prometheus: str | None, thresholds: Path | None, as_json: bool, quiet: bool) -> None:
     """Tell what is found, hooked, skipped, exported where, with what result, and what to change.
 
     With -q only what to change is told.
@@ -32,7 +25,7 @@ def doctor(
     Example: agentnet-otel doctor --prometheus http://localhost:9090
     """
     if prometheus is not None:
-        _examine(prometheus, threshold_table(thresholds), as_json=as_json, quiet=quiet)
+        _examine(prometheus, options.threshold_table(thresholds), as_json=as_json, quiet=quiet)
         return
     from agentnet_otel.wiring.diagnosis import diagnose, diagnosis_lines  # noqa: PLC0415 - only who runs it
 

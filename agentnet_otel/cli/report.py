@@ -2,17 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from agentnet_otel.cli.framework import Exit, Option
-from agentnet_otel.cli.options import (
-    GroupCalls,
-    Quiet,
-    Sources,
-    Thresholds,
-    TraceUrl,
-    threshold_table,
-)
+from agentnet_otel.cli import options
+from agentnet_otel.cli.framework import FILE, Exit, command, option
 from agentnet_otel.cli.reading import columns_from, reading_code
 from agentnet_otel.cli.standard_streams import write
 from agentnet_otel.sources.rebuild import ReadColumns
@@ -22,14 +15,23 @@ if TYPE_CHECKING:
     from agentnet_otel.wiring.documented_analyses import NewestTurns
 
 
+@command
+@options.sources
+@option("--format", "form", metavar="FORMAT", default="md", help="md, html, json or csv.")
+@option("-o", "--output", metavar="FILE", type=FILE, help="Instead of standard output.")
+@options.thresholds
+@options.trace_url
+@options.group_calls
+@options.quiet
 def report(
-    sources: Sources,
-    format: Annotated[str, Option("--format", help="md, html, json or csv.")] = "md",  # noqa: A002 - the option's name
-    output: Annotated[Path | None, Option("-o", "--output", metavar="FILE", help="Instead of standard output.")] = None,
-    thresholds: Thresholds = None,
-    trace_url: TraceUrl = None,
-    group_calls: GroupCalls = False,
-    quiet: Quiet = False,
+    *,
+    sources: Sequence[str],
+    form: str,
+    output: Path | None,
+    thresholds: Path | None,
+    trace_url: str | None,
+    group_calls: bool,
+    quiet: bool,
 ) -> None:
     """Write a report on the turns: verdicts, latency, components, tokens, cost, slowest turns.
 
@@ -40,8 +42,8 @@ def report(
     from agentnet_otel.outputs.reports.formats import known_format, render  # noqa: PLC0415 - only who runs it
     from agentnet_otel.wiring import reporting  # noqa: PLC0415 - only who runs it
 
-    form = known_format(format)
-    table, template = threshold_table(thresholds), reporting.checked_trace_url(trace_url)
+    form = known_format(form)
+    table, template = options.threshold_table(thresholds), reporting.checked_trace_url(trace_url)
     documented = _newest_turns() if form == "json" else None
     found = columns_from(
         sources, group_calls=group_calls, quiet=quiet, also=None if documented is None else documented.extend

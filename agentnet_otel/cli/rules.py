@@ -1,31 +1,21 @@
 """`rules`: recording and alerting rules from the limits."""
 
 from pathlib import Path
-from typing import Annotated
 
-from agentnet_otel.cli.framework import Option
-from agentnet_otel.cli.options import (
-    Grafana,
-    Jaeger,
-    Runbooks,
-    Thresholds,
-    threshold_table,
-)
+from agentnet_otel.cli import options
+from agentnet_otel.cli.framework import FILE, command, option
 from agentnet_otel.cli.standard_streams import write
 from agentnet_otel.errors import ConfigurationError
 
 
+@command
+@options.thresholds
+@option("-o", "--output", metavar="FILE", type=FILE, help="Instead of standard output; a directory gets two files.")
+@option("--native", is_flag=True, help="For native histograms.")
+@option("--openslo", is_flag=True, help="The objectives as OpenSLO instead.")
+@options.addresses
 def rules(
-    thresholds: Thresholds = None,
-    output: Annotated[
-        Path | None,
-        Option("-o", "--output", metavar="FILE", help="Instead of standard output; a directory gets two files."),
-    ] = None,
-    native: Annotated[bool, Option("--native", help="For native histograms.")] = False,
-    openslo: Annotated[bool, Option("--openslo", help="The objectives as OpenSLO instead.")] = False,
-    runbooks: Runbooks = None,
-    grafana: Grafana = None,
-    jaeger: Jaeger = None,
+    *, thresholds: Path | None, output: Path | None, native: bool, openslo: bool, addresses: options.Addresses
 ) -> None:
     """Write recording and alerting rules for Prometheus, from the limits.
 
@@ -38,13 +28,13 @@ def rules(
     if native and openslo:
         message = "--openslo counts turns by classic buckets; leave --native out"
         raise ConfigurationError(message)
-    table = threshold_table(thresholds)
+    table = options.threshold_table(thresholds)
     if openslo:
         write(objectives(table), output)
         return
-    options = catalogue.RuleOptions(table=table, links=links_of(runbooks, grafana, jaeger), native=native)
+    wanted = catalogue.RuleOptions(table=table, links=links_of(*addresses), native=native)
     if output is None or not output.is_dir():
-        write(catalogue.all_rules(options), output)
+        write(catalogue.all_rules(wanted), output)
         return
-    for name, text in catalogue.rule_files(options).items():
+    for name, text in catalogue.rule_files(wanted).items():
         write(text, output / name)

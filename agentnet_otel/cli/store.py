@@ -2,14 +2,12 @@
 
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-from agentnet_otel.cli.framework import Argument, Option
-from agentnet_otel.cli.options import (
-    Json,
-    Quiet,
-)
+from agentnet_otel.cli import options
+from agentnet_otel.cli.framework import FILE, Numbers, argument, group, option
 from agentnet_otel.cli.standard_streams import tell, write
 from agentnet_otel.errors import ConfigurationError
 from agentnet_otel.outputs import console
@@ -19,17 +17,31 @@ _DAY_NS: Final = 86_400_000_000_000
 _is_trace_id: Final = re.compile(r"[0-9a-fA-F]{32}").fullmatch
 
 
+@group
+def store() -> None:
+    """What `serve` keeps.
+
+    Example: agentnet-otel store purge --help
+    """
+
+
+@store.command
+@argument("folder", metavar="DIR", type=FILE, help="The store of `serve`, which must not be running.")
+@option("--session", "sessions", metavar="ID", multiple=True, help="Of this session. May be repeated.")
+@option("--trace", "trace_ids", metavar="ID", multiple=True, help="This trace. May be repeated.")
+@option("--older-than-days", type=Numbers(0.0, 36_500.0), help="What arrived longer ago than this.")
+@option("--all", "everything", is_flag=True, help="Everything, damaged files too.")
+@options.as_json
+@options.quiet
 def purge(
-    store: Annotated[Path, Argument(metavar="DIR", help="The store of `serve`, which must not be running.")],
     *,
-    session: Annotated[list[str] | None, Option(metavar="ID", help="Of this session. May be repeated.")] = None,
-    trace: Annotated[list[str] | None, Option(metavar="ID", help="This trace. May be repeated.")] = None,
-    older_than_days: Annotated[
-        float | None, Option(min=0.0, max=36_500.0, help="What arrived longer ago than this.")
-    ] = None,
-    everything: Annotated[bool, Option("--all", help="Everything, damaged files too.")] = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
+    folder: Path,
+    sessions: Sequence[str],
+    trace_ids: Sequence[str],
+    older_than_days: float | None,
+    everything: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Erase sessions, traces or times from a store: the turns, and the requests that they were rebuilt from.
 
@@ -37,25 +49,25 @@ def purge(
 
     Example: agentnet-otel store purge agentnet-otel-store --session 8f14e45f
     """
-    from agentnet_otel.sources.purge import Selection, purge  # noqa: PLC0415 - only who runs it
+    from agentnet_otel.sources import purge as purging  # noqa: PLC0415 - only who runs it
 
-    if not (session or trace or older_than_days is not None or everything):
+    if not (sessions or trace_ids or older_than_days is not None or everything):
         message = "nothing is selected: give --session, --trace, --older-than-days, or --all"
         raise ConfigurationError(message)
-    for trace_id in trace or ():
+    for trace_id in trace_ids:
         if not _is_trace_id(trace_id):  # nothing would be erased, and nobody would notice
             message = f"--trace {trace_id!r} is no trace id: it has 32 hexadecimal digits"
             raise ConfigurationError(message)
-    if "" in (session or ()):
+    if "" in sessions:
         message = "--session is empty; turns without a session are found by --trace"
         raise ConfigurationError(message)
-    selection = Selection(
-        sessions=frozenset(session or ()),
-        trace_ids=frozenset(trace_id.lower() for trace_id in trace or ()),
+    selection = purging.Selection(
+        sessions=frozenset(sessions),
+        trace_ids=frozenset(trace_id.lower() for trace_id in trace_ids),
         arrived_before_ns=None if older_than_days is None else time.time_ns() - round(older_than_days * _DAY_NS),
         everything=everything,
     )
-    purged = purge(store, selection, tell)
+    purged = purging.purge(folder, selection, tell)
     if as_json:
         write(indented_json({"turns": purged.turns, "traces": purged.traces, "spans": purged.spans}), None)
     elif not quiet:

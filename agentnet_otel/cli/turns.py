@@ -2,15 +2,10 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Final
 
-from agentnet_otel.cli.framework import Exit, Option
-from agentnet_otel.cli.options import (
-    GroupCalls,
-    Jobs,
-    Quiet,
-    Sources,
-)
+from agentnet_otel.cli import options
+from agentnet_otel.cli.framework import Exit, Numbers, command, option
 from agentnet_otel.cli.reading import (
     collecting_seldom,
     reading_code,
@@ -32,18 +27,19 @@ from agentnet_otel.wiring.jobs import LINES, SharedTurns
 QUIET_S: Final = QUIET_NS / 1_000_000_000
 
 
+@command
+@options.sources
+@option("-f", "--follow", is_flag=True, help="Read on as files grow; print each turn when it is complete.")
+@option(
+    "--quiet-period",
+    type=Numbers(0.0, 86_400.0),
+    help="With --follow: seconds of quiet that complete a turn [default: 5].",
+)
+@options.jobs
+@options.group_calls
+@options.quiet
 def turns(
-    sources: Sources,
-    follow: Annotated[
-        bool, Option("--follow", "-f", help="Read on as files grow; print each turn when it is complete.")
-    ] = False,
-    quiet_period: Annotated[
-        float | None,
-        Option(min=0.0, max=86_400.0, help="With --follow: seconds of quiet that complete a turn [default: 5]."),
-    ] = None,
-    jobs: Jobs = 1,
-    group_calls: GroupCalls = False,
-    quiet: Quiet = False,
+    *, sources: Sequence[str], follow: bool, quiet_period: float | None, jobs: int, group_calls: bool, quiet: bool
 ) -> None:
     """Print one JSON object a line for each turn, in order of ending.
 

@@ -18,7 +18,7 @@ from agentnet_otel.wiring.probes import ExportResult, probe_exporters
 from agentnet_otel.wiring.reporting import installed
 from agentnet_otel.wiring.variables import shown_variables, wrong_variables
 
-_EXTRAS: Final = {"cli": "typer", "zstd": "zstandard", "bench": "psutil", "prices": "genai-prices"}
+_EXTRAS: Final = {"cli": "click", "zstd": "zstandard", "bench": "psutil", "prices": "genai-prices"}
 """Extras, and a package that each brings."""
 
 

@@ -3,10 +3,15 @@
 Most run in this process, for the start of one takes longer than the test; `command_line` is the installed command.
 """
 
+import inspect
 import json
 import re
+from typing import get_args
 
 import pytest
+from click import Context
+
+from agentnet_otel.cli import app
 
 COMMANDS = ("demo", "turns", "report", "check", "bench", "diff", "doctor")
 
@@ -57,6 +62,58 @@ def test_wrong_use_is_exit_2(cli, arguments):
     assert done.stdout == ""
     assert done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("trns",), "No such command 'trns'. Did you mean 'turns'?"),
+        (("store", "purg"), "No such command 'purg'. Did you mean 'purge'?"),
+        (("turns", "--quite", "x"), "No such option '--quite'. Did you mean '--quiet'?"),
+        (("turns",), "Missing argument 'SOURCE...'."),
+        (("turns", "x", "--jobs"), "Option '--jobs' requires an argument."),
+        (("turns", "x", "--jobs", "-1"), "Invalid value for '-j' / '--jobs': -1 is not in the range 1<=x<=256."),
+        (("turns", "x", "--jobs="), "Invalid value for '-j' / '--jobs': '' is not a valid integer."),
+        (("turns", "x", "--quiet-period", "nan"), "Invalid value for '--quiet-period': 'nan' is not a valid number."),
+        (("demo", "--source", "x"), "Invalid value for '--source': 'x' is not one of 'auto', 'agentnet', 'builtin'."),
+        (("bench", "x:y", "--rate", "1", "--rate", "fast"), "Invalid value for '--rate': 'fast' is not a valid float."),
+        (("diff", "a", "b", "c"), "Got unexpected extra argument (c)"),
+    ],
+)
+def test_wrong_use_is_told_by_the_name_of_what_is_wrong(cli, arguments, told):
+    """The last line says which option or argument, what was given, and what is allowed or similar."""
+    done = cli(*arguments)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, f"Error: {told}")
+
+
+def test_words_that_begin_with_a_dash_are_sources_behind_two(cli, spans_file, tmp_path, monkeypatch):
+    """And options may stand behind sources, and be written with their value in one word."""
+    spans_file(2, name="-odd.jsonl")
+    monkeypatch.chdir(tmp_path)
+    assert cli("turns", "-odd.jsonl").returncode == 2
+    assert len(cli("turns", "--", "-odd.jsonl").stdout.splitlines()) == 2
+    assert len(cli("turns", "./-odd.jsonl", "--jobs=1", "-qj1").stdout.splitlines()) == 2
+
+
+def parameters_of(function):
+    """What a command's function takes; each option of a typed mapping by itself, and of what stands for three these."""
+    names = set()
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            (mapping,) = get_args(parameter.annotation)
+            names |= set(mapping.__annotations__)
+        else:
+            names |= {"runbooks", "grafana", "jaeger"} if name == "addresses" else {name}
+    return names
+
+
+@pytest.mark.parametrize("name", [*app.list_commands(Context(app)), "store purge"])
+def test_each_option_is_a_parameter_of_its_command(name):
+    """Types do not check what a decorator declares against the function under it."""
+    command = app
+    for word in name.split():
+        command = command.get_command(Context(command), word)
+    assert {parameter.name for parameter in command.params} == parameters_of(command.callback)
 
 
 def test_the_version(command_line):
@@ -293,4 +350,4 @@ def test_times_beyond_all_clocks_are_wrong_use(cli, command, value):
     """They cannot be counted in nanoseconds."""
     done = cli(*command, value)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
-    assert "less than or equal to" in done.stderr
+    assert f"Invalid value for '{command[-1]}'" in done.stderr

@@ -25,7 +25,7 @@ def loaded_by(statement: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "statement",
-    ["from agentnet_otel.cli import app_of; app_of()", "import agentnet_otel.wiring.sharer"],
+    ["from agentnet_otel.cli import run; run(['--help'])", "import agentnet_otel.wiring.sharer"],
     ids=["commands", "jobs"],
 )
 def test_readers_load_nothing_that_writes(statement):
@@ -37,10 +37,10 @@ def test_readers_load_nothing_that_writes(statement):
 
 def test_only_the_command_that_is_called_is_loaded():
     """Of JSON to rows: no other command, no terminal library, no client, no protobuf. The help lists all commands."""
-    loaded = loaded_by("from agentnet_otel.cli import app_of; app_of(['--quiet', 'turns', 'check'])")
+    loaded = loaded_by("from agentnet_otel.cli import run; run(['turns', 'check', '--quiet'])")
     assert "agentnet_otel.cli.turns" in loaded
     assert not loaded.intersection({*UNUSED, "agentnet_otel.cli.check", "rich", "google.protobuf", "ssl"})
-    every = loaded_by("from agentnet_otel.cli import app_of; app_of(['--help'])")
+    every = loaded_by("from agentnet_otel.cli import run; run(['--help'])")
     assert {"agentnet_otel.cli.check", "agentnet_otel.cli.store"} <= every
 
 

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from click import Context
 
 import agentnet_otel
 import agentnet_otel.testing
@@ -35,8 +36,8 @@ def slugs(path):
 
 def commands():
     """The commands and their help, by name."""
-    found = {info.name or info.callback.__name__: info.callback for info in cli.app_of().registered_commands}
-    return {name: inspect.getdoc(callback) for name, callback in found.items()}
+    context = Context(cli.app)
+    return {name: inspect.cleandoc(cli.app.get_command(context, name).help) for name in cli.app.list_commands(context)}
 
 
 # --- README ----------------------------------------------------------------------------------------------
