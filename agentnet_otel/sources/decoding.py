@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from agentnet_otel.errors import InputError, TruncatedError
 from agentnet_otel.model import SpanRecord
-from agentnet_otel.sources.compression import ZSTD_MAGIC, unpacked
+from agentnet_otel.sources.compression import ZSTD_MAGIC, is_zstd, unpacked
 from agentnet_otel.sources.framing import MAX_DOCUMENT_BYTES, Form, Payload, is_message, requests_within
 from agentnet_otel.sources.jaeger_json import decode_jaeger, request_in
 from agentnet_otel.sources.otlp_json import JsonDecoder, TellBadSpan
@@ -119,6 +119,6 @@ def opened(data: bytes, form: Form) -> tuple[bytes, Form]:
         return data, form
     if data[:1] == b"\n" and data[1:2] not in _AFTER_NEWLINE:  # a message; no JSON goes on so
         return data, Form.PROTOBUF
-    if data.startswith(ZSTD_MAGIC):
+    if is_zstd(data[: len(ZSTD_MAGIC)]):
         data = unpacked(data, MAX_DOCUMENT_BYTES)
     return data, Form.JSON if not is_message(data) and data.lstrip()[:1] == b"{" else Form.PROTOBUF

@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from agentnet_otel.errors import InputError
-from agentnet_otel.sources.compression import ZSTD_MAGIC, peeked, read_at_most
+from agentnet_otel.sources.compression import ZSTD_MAGIC, is_zstd, peeked, read_at_most
 from agentnet_otel.sources.read_report import ReadReport
 
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
@@ -40,6 +40,7 @@ _REQUEST: Final = re.compile(rb'\{\s*"resource(?:Spans|Metrics|Logs|Profiles)"')
 _BETWEEN: Final = b" \t\r\n,[]"
 """What stands between requests: no request ends or begins with it."""
 _CLOSING: Final = bytes.maketrans(b"{[", b"}]")
+_SHORT_PART: Final = 4096
 _SHORT_LINE: Final = 1000
 """Longer lines are no single bracket, be it among spaces."""
 _LINES_AHEAD: Final = 16
@@ -72,7 +73,17 @@ LONG_HEAD_BYTES: Final = 1024 * 1024
 _MESSAGES_AHEAD: Final = 16
 _PLAIN_START: Final = b'{"resource'
 JSON_STARTS: Final = (b"{", b"[")
+SHORT_MESSAGES: Final = (b"[\nY", b"{\ny")
+"""How messages of 91 and of 123 bytes begin, with their length before them: not as JSON goes on."""
 _DOCUMENT_STARTS: Final = (b'{"data"', b"[", b'{"traceID"', b'{"spans"', b'{"processes"')
+
+MAX_LOOKS: Final = 200_000
+"""Places of a stream at which the beginning of a message is looked for behind damage."""
+_LOOKS_AHEAD: Final = 20
+"""And what holding a part of a stream costs, to see what comes next."""
+_MAX_PARTS_SEEN: Final = 100
+_BYTES_A_LOOK: Final = 256
+"""Holding, and going through, so many bytes costs as much."""
 
 
 class Form(Enum):
@@ -102,6 +113,13 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     data: bytes
     where: str
     form: Form
+
+
+_STARTS: Final = {
+    Shape.PREFIXED: re.compile(rb"(?=[\0-\x02][\0-\xff]{3}[\x0a{\[\x28\x50-\x5f])", re.DOTALL),
+    Shape.DELIMITED: re.compile(rb"(?=[\x80-\xff]{0,4}[\0-\x7f]\x0a)", re.DOTALL),
+}
+"""Where a length may begin, with the first byte of what it is of."""
 
 
 def payloads(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payload]:
@@ -144,8 +162,8 @@ def tells_nothing(head: bytes) -> bool:
 
 def shape_of(head: bytes) -> Shape:
     """The shape of a stream that begins so. What nothing else fits is text."""
-    if not head.strip() or head.lstrip().startswith(JSON_STARTS):
-        return Shape.TEXT  # no message begins so: what would be a length within would be larger than the one around
+    if not head.strip() or (head.lstrip().startswith(JSON_STARTS) and not head.startswith(SHORT_MESSAGES)):
+        return Shape.TEXT
     if is_message(head):  # before what has lengths, of which the first would be more than 160 MB
         return Shape.MESSAGE
     if _is_prefixed(head):
@@ -183,7 +201,7 @@ def _is_prefixed(head: bytes) -> bool:
     length = int.from_bytes(head[:PREFIX_BYTES], "big")
     if not 0 < length <= MAX_DOCUMENT_BYTES or not body:
         return False
-    return body.startswith((ZSTD_MAGIC, *JSON_STARTS)) or is_message(body)
+    return _is_other_body(body) or is_message(body)
 
 
 def _is_delimited(head: bytes) -> bool:
@@ -406,44 +424,157 @@ def _skip_line(stream: BinaryIO, begun: bytes) -> int:
 
 def _messages(stream: BinaryIO, shape: Shape, name: str, report: ReadReport) -> Iterator[Payload]:
     form = Form.UNKNOWN if shape is Shape.PREFIXED else Form.PROTOBUF
+    reader = _Messages(stream, shape)
     number, offset = 0, 0
-    while True:
+    while prefix := reader.read_prefix():
         number += 1
         where = f"{name}, message {number}, byte {offset}"
-        prefix = _read_prefix(stream, shape)
-        found = length_at(prefix, 0, shape)
-        if found is None:
-            if prefix:
-                report.cut_off(where, "the length of a message is not whole")
-            return
-        length = found[0]
         report.lines += 1
+        found = length_at(prefix, 0, shape)
+        length = MAX_DOCUMENT_BYTES if found is None else found[0]
+        if not length:  # an empty request
+            zeros = reader.skip_zeros()
+            number += zeros
+            report.lines += zeros
+            offset += len(prefix) + zeros * reader.zero_bytes
+            continue
+        data = reader.read(length if length <= MAX_LINE_BYTES else 0)
+        if (damaged := reader.skip_damage(prefix, length, data)) is not None:
+            offset += damaged
+            report.bad_lines += 1
+            report.tell(
+                where, f"its length does not fit what follows; read on at byte {offset}, where a message begins"
+            )
+            continue
         offset += len(prefix) + length
+        if found is None:
+            report.lines -= 1
+            report.cut_off(where, "the length of a message is not whole")
+            return
         if length > MAX_LINE_BYTES:
             report.skip(where, f"{length:,} bytes are more than a message may have; it was skipped unread")
-            rest = length
-            while rest > 0 and (part := stream.read(min(rest, _CHUNK))):
-                rest -= len(part)
-            continue
-        if not length:  # an empty request
-            continue
-        data = read_at_most(stream, length)
-        if len(data) < length:
+            reader.skip(length)
+        elif len(data) < length:
             report.cut_off(where, f"the message ends after {len(data):,} of {length:,} bytes")
             return
-        yield Payload(data=data, where=where, form=form)
+        else:
+            yield Payload(data=data, where=where, form=form)
 
 
-def _read_prefix(stream: BinaryIO, shape: Shape) -> bytes:
-    """The bytes that tell the length of the next message; none at the end."""
-    if shape is Shape.PREFIXED:
-        return stream.read(PREFIX_BYTES)
-    prefix = b""
-    while len(prefix) < _MAX_VARINT_BYTES and (byte := stream.read(1)):
-        prefix += byte
-        if not byte[0] & _VARINT_MORE:
-            break
-    return prefix
+class _Messages:
+    """A stream of messages, of which bytes can be given back."""
+
+    def __init__(self, stream: BinaryIO, shape: Shape) -> None:
+        self._stream = stream
+        self._shape = shape
+        self._back = b""
+        self._at = 0
+        self._behind = b""
+        """The last bytes of the message before: its length may have been too large by so many."""
+        self._looks = MAX_LOOKS
+        self.zero_bytes = PREFIX_BYTES if shape is Shape.PREFIXED else 1
+        """Of a length that is 0."""
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, fewer at the end only."""
+        given = self._back[self._at : self._at + size]
+        self._at += len(given)
+        return given if len(given) == size else given + read_at_most(self._stream, size - len(given))
+
+    def read_prefix(self) -> bytes:
+        """The bytes that tell the length of the next message; none at the end."""
+        if self._shape is Shape.PREFIXED:
+            return self.read(PREFIX_BYTES)
+        prefix = b""
+        while len(prefix) < _MAX_VARINT_BYTES and (byte := self.read(1)):
+            prefix += byte
+            if not byte[0] & _VARINT_MORE:
+                break
+        return prefix
+
+    def skip_zeros(self) -> int:
+        """Pass over empty messages; how many: a disk that failed leaves millions."""
+        part = self.read(_SHORT_PART)
+        zeros = (len(part) - len(part.lstrip(b"\0"))) // self.zero_bytes
+        self._give_back(part[zeros * self.zero_bytes :])
+        return zeros
+
+    def skip(self, size: int) -> None:
+        """Pass over so many bytes, keeping nothing."""
+        while size > 0 and (part := self.read(min(size, _CHUNK))):
+            size -= len(part)
+
+    def skip_damage(self, prefix: bytes, length: int, data: bytes) -> int | None:
+        """Where a length is damaged, go to where the next message begins; how far that is from where this one does.
+
+        None where nothing speaks against the length, or no message is found: then all is as it was.
+        """
+        is_whole = len(data) == length
+        behind, self._behind = self._behind, data[1 - PREFIX_BYTES :]
+        if self._looks < 0 or (is_whole and self._is_body(data)):
+            return None
+        self._looks -= _LOOKS_AHEAD
+        rest = self.read(_CHUNK)
+        held = behind + prefix + data + rest
+        next_at = len(behind) + len(prefix) + length
+        start = None
+        if not self._fits(held[next_at : next_at + 2 * _HEAD_BYTES]) and len(held) != next_at:
+            self._looks -= len(held) // _BYTES_A_LOOK
+            start = self._next_start(held[:_CHUNK], is_end=len(held) < _CHUNK)
+        if start is None:
+            self._give_back(rest)
+            return None
+        self._behind = b""
+        self._give_back(held[start:])
+        return start - len(behind)
+
+    def _give_back(self, data: bytes) -> None:
+        self._back = data + self._back[self._at :]
+        self._at = 0
+
+    def _next_start(self, held: bytes, *, is_end: bool) -> int | None:
+        """Where a message begins behind which another one does, or the end is; the first bytes are not looked at."""
+        for found in _STARTS[self._shape].finditer(held, 1):
+            self._looks -= 1
+            if self._looks < 0:  # not endlessly, whatever is in a file
+                return None
+            end = self._end_of(held, found.start())
+            if (is_end and end == len(held)) or self._fits(held[end : end + 2 * _HEAD_BYTES]):
+                return found.start()
+        return None
+
+    def _end_of(self, held: bytes, at: int) -> int:
+        """Where the message ends that begins at a place, with its length; beyond what is held if none does."""
+        beyond = len(held) + 1
+        found = length_at(held, at, self._shape) if self._fits(held[at : at + 2 * _HEAD_BYTES]) else None
+        if found is None or sum(found) > len(held):
+            return beyond
+        length, begin = found
+        is_whole = _is_other_body(held[begin : begin + _HEAD_BYTES]) or _is_whole(held, begin, begin + length)
+        return begin + length if is_whole else beyond
+
+    def _fits(self, head: bytes) -> bool:
+        return _is_prefixed(head) if self._shape is Shape.PREFIXED else _is_delimited(head)
+
+    def _is_body(self, data: bytes) -> bool:
+        return is_message(data) or (self._shape is Shape.PREFIXED and _is_other_body(data))
+
+
+def _is_whole(data: bytes, at: int, end: int) -> bool:
+    """Whether a message, which is a list of resources with their spans, ends with one of them."""
+    for _ in range(_MAX_PARTS_SEEN):
+        inner = varint(data, at + 1) if data[at] == _RESOURCE_SPANS_TAG else None
+        if inner is None or sum(inner) > end:
+            return False
+        at = sum(inner)
+        if at == end:
+            return True
+    return True
+
+
+def _is_other_body(body: bytes) -> bool:
+    """Whether what has a length before it is JSON, or compressed."""
+    return body.startswith(JSON_STARTS) or is_zstd(body[:_HEAD_BYTES])
 
 
 def length_at(data: bytes | bytearray, at: int, shape: Shape) -> tuple[int, int] | None:

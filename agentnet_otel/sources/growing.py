@@ -15,6 +15,7 @@ from agentnet_otel.sources.framing import (
     JSON_STARTS,
     LONG_HEAD_BYTES,
     MAX_LINE_BYTES,
+    SHORT_MESSAGES,
     DocumentsAmongLines,
     Form,
     Payload,
@@ -31,6 +32,7 @@ from agentnet_otel.sources.read_report import ReadReport
 
 _HEAD_BYTES: Final = 16
 _MAX_VARINT_BYTES: Final = 5
+_MAY_BE_SHORT: Final = frozenset(short[:size] for short in SHORT_MESSAGES for size in (1, 2, 3))
 _UNPACKED_BYTES: Final = 1 << 20
 _CLOSING: Final = (b"}", b"]")
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
@@ -98,7 +100,7 @@ class GrowingPayloads:
 def _is_too_little(head: bytes) -> bool:
     """Whether more is needed to tell what a stream is: where its first message is damaged, the next one tells."""
     if head.lstrip().startswith(JSON_STARTS):
-        return False
+        return len(head) < _HEAD_BYTES and head[:3] in _MAY_BE_SHORT
     if len(head) < _HEAD_BYTES:
         return True
     return len(head) < LONG_HEAD_BYTES and tells_nothing(head) and shape_of_start(head) is Shape.TEXT

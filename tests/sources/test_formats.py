@@ -20,6 +20,7 @@ from agentnet_otel import LatencyComponent, TokenCategory
 from agentnet_otel.core.assembler import Assembler, newest_revisions
 from agentnet_otel.errors import InputError
 from agentnet_otel.instrumentation.file_exporter import encode_spans as encode_json
+from agentnet_otel.sources import framing
 from agentnet_otel.sources.compression import unpacked
 from agentnet_otel.sources.decoding import PayloadDecoder, opened
 from agentnet_otel.sources.files import read_spans
@@ -305,6 +306,99 @@ def test_a_first_message_that_is_wrong_costs_itself(spans, truth, tmp_path, fram
     rebuilt = rebuild([path])
     assert len(rebuilt.turns) == len(truth)
     assert rebuilt.read.bad_lines == bool(wrong)
+
+
+def of_turns(count):
+    """Messages of a turn each, of different sizes."""
+    messages = []
+    for number in range(1, count + 1):
+        message = TracesData()
+        of_resource = message.resource_spans.add()
+        of_resource.resource.attributes.add(key="service.name").value.string_value = "s"
+        of_scope = of_resource.scope_spans.add()
+        of_scope.scope.name = "x"
+        own = of_scope.spans.add(trace_id=bytes([number] * 16), span_id=bytes([number] * 8), name="n" * (9 * number))
+        own.start_time_unix_nano, own.end_time_unix_nano = 10**18 + number, 10**18 + number + 5
+        messages.append(message.SerializeToString())
+    return messages
+
+
+def spans_and_problems(data):
+    """How many spans are read, and what is told."""
+    report = ReadReport()
+    return len(list(read_stream(data, report))), report
+
+
+def read_stream(data, report):
+    """The spans of a stream."""
+    decoder = PayloadDecoder()
+    for payload in payloads(io.BytesIO(data), "x", report):
+        yield from decoder.records(payload, report)
+
+
+FRAMES = {
+    "prefixed": prefixed,
+    "delimited": delimited,
+    "frames of zstd": lambda messages: prefixed(map(zstandard.compress, messages)),
+    "JSON": lambda messages: prefixed(MessageToJson(TracesData.FromString(one)).encode() for one in messages),
+}
+
+
+@pytest.mark.parametrize("framed", FRAMES.values(), ids=FRAMES)
+def test_a_length_that_is_damaged_costs_what_it_spans_and_the_next(framed):
+    """Too large, too small, with a byte more or less: the next message that fits is looked for."""
+    messages = of_turns(12)
+    data, before = framed(messages), len(framed(messages[:5]))
+    assert spans_and_problems(data)[0] == 12
+    damaged = [
+        data[:before] + wrong + data[before + 4 :] for wrong in (b"\x7f" * 4, b"\xff" * 4, b"\0\0\1\0", b"\0\1\0\0")
+    ]
+    damaged += [
+        data[: before + at] + more + data[before + at + less :] for at, more, less in ((40, b"", 1), (40, b"x", 0))
+    ]
+    damaged += [data[: before - 1] + data[before:], data[:before] + b"rubbish" * 9 + data[before:]]
+    for number, one in enumerate(damaged):
+        found, report = spans_and_problems(one)
+        assert found >= 8, (number, report.problems)
+        assert report.bad_lines + report.cut_off_ends + report.skipped_lines + report.bad_spans > 0 or found == 12
+
+
+@pytest.mark.parametrize("framed", FRAMES.values(), ids=FRAMES)
+def test_an_end_that_is_missing_is_no_damage(framed):
+    """Wherever a stream ends: what is whole is read, and one end is told."""
+    messages = of_turns(3)
+    data, whole = framed(messages), [len(framed(messages[:number])) for number in range(1, 4)]
+    for end in range(whole[0], len(data)):
+        found, report = spans_and_problems(data[:end])
+        assert found == sum(size <= end for size in whole)
+        assert (report.bad_lines, report.cut_off_ends) == (0, end not in whole)
+
+
+@pytest.mark.parametrize("framed", [prefixed, delimited])
+def test_thousands_of_empty_messages_are_passed_over(framed):
+    """As zeros that a disk left; what comes behind them is read, and places are right."""
+    first, second = of_turns(2)
+    data = framed([first]) + bytes(20_000) + framed([second, b"\xff" * 50])
+    found, report = spans_and_problems(data)
+    assert found == 2
+    place = f"byte {len(data) - len(framed([bytes(50)]))}: not an OTLP"
+    assert [place in problem for problem in report.problems] == [True]
+
+
+def test_damage_is_not_looked_behind_for_ever(monkeypatch):
+    """Where a stream is nothing but beginnings of messages that do not fit, looking ends."""
+    monkeypatch.setattr(framing, "MAX_LOOKS", 50)
+    message = of_turns(1)[0]
+    looks = []
+
+    class Watched(framing._Messages):
+        def _fits(self, head):
+            looks.append(head)
+            return super()._fits(head)
+
+    monkeypatch.setattr(framing, "_Messages", Watched)
+    spans_and_problems(prefixed([message]) + b"\0\0\1\0\x0a" * 5000)
+    assert 0 < len(looks) < 200
 
 
 def test_lines_of_jaeger(spans, truth, tmp_path):
