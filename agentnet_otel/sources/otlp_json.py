@@ -70,7 +70,7 @@ class _AnyValue(msgspec.Struct, rename="camel", gc=False):
 
 
 class _KeyValue(msgspec.Struct, gc=False):
-    key: str
+    key: str = ""  # JSON of protobuf leaves out what is empty
     value: _AnyValue | None = None
 
 

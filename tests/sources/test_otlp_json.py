@@ -371,6 +371,12 @@ def test_keys_are_kept_up_to_a_bound():
     assert first.attributes == second.attributes
 
 
+def test_an_attribute_without_a_key_costs_nothing():
+    """JSON of protobuf leaves out what is empty: its key is the empty text."""
+    attributes = [{"value": {"stringValue": "x"}}, {"key": "a", "value": {"intValue": "1"}}]
+    assert only(request(span(attributes=attributes))).attributes == {"": "x", "a": 1}
+
+
 def test_of_two_attributes_with_one_key_the_last_counts():
     """As the specification leaves it open, and the SDKs have it."""
     pair = [{"key": "k", "value": {"intValue": n}} for n in "12"]
