@@ -210,7 +210,7 @@ def test_times_in_every_form():
         ({"name": 7}, "name"),
         ({"flags": -1}, "flags"),
         ({"attributes": {"a": 1}}, "attributes"),
-        ({"attributes": [{"value": {"intValue": "1"}}]}, "key"),
+        ({"attributes": [{"key": 1, "value": {"intValue": "1"}}]}, "key"),
         ({"attributes": [None]}, "attributes"),
         ({"attributes": [{"key": "a", "value": {"intValue": "1.5"}}]}, "1.5"),
         ({"attributes": [{"key": "a", "value": {"intValue": 1.5}}]}, "1.5"),
