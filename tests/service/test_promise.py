@@ -373,8 +373,8 @@ def test_erasing_a_session(serve, tmp_path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--older-than-days", "inf"), "less than or equal to 36500"),
-        (("--older-than-days", "1e300"), "less than or equal to 36500"),
+        (("--older-than-days", "inf"), "is not in the range 0"),
+        (("--older-than-days", "1e300"), "is not in the range 0"),
         (("--trace", "8f14"), "'8f14' is no trace id"),
         (("--session", ""), "--session is empty"),
     ],
@@ -478,7 +478,7 @@ def test_a_certificate_that_expires_while_it_runs_is_told(tmp_path):
         (("--tls-cert", "/dev/null", "--tls-key", "{tls}/key.pem"), "holds no certificate (PEM, "),
         (("--tls-cert", "{tls}/certificate.pem", "--tls-key", "/dev/zero"), "more than 1,000,000 characters"),
         (("--metrics", "some"), "some"),
-        (("--max-backlog-mb", "0"), "greater than or equal to 1"),
+        (("--max-backlog-mb", "0"), "is not in the range 1<=x"),
     ],
 )
 def test_wrong_options_of_doors(options, told, tmp_path):
