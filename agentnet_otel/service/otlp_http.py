@@ -31,7 +31,7 @@ _CODES: Final = {401: _UNAUTHENTICATED, 429: _RESOURCE_EXHAUSTED, 431: _RESOURCE
 
 def take_export(intake: Intake, content_type: str, content_encoding: str, body: bytes) -> Answer:
     """Take an export request in, and say what to answer."""
-    kind = _KINDS.get(content_type.partition(";")[0].strip().lower())
+    kind = _kind_of(content_type)
     if kind is None:
         intake.note_bad()
         return text_answer(_UNSUPPORTED, f"content type {content_type!r} is not supported; use {' or '.join(_KINDS)}")
@@ -53,10 +53,15 @@ def take_export(intake: Intake, content_type: str, content_encoding: str, body: 
     return Answer(status=_OK, body=data, content_type=_TYPES[kind], kept=receipt.kept)
 
 
+def _kind_of(content_type: str) -> RequestKind | None:
+    """What a request is that has this content type; None of any that OTLP has not."""
+    return _KINDS.get(content_type.partition(";")[0].strip().lower())
+
+
 def refusal(error: InputError, content_type: str) -> Answer:
     """The answer to a body that cannot be looked at, in the format of the request."""
     status = error.status if isinstance(error, RefusedError) else _BAD
-    kind = _KINDS.get(content_type.partition(";")[0].strip().lower())
+    kind = _kind_of(content_type)
     if kind is None:
         return text_answer(status, str(error))
     busy = status == _TOO_MANY
@@ -70,13 +75,13 @@ def wrong_signal(signal: str, content_type: str) -> Answer:
         f"{signal} are not taken here, traces are, at POST /v1/traces; "
         f"send none (OTEL_{signal.upper()}_EXPORTER=none), or elsewhere"
     )
-    kind = _KINDS.get(content_type.partition(";")[0].strip().lower(), RequestKind.JSON)
+    kind = _kind_of(content_type) or RequestKind.JSON
     return _problem(_NOT_HERE, _UNIMPLEMENTED, text, kind)
 
 
 def told_senders(answer: Answer, content_type: str) -> Answer:
     """A refusal in words, as senders take it: in the format of their request, if it is one of OTLP's."""
-    kind = _KINDS.get(content_type.partition(";")[0].strip().lower())
+    kind = _kind_of(content_type)
     if kind is None:
         return answer
     return _problem(answer.status, _CODES.get(answer.status, _INVALID_ARGUMENT), answer.body.decode().strip(), kind)

@@ -22,7 +22,7 @@ from agentnet_otel.core.turn_row import EndingKey, JudgedRow, TurnRow, judged_of
 from agentnet_otel.outputs.turn_rows import row_line
 from agentnet_otel.sources.read_report import ReadReport
 
-LENGTH_BYTES: Final = 4
+_LENGTH_BYTES: Final = 4
 _READ_BYTES: Final = 1 << 20
 
 
@@ -84,7 +84,7 @@ def send(message: Message, stream: BinaryIO) -> None:
         BrokenPipeError: nobody reads any more.
     """
     body = encode(message)
-    stream.write(len(body).to_bytes(LENGTH_BYTES, "big") + body)
+    stream.write(len(body).to_bytes(_LENGTH_BYTES, "big") + body)
     stream.flush()
 
 
@@ -137,8 +137,8 @@ class _Part:
         self.has_ended = not some
         self._begun += some
         at = 0
-        while len(self._begun) >= at + LENGTH_BYTES:
-            begin = at + LENGTH_BYTES
+        while len(self._begun) >= at + _LENGTH_BYTES:
+            begin = at + _LENGTH_BYTES
             end = begin + int.from_bytes(self._begun[at:begin], "big")
             if end > len(self._begun):
                 break

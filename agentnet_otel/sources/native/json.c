@@ -555,8 +555,7 @@ static Ending read_span_field(Scan *scan, const Byte *name, size_t size, void *v
 
 static Ending pass_span(Scan *scan, SpanContext *context)
 {
-    draft_end(context->draft);
-    context->request->passed++;
+    draft_pass(context->draft, context->request);
     scan->at = end_of_object(scan->at, scan->end);
     return scan->at == NULL ? UNUSUAL : FINE;
 }

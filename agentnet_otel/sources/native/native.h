@@ -175,6 +175,7 @@ void scope_release(Scope *scope);
 Py_ssize_t scope_repeats(const PyObject *last, const Byte *at, Py_ssize_t room);
 void draft_begin(Draft *draft);
 void draft_end(Draft *draft);
+void draft_pass(Draft *draft, Request *request); /* the span is another reader's: it is counted, and no more */
 /* Take in what a piece says; a span that is skipped says nothing. */
 Ending draft_say(Draft *draft, Pieces *pieces, const Byte *bytes, Py_ssize_t size);
 /* The same if it is the piece that is expected; its size, or -1. The span may turn out to be odd. */

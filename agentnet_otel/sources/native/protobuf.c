@@ -275,8 +275,7 @@ static Ending read_span(Scan *scan, SpanContext *context)
     draft_begin(context->draft);
     Ending ending = read_message(&inner, read_span_field, context);
     if (ending == PASSED) {
-        draft_end(context->draft);
-        context->request->passed++;
+        draft_pass(context->draft, context->request);
         return FINE;
     }
     if (ending == FINE && ((context->draft->seen & NEEDED) != NEEDED || context->draft->head.start_ns == 0)) {

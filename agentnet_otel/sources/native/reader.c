@@ -110,6 +110,12 @@ void draft_end(Draft *draft)
     draft->count = 0;
 }
 
+void draft_pass(Draft *draft, Request *request)
+{
+    request->passed++;
+    draft_end(draft);
+}
+
 /* Of a key that comes twice the last value counts. Takes over the value. */
 static void put(Draft *draft, Said said)
 {
