@@ -13,6 +13,7 @@ import msgspec
 from agentnet_otel import semconv
 from agentnet_otel.errors import InputError
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
+from agentnet_otel.sources.lenient_json import BAD, decoded
 from agentnet_otel.sources.message_density import check_density_of_json, check_elements_of_json
 from agentnet_otel.sources.otlp_json import TellBadSpan
 from agentnet_otel.sources.quoted import cut, quoted
@@ -21,6 +22,8 @@ PREFIX: Final = "jaeger+"
 """Begins the address of a server, before that of its query API."""
 
 _NANOS_PER_MICRO: Final = 1000
+_MAX_NANOS: Final = 2**64 - 1
+_MAX_MICROS: Final = _MAX_NANOS // _NANOS_PER_MICRO
 _TRACE_ID_DIGITS: Final = 32
 _SPAN_ID_DIGITS: Final = 16
 _HEX: Final = "0123456789abcdef"
@@ -31,6 +34,7 @@ _KINDS: Final = {kind.name.lower(): kind for kind in SpanKind}
 _STATUSES: Final = {code.name: code for code in StatusCode}
 
 Scalar = str | bool | int | float | None
+Number = int | float | str
 
 
 class _Tag(msgspec.Struct):
@@ -39,7 +43,7 @@ class _Tag(msgspec.Struct):
 
 
 class _Log(msgspec.Struct):
-    timestamp: int = 0
+    timestamp: Number | None = None
     fields: list[_Tag] | None = None
 
 
@@ -70,8 +74,8 @@ class _Span(
     operation_name: str | None = None
     references: list[_Reference] | None = None
     parent_span_id: str | None = None
-    start_time: int = 0
-    duration: int = 0
+    start_time: Number | None = None
+    duration: Number | None = None
     tags: list[_Tag] | None = None
     logs: list[_Log] | None = None
     process_id: str = ""
@@ -111,8 +115,6 @@ _head_decoder: Final = msgspec.json.Decoder(_TraceHead)
 _trace_decoder: Final = msgspec.json.Decoder(_Trace)
 _process_decoder: Final = msgspec.json.Decoder(_Process)
 _span_decoder: Final = msgspec.json.Decoder(_Span)
-_BAD: Final = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
-"""What decoding something wrong raises."""
 
 
 def decode_jaeger(data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecord]:
@@ -136,9 +138,8 @@ def decode_jaeger(data: bytes, tell_bad_span: TellBadSpan) -> Iterator[SpanRecor
         services = _services(trace, number, tell_bad_span)
         for raw in trace.spans:
             try:
-                span = _span_decoder.decode(raw)
-                record = _record(span, services)
-            except _BAD as error:
+                record = _record(decoded(_span_decoder, raw), services)
+            except BAD as error:
                 tell_bad_span(f"a span of trace {number} was left out: {error}")
             else:
                 yield record
@@ -160,8 +161,8 @@ def request_in(data: bytes) -> bytes:
         InputError: it is no such answer.
     """
     try:
-        return bytes(_newer_answer_decoder.decode(data).result)
-    except _BAD as error:
+        return bytes(decoded(_newer_answer_decoder, data).result)
+    except msgspec.ValidationError as error:
         message = f"not JSON of Jaeger: {error}"
         raise InputError(message) from None
 
@@ -169,8 +170,8 @@ def request_in(data: bytes) -> bytes:
 def problem_in(body: bytes) -> str:
     """What a server says in the body of a refusal: Jaeger's own words, else the text as it is."""
     try:
-        answer = _answer_decoder.decode(body)
-    except _BAD:
+        answer = decoded(_answer_decoder, body)
+    except BAD:
         answer = _Answer()
     return _words_of(answer.errors or ()) or cut(body.decode(errors="replace").strip())
 
@@ -183,16 +184,16 @@ def _words_of(problems: Sequence[_Problem]) -> str:
 
 def _id_of(raw: bytes | msgspec.Raw) -> str:
     try:
-        return _head_decoder.decode(raw).trace_id
-    except _BAD:
+        return decoded(_head_decoder, raw).trace_id
+    except BAD:
         return ""
 
 
 def _trace(raw: bytes | msgspec.Raw) -> _Trace | Exception:
     """A trace, or what is wrong with it."""
     try:
-        return _trace_decoder.decode(raw)
-    except _BAD as error:
+        return decoded(_trace_decoder, raw)
+    except BAD as error:
         return error
 
 
@@ -201,8 +202,8 @@ def _services(trace: _Trace, number: int, tell_bad_span: TellBadSpan) -> Mapping
     found = {}
     for key, raw in (trace.processes or {}).items():
         try:
-            found[key] = _Service.of(_process_decoder.decode(raw))
-        except _BAD as error:
+            found[key] = _Service.of(decoded(_process_decoder, raw))
+        except BAD as error:
             tell_bad_span(f"process {quoted(key)} of trace {number} cannot be used: {error}")
     return found
 
@@ -212,12 +213,12 @@ def _traces(data: bytes) -> tuple[Sequence[bytes | msgspec.Raw], Sequence[_Probl
     check_elements_of_json(data)
     try:
         if data.lstrip()[:1] == b"[":
-            return _traces_decoder.decode(data), ()
-        answer = _answer_decoder.decode(data)
+            return decoded(_traces_decoder, data), ()
+        answer = decoded(_answer_decoder, data)
         if answer.data is msgspec.UNSET and not answer.errors:
-            _trace_decoder.decode(data)
+            decoded(_trace_decoder, data)
             return [data], ()
-    except _BAD as error:
+    except msgspec.ValidationError as error:
         message = f"not JSON of Jaeger: {error}"
         raise InputError(message) from None
     problems = answer.errors or ()
@@ -242,7 +243,11 @@ def _record(span: _Span, services: Mapping[str, _Service]) -> SpanRecord:
     tags: dict[str, AttributeValue] = {tag.key: tag.value for tag in span.tags or ()}
     known = services.get(span.process_id) if span.process is None else _Service.of(span.process)
     service = known or _Service("", {})
-    start_ns = _at_least_zero(span.start_time, "startTime") * _NANOS_PER_MICRO
+    start_ns = _nanoseconds(span.start_time, "startTime")
+    end_ns = start_ns + _nanoseconds(span.duration, "duration")
+    if end_ns > _MAX_NANOS:
+        message = f"it ends {end_ns:,} ns after 1970, which is no time"
+        raise ValueError(message)
     scope_name, scope_version = _scope(tags)
     return SpanRecord(
         trace_id=_hex_id(span.trace_id, _TRACE_ID_DIGITS, "traceID"),
@@ -251,7 +256,7 @@ def _record(span: _Span, services: Mapping[str, _Service]) -> SpanRecord:
         name=span.operation_name or "",
         kind=_KINDS.get(str(tags.pop(semconv.JAEGER_SPAN_KIND, "")), SpanKind.UNSPECIFIED),
         start_ns=start_ns,
-        end_ns=start_ns + _at_least_zero(span.duration, "duration") * _NANOS_PER_MICRO,
+        end_ns=end_ns,
         status=_status(tags),
         status_description=str(tags.pop(semconv.JAEGER_STATUS_DESCRIPTION, "")),
         trace_state=str(tags.pop(semconv.JAEGER_TRACE_STATE, "")),
@@ -287,7 +292,7 @@ def _event(log: _Log) -> SpanEvent:
     fields: dict[str, AttributeValue] = {field.key: field.value for field in log.fields or ()}
     return SpanEvent(
         name=str(fields.pop(semconv.JAEGER_EVENT_NAME, "")),
-        time_ns=_at_least_zero(log.timestamp, "timestamp") * _NANOS_PER_MICRO,
+        time_ns=_nanoseconds(log.timestamp, "timestamp"),
         attributes=fields,
     )
 
@@ -310,8 +315,18 @@ def _hex_id(text: str, digits: int, field: str) -> str:
     return padded
 
 
-def _at_least_zero(number: int, field: str) -> int:
-    if number < 0:
-        message = f"{field} {number} is negative"
-        raise ValueError(message)
-    return number
+def _nanoseconds(micros: Number | None, field: str) -> int:
+    """Microseconds as nanoseconds; some write them as fractions or as text, which is as clear."""
+    if isinstance(micros, int) and 0 <= micros <= _MAX_MICROS:  # nearly always
+        return micros * _NANOS_PER_MICRO
+    if micros is None:
+        return 0
+    try:
+        whole, part = divmod(float(micros), 1)
+        if 0 <= whole <= _MAX_MICROS:  # not NaN either
+            exact = int(micros) if isinstance(micros, str) and micros.isdecimal() else int(whole)
+            return exact * _NANOS_PER_MICRO + round(part * _NANOS_PER_MICRO)
+    except (ValueError, OverflowError):
+        pass
+    message = f"{field} {quoted(micros)} is no number of microseconds from 0 to {_MAX_MICROS:,}"
+    raise ValueError(message)

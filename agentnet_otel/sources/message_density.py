@@ -16,8 +16,6 @@ MIN_ITEM_BYTES: Final = 4
 """The same of a value in a list within an attribute: so many has a small number."""
 MIN_OBJECT_BYTES: Final = 12
 """The same of an object in JSON: a value alone has as many."""
-MIN_VALUE_BYTES: Final = 6
-"""The same of all that is a list, an object or an element there."""
 
 MAX_DENSE_PARTS: Final = 100_000
 """So many more than that no beginning of a message may have: a crafted one is refused soon, not at its end."""
@@ -78,15 +76,6 @@ def check_elements_of_json(data: bytes) -> None:
         InputError: there are too many.
     """
     _check_json(data, b",", "elements", MIN_PART_BYTES)
-
-
-def check_values_of_json(data: bytes) -> None:
-    """Refuse JSON of many more lists, objects and elements than its size lets expect, before each becomes a value.
-
-    Raises:
-        InputError: there are too many.
-    """
-    _check_json(data, b",[{", "values", MIN_VALUE_BYTES)
 
 
 def _check_json(data: bytes, begins: bytes, what: str, min_bytes: int) -> None:

@@ -9,7 +9,6 @@ so that a bad one costs only itself.
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeVar
@@ -18,14 +17,10 @@ import msgspec
 
 from agentnet_otel import semconv
 from agentnet_otel.core import values
-from agentnet_otel.errors import InputError, TruncatedError
+from agentnet_otel.errors import InputError
 from agentnet_otel.model import AttributeValue, SpanEvent, SpanKind, SpanRecord, StatusCode
-from agentnet_otel.sources.framing import TRUNCATED
-from agentnet_otel.sources.message_density import (
-    check_density_of_json,
-    check_elements_of_json,
-    check_values_of_json,
-)
+from agentnet_otel.sources.lenient_json import BAD, decoded
+from agentnet_otel.sources.message_density import check_density_of_json, check_elements_of_json
 from agentnet_otel.sources.quoted import cut, quoted
 
 Number = int | float | str
@@ -45,10 +40,7 @@ _MAX_UINT64: Final = 2**64 - 1
 _NO_ID_IN_BASE64: Final = "AAAAAAAAAAA="
 _BASE64: Final = str.maketrans("-_", "+/")
 _SIGNALS: Final = frozenset({"resourceSpans", "resourceMetrics", "resourceLogs", "resourceProfiles"})
-_PLACE: Final = re.compile(r"\(byte (\d+)\)$")
 _NULL: Final = msgspec.Raw(b"null")
-_BAD: Final = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
-"""What decoding something wrong raises."""
 
 
 class _ArrayValue(msgspec.Struct, gc=False):
@@ -175,12 +167,9 @@ class JsonDecoder:
         """
         check_density_of_json(data)
         try:
-            request = _request_decoder.decode(data)
+            request = decoded(_request_decoder, data)
         except msgspec.ValidationError:
             yield from self._decode_one_by_one(data, tell_bad_span)
-            return
-        except (*_BAD,) as error:
-            yield from self.decode(_rewritten(data, error), tell_bad_span)
             return
         if request.resource_spans is None:
             _check_other_signal(data)
@@ -194,7 +183,7 @@ class JsonDecoder:
                     number += 1
                     try:
                         record = self._record(span, resource, scope)
-                    except _BAD as error:
+                    except BAD as error:
                         tell_bad_span(f"span {number} was left out: {error}")
                     else:
                         yield record
@@ -233,13 +222,10 @@ class JsonDecoder:
         """For a request that holds something wrong."""
         check_elements_of_json(data)
         try:
-            request = _raw_request_decoder.decode(data)
+            request = decoded(_raw_request_decoder, data)
         except msgspec.ValidationError as wrong:
             message = f"not an OTLP request: {wrong}"
             raise InputError(message) from None
-        except (*_BAD,) as wrong:
-            yield from self.decode(_rewritten(data, wrong), tell_bad_span)
-            return
         number = 0
         for raw in request.resource_spans or ():
             resource_spans = _part(_raw_resource_spans_decoder, raw, _RawResourceSpans(), "a resource", tell_bad_span)
@@ -254,8 +240,8 @@ class JsonDecoder:
                 for raw_span in scope_spans.spans or ():
                     number += 1
                     try:
-                        record = self._record(_span_decoder.decode(raw_span), resource, scope or _Scope())
-                    except _BAD as wrong:
+                        record = self._record(decoded(_span_decoder, raw_span), resource, scope or _Scope())
+                    except BAD as wrong:
                         tell_bad_span(f"span {number} was left out: {wrong}")
                     else:
                         yield record
@@ -273,7 +259,7 @@ class JsonDecoder:
     def _resource(self, resource: _Resource | None) -> Mapping[str, AttributeValue]:
         try:
             return {} if resource is None else self._mapping(resource.attributes)
-        except _BAD as error:
+        except BAD as error:
             message = f"a resource has a bad attribute: {error}"
             raise InputError(message) from None
 
@@ -360,35 +346,10 @@ class JsonDecoder:
 def _part(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw, otherwise: T, what: str, tell_bad_span: TellBadSpan) -> T:
     """A part of a request, or ``otherwise`` where it is wrong; then that is told."""
     try:
-        return decoder.decode(raw)
-    except _BAD as error:
+        return decoded(decoder, raw)
+    except BAD as error:
         tell_bad_span(f"{what} cannot be used: {error}")
         return otherwise
-
-
-def _rewritten(data: bytes, error: Exception) -> bytes:
-    """The same JSON without what strict readers refuse and others write: halves of surrogate pairs, bad UTF-8, NaN.
-
-    Raises:
-        InputError: it is no JSON for anybody; ``error`` says why.
-    """
-    check_values_of_json(data)
-    try:
-        document = json.loads(data.decode("utf-8", errors="replace"), parse_constant=str)
-    except (ValueError, RecursionError):
-        message = f"not JSON: {error}"
-        raise (TruncatedError if _is_cut_off(data, error) else InputError)(message) from None
-    rewritten = json.dumps(document, ensure_ascii=False).encode("utf-8", errors="replace")
-    if rewritten == data:
-        message = f"not an OTLP request: {error}"
-        raise InputError(message)
-    return rewritten
-
-
-def _is_cut_off(data: bytes, error: Exception) -> bool:
-    """Whether what is wrong is that the end is missing: nothing before it, or a number of which it was the rest."""
-    place = _PLACE.search(str(error))
-    return str(error) == TRUNCATED or (place is not None and int(place[1]) >= len(data.rstrip()))
 
 
 def _check_other_signal(data: bytes) -> None:
@@ -399,7 +360,7 @@ def _check_other_signal(data: bytes) -> None:
     """
     try:
         keys = _keys_decoder.decode(data).keys()
-    except _BAD as error:  # a key that is no UTF-8, which a decoder that looks for others passes over
+    except BAD as error:  # a key that is no UTF-8, which a decoder that looks for others passes over
         message = f"not an OTLP request: {error}"
         raise InputError(message) from None
     if keys and not keys & _SIGNALS:

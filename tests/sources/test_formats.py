@@ -494,6 +494,67 @@ def test_jaeger_tags_that_others_write(number):
     assert record.trace_id == format(1, "032x")
 
 
+def jaeger_answer(*spans, **trace):
+    """An answer of one trace, of spans that have what every span has."""
+    usual = {"traceID": "1", "operationName": "x", "startTime": 1, "duration": 2}
+    listed = [{**usual, "spanID": str(number), **span} for number, span in enumerate(spans, 1)]
+    return json.dumps({"data": [{"spans": listed, "processes": {}, **trace}]}).encode()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [b"NaN", b"-Infinity", b'"a\\ud83d"', b'"\xff"', b'"\xed\xa0\xbd"'],
+    ids=["nan", "inf", "half", "latin", "raw half"],
+)
+def test_what_only_strict_readers_refuse_costs_no_span_of_jaeger(written):
+    """Numbers that are none, and text that is none, in a tag of one span."""
+    tagged = {"tags": [{"key": "k", "value": "HERE"}, {"key": "l", "value": 7}]}
+    records = decode(jaeger_answer({}, tagged, {}).replace(b'"HERE"', written))
+    assert [record.span_id[-1] for record in records] == ["1", "2", "3"]
+    assert records[1].attributes["l"] == 7
+    assert records[1].attributes["k"].encode()
+
+
+@pytest.mark.parametrize(
+    ("start", "duration", "times"),
+    [
+        (1_700_000_000_000_001, 2, (1_700_000_000_000_001_000, 1_700_000_000_000_003_000)),
+        ("1700000000000001", "2", (1_700_000_000_000_001_000, 1_700_000_000_000_003_000)),
+        (1.700000000000001e15, 2.5, (1_700_000_000_000_001_000, 1_700_000_000_000_003_500)),
+        ("1.700000000000001e15", "2.5", (1_700_000_000_000_001_000, 1_700_000_000_000_003_500)),
+        ("9007199254740993", "0", (9_007_199_254_740_993_000, 9_007_199_254_740_993_000)),
+        (1, None, (1000, 1000)),
+    ],
+)
+def test_times_of_jaeger_in_every_form(start, duration, times):
+    """As whole numbers, as fractions and as text."""
+    (record,) = decode(jaeger_answer({"startTime": start, "duration": duration}))
+    assert (record.start_ns, record.end_ns) == times
+
+
+@pytest.mark.parametrize(
+    "wrong", [-1, "-1", 1e300, "1e300", 10**30, "NaN", "", "soon", float("nan"), True, [], 18446744073709551]
+)
+@pytest.mark.parametrize("field", ["startTime", "duration"])
+def test_a_time_of_jaeger_that_is_none_costs_its_span(field, wrong):
+    """And is told; so is a time that is too late for 64 bits."""
+    told = []
+    data = jaeger_answer({}, {"startTime": 615, "duration": 2, field: wrong}, {})
+    records = list(PayloadDecoder().decode(data, Form.JSON, told.append))
+    assert [record.span_id[-1] for record in records] == ["1", "3"]
+    assert len(told) == 1
+    assert "a span of trace 1 was left out" in told[0]
+
+
+def test_a_document_of_jaeger_whose_end_is_missing_is_told_as_that(tmp_path):
+    """Its writer was stopped; that is no bad line."""
+    report = ReadReport()
+    path = tmp_path / "jaeger.json"
+    path.write_bytes(jaeger_answer({}, {})[:-30])
+    assert list(read_spans([path], report)) == []
+    assert (report.bad_lines, report.cut_off_ends) == (0, 1)
+
+
 @pytest.mark.parametrize("data", ["null", "[]"])
 @pytest.mark.parametrize(
     "form", ['{"data":DATA,"errors":ERRORS}', '{"errors":ERRORS,"data":DATA}', '{"errors":ERRORS}']
