@@ -70,6 +70,9 @@ RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
 OPERATION_TIME_TO_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"
 """Another spelling of the same; read, never written."""
+SERVER_TIME_TO_FIRST_TOKEN: Final = "gen_ai.server.time_to_first_token"
+SERVER_TTFT: Final = "gen_ai.server.ttft"
+"""The name of a metric, which some also write on spans, and its former name; read, never written."""
 
 # --- gen_ai: usage -----------------------------------------------------------------------------------
 USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
@@ -323,6 +326,8 @@ OPENINFERENCE_REASONING_TOKENS: Final = "llm.token_count.completion_details.reas
 OPENINFERENCE_COST: Final = "llm.cost.total"
 OPENINFERENCE_INPUT_COST: Final = "llm.cost.prompt"
 OPENINFERENCE_OUTPUT_COST: Final = "llm.cost.completion"
+OPENINFERENCE_FIRST_TOKEN_MS: Final = "time_to_first_token_ms"
+OPENINFERENCE_FIRST_TOKEN_EVENT: Final = "First Token Stream Event"
 LANGCHAIN_AGENT_NAME: Final = "lc_agent_name"
 """In the metadata of LangChain's runs."""
 
@@ -333,6 +338,8 @@ TRACELOOP_SESSION: Final = "traceloop.association.properties.session_id"
 LLM_REQUEST_TYPE: Final = "llm.request.type"
 GUARDRAIL_NAME: Final = "gen_ai.guardrail.name"
 DB_SYSTEM: Final = "db.system"
+TRACELOOP_CHUNK_EVENT: Final = "gen_ai.content.completion.chunk"
+TRACELOOP_FORMER_CHUNK_EVENT: Final = "llm.content.completion.chunk"
 
 # OpenLIT
 OPENLIT_SCOPE_PREFIX: Final = "openlit."
@@ -349,6 +356,8 @@ LANGFUSE_COST: Final = "langfuse.observation.cost_details"
 LANGFUSE_MODEL: Final = "langfuse.observation.model.name"
 LANGFUSE_LEVEL: Final = "langfuse.observation.level"
 LANGFUSE_SESSION: Final = "langfuse.session.id"
+LANGFUSE_FIRST_TOKEN_AT: Final = "langfuse.observation.completion_start_time"
+"""A moment, in the words of ISO 8601, as JSON."""
 LANGFUSE_LANGGRAPH_NODE: Final = "langfuse.observation.metadata.langgraph_node"
 
 # MLflow
@@ -357,6 +366,7 @@ MLFLOW_USAGE: Final = "mlflow.chat.tokenUsage"
 MLFLOW_COST: Final = "mlflow.llm.cost"
 MLFLOW_MODEL: Final = "mlflow.llm.model"
 MLFLOW_SESSION: Final = "mlflow.trace.session"
+MLFLOW_FIRST_CHUNK_EVENT: Final = "mlflow.chunk.item.0"
 
 # Logfire, Pydantic AI
 LOGFIRE_KIND: Final = "logfire.span_type"
@@ -399,3 +409,5 @@ VERCEL_FORMER_OUTPUT_TOKENS: Final = "ai.usage.completionTokens"
 VERCEL_EMBEDDING_TOKENS: Final = "ai.usage.tokens"
 VERCEL_CACHED_TOKENS: Final = "ai.usage.cachedInputTokens"
 VERCEL_REASONING_TOKENS: Final = "ai.usage.reasoningTokens"
+VERCEL_FIRST_CHUNK_MS: Final = "ai.response.msToFirstChunk"
+VERCEL_STREAM_FIRST_CHUNK_MS: Final = "ai.stream.msToFirstChunk"

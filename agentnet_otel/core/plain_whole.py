@@ -12,7 +12,7 @@ import msgspec
 
 from agentnet_otel import semconv
 from agentnet_otel.core.cost import PriceBook
-from agentnet_otel.core.dialects.dialect import PROVIDER_KEYS, raised_in, violations_in
+from agentnet_otel.core.dialects.dialect import FIRST_CHUNK_KEYS, PROVIDER_KEYS, raised_in, violations_in
 from agentnet_otel.core.dialects.facts import NO_USAGE
 from agentnet_otel.core.efficiency import quality_of
 from agentnet_otel.core.plain_kinds import Said, first
@@ -57,7 +57,6 @@ _CATEGORIES: Final = {category.value: category for category in TokenCategory}
 _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 _COST_SOURCES: Final = {source.value: source for source in CostSource}
 _QUALITY_SOURCES: Final = {source.value: source for source in QualitySource}
-FIRST_CHUNK_KEYS: Final = (semconv.RESPONSE_TIME_TO_FIRST_CHUNK, semconv.OPERATION_TIME_TO_FIRST_CHUNK)
 _FIRST: Final = itemgetter(0, 1, 2)
 _LONGEST: Final = itemgetter(1, 0, 2)
 _TOOL: Final = LatencyComponent.TOOL_EXECUTION.value

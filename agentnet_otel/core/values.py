@@ -1,5 +1,6 @@
 """Reading attribute values that others wrote: numbers may be strings, flags may be words, lists may be JSON."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,6 +15,11 @@ LARGEST: Final = 2**63 - 1
 _NANOS: Final = 1_000_000_000
 LONGEST_JSON: Final = 65_536
 """Characters. JSON that holds figures is short; what is longer is content, and is not read."""
+_MOMENT: Final = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d{0,9})?(?:[Zz]|([+-])(\d\d):?(\d\d))?", re.ASCII
+)
+_DAYS_TO_1970: Final = 719_468
+"""From the first of March of the year 0."""
 _LONGEST_DIGITS: Final = 18
 """ Whole numbers of so many digits fit into 64 bits."""
 
@@ -62,6 +68,21 @@ def nanoseconds(seconds: float | None) -> int | None:
     if seconds is None or not abs(seconds) * _NANOS < LARGEST:
         return None
     return round(seconds * _NANOS)
+
+
+def moment_ns(value: AttributeValue) -> int | None:
+    """Epoch nanoseconds of a moment in the words of ISO 8601, or None; in UTC where it names no zone."""
+    found = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = map(int, found.groups()[:6])
+    fraction, sign, zone_hours, zone_minutes = found.groups()[6:]
+    years, months = divmod(12 * year + month - 3, 12)  # since March: the day that comes and goes is a year's last
+    days = 365 * years + years // 4 - years // 100 + years // 400 + (153 * months + 2) // 5 + day - 1
+    seconds = ((days - _DAYS_TO_1970) * 24 + hour) * 3_600 + minute * 60 + second
+    if sign is not None:
+        seconds += (1 if sign == "-" else -1) * (int(zone_hours) * 3_600 + int(zone_minutes) * 60)
+    return seconds * _NANOS + int((fraction or "").ljust(9, "0"))
 
 
 def ratio(value: AttributeValue) -> float | None:

@@ -595,6 +595,56 @@ def test_an_unknown_cost_is_not_zero():
     assert read_facts(langfuse(1, "generation", "gpt", attributes=spent)).cost_usd == 0
 
 
+CALLS = {
+    "conventions": {semconv.OPERATION_NAME: "chat", semconv.RESPONSE_TIME_TO_FIRST_CHUNK: 0.25},
+    "a metric's name": {semconv.OPERATION_NAME: "chat", semconv.SERVER_TIME_TO_FIRST_TOKEN: "0.25"},
+    "its former name": {semconv.OPERATION_NAME: "chat", semconv.SERVER_TTFT: 0.25},
+    "OpenInference": {semconv.OPENINFERENCE_KIND: "LLM", semconv.OPENINFERENCE_FIRST_TOKEN_MS: 250},
+    "Vercel": {semconv.VERCEL_OPERATION: "ai.streamText.doStream", semconv.VERCEL_FIRST_CHUNK_MS: 250.0},
+    "Vercel 7": {semconv.VERCEL_OPERATION: "ai.streamText.doStream", semconv.VERCEL_STREAM_FIRST_CHUNK_MS: "250"},
+    "Langfuse": {
+        semconv.LANGFUSE_KIND: "generation",
+        semconv.LANGFUSE_FIRST_TOKEN_AT: '"2023-11-14T23:13:20.250+01:00"',
+    },
+}
+CHUNKS = {
+    semconv.OPENINFERENCE_FIRST_TOKEN_EVENT: {semconv.OPENINFERENCE_KIND: "LLM"},
+    semconv.MLFLOW_FIRST_CHUNK_EVENT: {semconv.MLFLOW_KIND: '"CHAT_MODEL"'},
+    semconv.TRACELOOP_CHUNK_EVENT: {semconv.TRACELOOP_KIND: "agent", semconv.OPERATION_NAME: "chat"},
+    semconv.TRACELOOP_FORMER_CHUNK_EVENT: {semconv.LLM_REQUEST_TYPE: "chat"},
+}
+
+
+@pytest.mark.parametrize("said", CALLS.values(), ids=CALLS)
+def test_the_first_chunk_of_a_stream_stands_under_many_keys(said):
+    """Seconds, milliseconds or a moment: the turn's first token came when the first chunk of its call did."""
+    call = span_record(2, parent=1, start_ms=0, end_ms=400, attributes=said)
+    (turn,), _ = turns_of(genai(1, "invoke_agent", "planner", start_ms=0, end_ms=500), call)
+    assert turn.time_to_first_token_ns == 250_000_000
+
+
+@pytest.mark.parametrize(("name", "said"), CHUNKS.items(), ids=CHUNKS)
+def test_the_first_chunk_of_a_stream_may_be_an_event(name, said):
+    """The first of several counts, also behind the end of a span; one before its start is none."""
+    events = [SpanEvent(name=name, time_ns=EPOCH_NS + ms * 1_000_000, attributes={}) for ms in (300, 250, 350)]
+    call = span_record(2, parent=1, start_ms=100, end_ms=200, attributes=said, events=tuple(events))
+    (turn,), _ = turns_of(genai(1, "invoke_agent", "planner", start_ms=0, end_ms=500), call)
+    assert turn.time_to_first_token_ns == 250_000_000
+    late = span_record(2, parent=1, start_ms=400, end_ms=450, attributes=said, events=tuple(events))
+    assert (
+        turns_of(genai(1, "invoke_agent", "planner", start_ms=0, end_ms=500), late)[0][0].time_to_first_token_ns is None
+    )
+
+
+@pytest.mark.parametrize(("streams", "first_ns"), [(True, 250_000_000), (False, None)])
+def test_an_answer_in_one_piece_has_no_first_token(streams, first_ns):
+    """OpenLIT tells of such how long the call took, under the same key."""
+    said = {semconv.SERVER_TIME_TO_FIRST_TOKEN: 0.25, semconv.REQUEST_STREAM: streams}
+    call = genai(2, "chat", parent=1, attributes=said, scope_name="openlit.instrumentation.openai")
+    (turn,), _ = turns_of(genai(1, "invoke_agent", "planner", start_ms=0, end_ms=500), call)
+    assert turn.time_to_first_token_ns == first_ns
+
+
 def test_a_mark_goes_before_the_conventions():
     """Each mark leads to its row, also where the keys of the conventions stand beside it."""
     for mark, dialect in MARKS:

@@ -1,6 +1,10 @@
 """Attribute values that others wrote."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from agentnet_otel.core import values
 from agentnet_otel.core.efficiency import quality_of, token_efficiency
@@ -33,6 +37,31 @@ from agentnet_otel.model import QualitySource, TokenUsage
 def test_values(read, given, expected):
     """Each reader takes what makes sense and nothing else."""
     assert read(given) == expected
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_moments_are_those_of_the_calendar(moment):
+    """Whatever the zone (its offsets in whole minutes), as the standard library reads them."""
+    offset = moment.utcoffset()
+    assume(offset is not None and not offset % timedelta(minutes=1))
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    assert values.moment_ns(moment.isoformat()) == since // timedelta(microseconds=1) * 1_000
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("1970-01-01T00:00:01Z", 1_000_000_000),
+        ("1970-01-01 00:00:00,5", 500_000_000),
+        ("1970-01-01T00:00:00.1234567891+0000", 123_456_789),
+        ("1970-01-01", None),
+        ("soon", None),
+        (5, None),
+    ],
+)
+def test_moments_in_words(written, expected):
+    """In UTC where no zone is named; what is no moment is unknown."""
+    assert values.moment_ns(written) == expected
 
 
 @pytest.mark.parametrize(

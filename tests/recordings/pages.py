@@ -64,6 +64,7 @@ def facts() -> list[str]:
         "input; output tokens",
         "cached; reasoning tokens",
         "cost",
+        "first chunk of a stream",
     ]
     return table(header, [row(dialect) for dialect in DIALECTS])
 
@@ -82,7 +83,15 @@ def row(of_: Dialect) -> list[str]:
         "; ".join(filter(None, [listed(tokens.cached), listed(tokens.reasoning), objects if tokens.input else ""]))
         or objects,
         listed(of_.cost or of_.cost_objects),
+        first_chunk(of_),
     ]
+
+
+def first_chunk(of_: Dialect) -> str:
+    """Where it stands beside the keys of all."""
+    return "; ".join(
+        [f"`{key}` (ms)" for key in of_.first_chunk_ms] + [f"event `{e}`" for e in sorted(of_.first_chunk_events)]
+    )
 
 
 def names_turns(of_: Dialect) -> bool:

@@ -73,6 +73,9 @@ def compare(result: Score, where: str, expected: dict, read: dict) -> None:
             for component, least in right.items():
                 lasted = self_ms.get(component, 0)
                 result.take(f"{where} {component} lasts {least} ms", least, min(lasted, least))
+        elif fact == "first_token_after_ms":
+            came = read.get("first_token_ms") or 0
+            result.take(f"{where} first token after {right} ms", right, right if right <= came <= read["ms"] else came)
         else:
             result.take(f"{where} {fact}", right, read.get(fact, "no such turn"))
 
@@ -92,6 +95,8 @@ def facts_of(turn: Turn) -> dict:
         "cached_tokens": turn.tokens.cached,
         "reasoning_tokens": turn.tokens.reasoning,
         "cost_usd": turn.cost_usd,
+        "ms": turn.duration_ns / NANOS_PER_MS,
+        "first_token_ms": None if turn.time_to_first_token_ns is None else turn.time_to_first_token_ns / NANOS_PER_MS,
     }
 
 

@@ -68,6 +68,8 @@ _GENAI_KEYS: Final = genai_keys(tuple(_MARK_KEYS))
 SCOPES: Final = (
     (semconv.OPENLIT_SCOPE_PREFIX, OPENLIT),
     ("opentelemetry.instrumentation.langchain", OPENLLMETRY),
+    ("opentelemetry.instrumentation.openai.v", OPENLLMETRY),
+    ("opentelemetry.instrumentation.cohere", OPENLLMETRY),
     (semconv.ADK_SCOPE, GOOGLE_ADK),
     ("mlflow.", MLFLOW_GENAI),
     ("pydantic-ai", LOGFIRE),

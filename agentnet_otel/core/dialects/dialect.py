@@ -87,6 +87,10 @@ class Dialect:
     cost: Keys = ()
     cost_objects: Keys = ()
     """Instead of ``cost``."""
+    first_chunk_ms: Keys = ()
+    """Instead of `FIRST_CHUNK_KEYS`, in milliseconds."""
+    first_chunk_events: frozenset[str] = frozenset()
+    """Names of events; the first such tells when the first chunk came, if no key does."""
     failed: Callable[[SpanRecord], bool] | None = None
     """None: its status says so."""
     refine: Callable[[SpanRecord, str, SpanFacts], SpanFacts] | None = None
@@ -115,6 +119,7 @@ def _index_of(dialect: Dialect) -> dict[str, Place]:
         (_USAGE_OBJECT, tokens.objects, usage_in),
         ("cost_usd", dialect.cost_objects, cost_in),
         ("cost_usd", dialect.cost, values.amount),
+        ("first_chunk_s", dialect.first_chunk_ms, _seconds),
         *_OF_ALL_DIALECTS,
     )
     return {
@@ -145,6 +150,8 @@ def read(dialect: Dialect, span: SpanRecord) -> SpanFacts:
         said["error_type"] = raised_in(span.events)
     if span.events:
         said["violations"] = violations_in(span.events)
+        if dialect.first_chunk_events and "first_chunk_s" not in said:
+            said["first_chunk_s"] = _first_of(dialect.first_chunk_events, span)
     facts = SpanFacts(role=role, component=component, ours=dialect.ours, failed=failed, **said)
     return facts if dialect.refine is None else dialect.refine(span, kind, facts)
 
@@ -199,6 +206,24 @@ def raised_in(events: Sequence[SpanEvent]) -> str | None:
     return next((text for found in reversed(list(types)) if (text := values.text(found)) is not None), None)
 
 
+def _first_of(names: frozenset[str], span: SpanRecord) -> float | None:
+    """From the start of a span to the first of its events of these names, seconds."""
+    return seconds_to(min((event.time_ns for event in span.events if event.name in names), default=None), span)
+
+
+def seconds_to(time_ns: int | None, span: SpanRecord) -> float | None:
+    """From the start of a span to a moment; None where there is none, or one before it. Its end may be before that.
+
+    Spans of streams are ended when the stream is given out.
+    """
+    return None if time_ns is None or time_ns < span.start_ns else (time_ns - span.start_ns) / _NANOS
+
+
+def _seconds(milliseconds: AttributeValue) -> float | None:
+    found = values.amount(milliseconds)
+    return None if found is None else found / 1000
+
+
 def violations_in(events: Sequence[SpanEvent]) -> tuple[tuple[int, PolicyViolation], ...]:
     """The violated rules that a span recorded, with the time of each."""
     return tuple(
@@ -228,6 +253,15 @@ PROVIDER_KEYS: Final = (
 )
 """Who sells the model, whoever writes it."""
 
+FIRST_CHUNK_KEYS: Final = (
+    semconv.RESPONSE_TIME_TO_FIRST_CHUNK,
+    semconv.OPERATION_TIME_TO_FIRST_CHUNK,
+    semconv.SERVER_TIME_TO_FIRST_TOKEN,
+    semconv.SERVER_TTFT,
+)
+"""From the start of a call to the first chunk of its answer, seconds."""
+
+_NANOS: Final = 1_000_000_000
 _LAST: Final = 1_000
 _ALONE: Final = -1
 """The rank of a key that shares its fact with no other."""
@@ -245,11 +279,7 @@ _OF_ALL_DIALECTS: Final[tuple[tuple[str, Keys, Callable[[AttributeValue], object
     ("batch", (semconv.INFERENCE_BATCH,), values.flag),
     ("cost_source", (semconv.COST_SOURCE,), _member_in(CostSource)),
     ("attempts", (semconv.INFERENCE_ATTEMPTS,), values.count),
-    (
-        "first_chunk_s",
-        (semconv.RESPONSE_TIME_TO_FIRST_CHUNK, semconv.OPERATION_TIME_TO_FIRST_CHUNK),
-        values.amount,
-    ),
+    ("first_chunk_s", FIRST_CHUNK_KEYS, values.amount),
     ("tool_outcome", (semconv.TOOL_OUTCOME,), values.text),
     ("error_type", (semconv.ERROR_TYPE,), values.text),
 )

@@ -5,7 +5,8 @@ from typing import Final
 import msgspec
 
 from agentnet_otel import semconv
-from agentnet_otel.core.dialects.dialect import Dialect, TokenKeys, text_of
+from agentnet_otel.core import values
+from agentnet_otel.core.dialects.dialect import Dialect, TokenKeys, seconds_to, text_of
 from agentnet_otel.core.dialects.facts import Role, SpanFacts
 from agentnet_otel.core.dialects.langgraph import is_node_of_agent
 from agentnet_otel.model import LatencyComponent, SpanRecord
@@ -17,9 +18,16 @@ def _refine(span: SpanRecord, kind: str, facts: SpanFacts) -> SpanFacts:
     """A failed call is told with a cost of 0, and what it cost is not known; nodes of LangGraph are called agents."""
     if kind == "agent" and semconv.LANGFUSE_LANGGRAPH_NODE in span.attributes and is_node_of_agent(span.name):
         return msgspec.structs.replace(facts, role=Role.COMPONENT, component=LatencyComponent.ORCHESTRATION, agent=None)
+    if semconv.LANGFUSE_FIRST_TOKEN_AT in span.attributes:
+        facts = msgspec.structs.replace(facts, first_chunk_s=seconds_to(_first_token_ns(span), span))
     if facts.cost_usd == 0 and facts.usage.empty:
         return msgspec.structs.replace(facts, cost_usd=None, cost_source=None)
     return facts
+
+
+def _first_token_ns(span: SpanRecord) -> int | None:
+    """When the first token came, epoch nanoseconds."""
+    return values.moment_ns(values.unquoted(span.attributes.get(semconv.LANGFUSE_FIRST_TOKEN_AT)))
 
 
 LANGFUSE: Final = Dialect(

@@ -26,6 +26,7 @@ KINDS: Final = {
     "WORKFLOW": LatencyComponent.ORCHESTRATION,
     "TASK": LatencyComponent.ORCHESTRATION,
 }
+_FIRST_CHUNK: Final = frozenset({semconv.MLFLOW_FIRST_CHUNK_EVENT})
 ROLES: Final = {"AGENT": Role.TURN, "CHAIN": Role.WORKFLOW, "WORKFLOW": Role.WORKFLOW}
 
 
@@ -51,6 +52,7 @@ MLFLOW: Final = Dialect(
     response_model=(semconv.MLFLOW_MODEL,),
     tokens=TokenKeys(objects=(semconv.MLFLOW_USAGE,)),
     cost_objects=(semconv.MLFLOW_COST,),
+    first_chunk_events=_FIRST_CHUNK,
     refine=_refine,
 )
 MLFLOW_GENAI: Final = replace(
@@ -59,4 +61,5 @@ MLFLOW_GENAI: Final = replace(
     kind=lambda span: text_of(span, semconv.OPERATION_NAME),
     components={**genai.OPERATIONS, **KINDS},
     roles={**genai.ROLES, **ROLES},
+    first_chunk_events=_FIRST_CHUNK,
 )

@@ -136,5 +136,7 @@ OPENINFERENCE: Final = Dialect(
         reasoning=(semconv.OPENINFERENCE_REASONING_TOKENS,),
     ),
     cost=(semconv.OPENINFERENCE_COST,),
+    first_chunk_ms=(semconv.OPENINFERENCE_FIRST_TOKEN_MS,),
+    first_chunk_events=frozenset({semconv.OPENINFERENCE_FIRST_TOKEN_EVENT}),
     refine=_refine,
 )

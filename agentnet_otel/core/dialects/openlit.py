@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from agentnet_otel import semconv
+from agentnet_otel.core import values
 from agentnet_otel.core.dialects import genai
 from agentnet_otel.core.dialects.dialect import Spoken, text_of
 from agentnet_otel.core.dialects.facts import Role, SpanFacts
@@ -28,6 +29,8 @@ def _kind(span: Spoken) -> str:
 
 
 def _refine(span: SpanRecord, kind: str, facts: SpanFacts) -> SpanFacts:
+    if facts.first_chunk_s is not None and not values.flag(span.attributes.get(semconv.REQUEST_STREAM)):
+        facts = msgspec.structs.replace(facts, first_chunk_s=None)  # of an answer in one piece: how long it took
     if kind == semconv.OP_INVOKE_WORKFLOW:
         return msgspec.structs.replace(facts, subject=facts.subject or _subject(span, kind))
     if kind != semconv.OP_INVOKE_AGENT:

@@ -70,5 +70,6 @@ OPENLLMETRY: Final = replace(
     kind=_kind,
     components={**genai.OPERATIONS, _VECTOR_STORE: LatencyComponent.MEMORY_ACCESS},
     subject=(semconv.TOOL_NAME, semconv.GUARDRAIL_NAME),
+    first_chunk_events=frozenset({semconv.TRACELOOP_CHUNK_EVENT, semconv.TRACELOOP_FORMER_CHUNK_EVENT}),
     refine=_refine,
 )

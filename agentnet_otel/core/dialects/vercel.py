@@ -58,5 +58,6 @@ VERCEL: Final = replace(
         cached=(semconv.VERCEL_CACHED_TOKENS,),
         reasoning=(semconv.VERCEL_REASONING_TOKENS,),
     ),
+    first_chunk_ms=(semconv.VERCEL_FIRST_CHUNK_MS, semconv.VERCEL_STREAM_FIRST_CHUNK_MS),
     refine=_refine,
 )

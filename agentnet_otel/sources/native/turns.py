@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from agentnet_otel import semconv
 from agentnet_otel.core.cost import PriceBook
-from agentnet_otel.core.dialects.dialect import PROVIDER_KEYS
+from agentnet_otel.core.dialects.dialect import FIRST_CHUNK_KEYS, PROVIDER_KEYS
 from agentnet_otel.core.dialects.facts import NO_USAGE
 from agentnet_otel.core.efficiency import ASSUMED_QUALITY
 from agentnet_otel.core.plain_kinds import GENAI_KINDS, OWN_KINDS
@@ -22,7 +22,7 @@ from agentnet_otel.core.plain_turns import (
     rows_of_trace,
 )
 from agentnet_otel.core.plain_usage import COST_RANKS, COSTS, SPENDING, TOKENS, TOLD_BY_SPAN, price_of
-from agentnet_otel.core.plain_whole import FIRST_CHUNK_KEYS, turns_of_trace
+from agentnet_otel.core.plain_whole import turns_of_trace
 from agentnet_otel.core.reconstruction import first_token_ns
 from agentnet_otel.core.turn_row import TurnRow
 from agentnet_otel.model import (
