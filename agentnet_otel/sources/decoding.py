@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from agentnet_otel.errors import InputError, TruncatedError
 from agentnet_otel.model import SpanRecord
 from agentnet_otel.sources.compression import ZSTD_MAGIC, is_zstd, unpacked
-from agentnet_otel.sources.framing import MAX_DOCUMENT_BYTES, Form, Payload, is_message, requests_within
+from agentnet_otel.sources.framing import MAX_DOCUMENT_BYTES, Form, Payload, is_json, is_message, requests_within
 from agentnet_otel.sources.jaeger_json import decode_jaeger, request_in
 from agentnet_otel.sources.otlp_json import JsonDecoder, TellBadSpan
 from agentnet_otel.sources.read_report import ReadReport
@@ -20,6 +20,8 @@ _JAEGER_START: Final = re.compile(rb'\s*(?:\[|\{\s*"(?:data|traceID|spans|proces
 _NEWER_JAEGER_START: Final = re.compile(rb'\s*\{\s*"result"\s*:')
 _RUBBISH: Final = re.compile(rb'\s*(?:[^\s{\["tfn0-9-]|[0-9]+[^\s0-9.eE])')
 """How a line begins that is no JSON, and not the beginning of any either: other programs log so."""
+_OTHER_OBJECT: Final = re.compile(rb'\s*\{\s*"(?!(?:data|traceID|spans|processes|errors|result)")')
+"""How an object begins that has a key, and is no answer of Jaeger: programs that log in JSON write such."""
 _OF_OTLP: Final = re.compile(rb'"resource(?:Spans|Metrics|Logs|Profiles)"')
 
 _AFTER_NEWLINE: Final = b"{[ \t\r\n"
@@ -105,7 +107,12 @@ class PayloadDecoder:
 
 def _is_rubbish(payload: Payload) -> bool:
     """Whether a payload is a bad line, whatever is wrong with it. Requests may stand within other lines."""
-    return payload.form is Form.JSON and _RUBBISH.match(payload.data) is not None and b'"resource' not in payload.data
+    data = payload.data
+    if payload.form is not Form.JSON or b'"resource' in data:
+        return False
+    if _OTHER_OBJECT.match(data) is None:
+        return _RUBBISH.match(data) is not None
+    return b'"traceID"' not in data and is_json(data)  # else it may be cut off, which is no bad line
 
 
 def opened(data: bytes, form: Form) -> tuple[bytes, Form]:

@@ -33,6 +33,7 @@ _BUFFER_BYTES: Final = 1 << 22
 """Of files: lines of half a megabyte are common, and are copied once less where a buffer holds some of them."""
 _PACKED_ENDINGS: Final = (".gz", ".zst", ".zstd")
 _LEADS_NOWHERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_NONE: Final = Batch([], 0)
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _ROTATED: Final = re.compile(
     r"(?P<name>.+?)(?:[.-](?P<date>\d{8}(?:-\d{1,10})?|\d{4}-\d\d-\d\d(?:[_T-]\d\d(?:[:-]\d\d){0,2})?)|\.(?P<number>\d{1,6}))",
@@ -74,7 +75,8 @@ def read_batches(
     def batches(found: Iterator[Payload]) -> Iterator[Batch]:
         for payload, quick in decoded(found, plain, share.agreement, report):
             if quick is None:
-                batch = _members(decoder.records(payload, report), note, share)
+                spans = decoder.records(payload, report)
+                batch = _members(spans, note, share) if spans else _NONE
             else:
                 report.spans += quick.passed
                 batch = quick

@@ -39,6 +39,7 @@ _BEGINS_REQUEST: Final = re.compile(rb'\s*\{\s*"resource(?:Spans|Metrics|Logs|Pr
 _REQUEST: Final = re.compile(rb'\{\s*"resource(?:Spans|Metrics|Logs|Profiles)"')
 _BETWEEN: Final = b" \t\r\n,[]"
 """What stands between requests: no request ends or begins with it."""
+_raw_decoder: Final = msgspec.json.Decoder(msgspec.Raw)
 _CLOSING: Final = bytes.maketrans(b"{[", b"}]")
 _SHORT_PART: Final = 4096
 _SHORT_LINE: Final = 1000
@@ -71,7 +72,8 @@ _HEAD_BYTES: Final = 16
 LONG_HEAD_BYTES: Final = 1024 * 1024
 """What is looked at where the first bytes tell nothing, and are no text: the first message may be damaged."""
 _MESSAGES_AHEAD: Final = 16
-_PLAIN_START: Final = b'{"resource'
+_IS_PLAIN: Final = re.compile(rb"[!-~]{2}").match
+"""Tells lines that are not empty, no single bracket and without a mark of their encoding."""
 JSON_STARTS: Final = (b"{", b"[")
 SHORT_MESSAGES: Final = (b"[\nY", b"{\ny")
 """How messages of 91 and of 123 bytes begin, with their length before them: not as JSON goes on."""
@@ -255,7 +257,7 @@ def _texts(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payload]
     line = ahead.popleft()
     while line:
         report.lines += 1
-        if line.startswith(_PLAIN_START) and not documents.held_bytes and len(line) <= MAX_LINE_BYTES:  # nearly always
+        if _IS_PLAIN(line) and not documents.held_bytes and len(line) <= MAX_LINE_BYTES:  # nearly always
             yield Payload(data=line, where=f"{name}:{number}", form=Form.JSON)
         elif _is_too_long(line):
             skipped = len(line) + _skip_line(stream, line)
@@ -361,9 +363,10 @@ def may_go_on(line: bytes) -> bool:
     return _is_cut_off(text)
 
 
-def _is_json(text: bytes) -> bool:
+def is_json(text: bytes) -> bool:
+    """Whether it is one value in JSON; what its texts hold is not looked at."""
     try:
-        msgspec.json.decode(text, type=msgspec.Raw)
+        _raw_decoder.decode(text)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return False
     return True
@@ -372,7 +375,7 @@ def _is_json(text: bytes) -> bool:
 def _is_cut_off(text: bytes) -> bool:
     """Whether it is JSON of which only the end is missing; a line of a log that begins with a bracket is none."""
     try:
-        msgspec.json.decode(text, type=msgspec.Raw)
+        _raw_decoder.decode(text)
     except msgspec.DecodeError as error:
         return str(error) == TRUNCATED
     except (ValueError, RecursionError):
@@ -406,7 +409,7 @@ def _is_one(data: bytes, first: re.Match[bytes]) -> bool:
     """Whether it is one request, or one object that holds such: then nothing is behind or before another."""
     if data.strip() == data[first.start() :].strip(_BETWEEN) and not _REQUEST.search(data, first.end()):
         return True
-    return data.lstrip().startswith(b"{") and _is_json(data)
+    return data.lstrip().startswith(b"{") and is_json(data)
 
 
 def _skip_line(stream: BinaryIO, begun: bytes) -> int:

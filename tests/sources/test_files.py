@@ -483,6 +483,41 @@ def test_problems_beyond_a_number_are_counted_only(file):
     assert (len(report.problems), report.untold, report.bad_lines) == (MAX_PROBLEMS, 7, MAX_PROBLEMS + 7)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"level":"info","msg":"a request","n":[1,{"a":2}]}',
+        b' { "level" : "info" } ',
+        b'{"level":"info","n":{"a":1}',
+        b'{"level":"info"} x',
+        b'{"level":"\\ud800"}',
+        b'{"level":NaN}',
+        b"{}",
+        b'{"resourceLogs":[]}',
+        b'{"level":"info","resourceSpans":[]}',
+        b'{"level":"info","log":' + LINES.splitlines()[0] + b"}",
+        b'{"data":[]}',
+        b'{"errors":[{"msg":"no"}]}',
+        b'{"result":{"resourceSpans":[]}}',
+        b'{"level":"info","traceID":"1","spans":[]}',
+        b'{"":' + b"[" * 2000 + b"]" * 2000 + b"}",
+        b'{"a":[' + b"{}," * 2000 + b"{}]}",
+        b"[1]",
+        b"rubbish",
+        b"17",
+        b"null",
+    ],
+)
+def test_what_is_only_counted_is_counted_alike(file, text):
+    """The lines of other programs, behind so many that nobody is told what is wrong with them."""
+    told = read(file(LINES + text + b"\n"))
+    counted = read(file(LINES + b"rubbish\n" * MAX_PROBLEMS + text + b"\n"))
+    assert told[0] == counted[0]
+    assert counted[1].bad_lines - MAX_PROBLEMS == told[1].bad_lines
+    assert (counted[1].cut_off_ends, counted[1].spans) == (told[1].cut_off_ends, told[1].spans)
+    assert counted[1].untold == len(told[1].problems)
+
+
 @given(st.binary(max_size=300))
 def test_no_content_raises(data):
     """Whatever a file holds, alone and around good lines: what is wrong is told, nothing is raised."""
