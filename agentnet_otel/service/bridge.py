@@ -93,7 +93,15 @@ class Bridge:
                 clock_offset_ns=self._clock_offset_ns,
                 group_calls=settings.group_calls,
             )
-            self.child = Child(begin, self._store.locks, tell, self._forget_requests, self._tell_damage)
+            self.child = Child(
+                begin,
+                self._store.locks,
+                tell,
+                self._forget_requests,
+                self._tell_damage,
+                died=self._store.died,
+                set_aside=self._set_aside,
+            )
             self._store.log.told_end = self.child.grown
             self._alerting = self._alerts(settings)
             self.intake = Intake(self._store.log, self._now_ns, self._queue_bytes, settings.max_backlog_bytes)
@@ -167,10 +175,16 @@ class Bridge:
     async def _keep_within(self) -> None:
         retention = self._settings.retention
         while True:
-            self.child.forget(self._now_ns() - round(retention.age_s * _NANOS), retention.max_bytes)
+            before_ns = self._now_ns() - round(retention.age_s * _NANOS)
+            self.child.forget(before_ns, retention.max_bytes)
+            self._store.aside.forget_before(before_ns)
             self._tell_certificate()
             self._store.log.try_again()
             await asyncio.sleep(RETENTION_EVERY_S)
+
+    def _set_aside(self, place: int) -> str | None:
+        path = self._store.set_aside(place)
+        return None if path is None else f"{path} (to read it: agentnet-otel turns {path})"
 
     def _forget_requests(self, forgotten: Forgotten) -> None:
         self._stored_turns = forgotten.stored_turns
@@ -221,10 +235,12 @@ class Bridge:
 
     def _standing(self) -> str:
         waiting = self._queue_bytes()
-        certificate = self._settings.access.chain.trouble(self._now())
-        return f"{waiting:,} bytes of requests wait to be understood, the oldest for {self._lag_s(waiting):.1f} s" + (
-            "" if certificate is None else f"; {certificate}"
-        )
+        parts = [f"{waiting:,} bytes of requests wait to be understood, the oldest for {self._lag_s(waiting):.1f} s"]
+        if (aside := self._store.aside).count:
+            parts.append(f"requests that could not be understood are kept in {aside.folder}: {aside.count:,}")
+        if (certificate := self._settings.access.chain.trouble(self._now())) is not None:
+            parts.append(certificate)
+        return "; ".join(parts)
 
     # --- pages ---------------------------------------------------------------------------------------
 
@@ -280,6 +296,7 @@ class Bridge:
             turns_bytes=self._store.turns_bytes(),
             stored_turns=self._stored_turns,
             restarts=self.child.restarts,
+            set_aside=self.child.aside,
             streams_open=self._streams.open,
             streams_accepted=self._streams.accepted,
             streams_refused=self._streams.refused,

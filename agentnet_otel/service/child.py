@@ -14,6 +14,7 @@ from typing import IO, Final
 import msgspec
 
 from agentnet_otel.core.assembler import Counts
+from agentnet_otel.errors import BackendError
 from agentnet_otel.service.messages import (
     TOLD,
     AskFigures,
@@ -28,6 +29,7 @@ from agentnet_otel.service.messages import (
     Told,
     line_of,
 )
+from agentnet_otel.sources.store.whereabouts import Deaths
 
 ANSWER_S: Final = 2.0
 """How long its figures may take; then those that it told last are shown."""
@@ -39,6 +41,8 @@ MAX_ORDERS: Final = 1_000
 RESTART_S: Final = 1.0
 MAX_RESTART_S: Final = 30.0
 """Between starts of a process that dies: longer each time, up to this."""
+DEATHS: Final = 3
+"""Times in a row that it may die at a request before that is set aside."""
 
 _COMMAND: Final = (sys.executable, "-m", "agentnet_otel.service.understanding")
 
@@ -46,7 +50,8 @@ _COMMAND: Final = (sys.executable, "-m", "agentnet_otel.service.understanding")
 class Child:
     """Runs the process. ``locks``: the descriptors that it has to hold; ``forgotten`` gets what it told of `Forget`.
 
-    ``tell_once`` gets sentences that others tell as well.
+    ``tell_once`` gets sentences that others tell as well. ``died`` tells at which request the last process died, and
+    ``set_aside`` takes that out of the way, and says so in a sentence (None: it was not there).
     """
 
     def __init__(
@@ -56,12 +61,16 @@ class Child:
         tell: Callable[[str], None],
         forgotten: Callable[[Forgotten], None],
         tell_once: Callable[[str], None],
+        died: Callable[[], Deaths | None],
+        set_aside: Callable[[int], str | None],
     ) -> None:
         self._begin = begin
         self._locks = locks
         self._tell = tell
         self._forgotten = forgotten
         self._tell_once = tell_once
+        self._died = died
+        self._set_aside = set_aside
         self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
         self._answer: Future[Figures] | None = None
         self._answer_lock = threading.Lock()
@@ -70,6 +79,8 @@ class Child:
         self._end = 0
         self._figures = Figures(body=msgspec.Raw(b"{}"), counted=0, left_out=0, folded=0)
         self.restarts = 0
+        self.aside = 0
+        """Requests that were, since the start."""
         self._down: str | None = None
         self._cannot_keep: str | None = None
         self.progress = _nothing_done(0)
@@ -126,6 +137,7 @@ class Child:
 
     def _keep_running(self) -> None:
         pause_s = RESTART_S
+        self._look_for_culprit()  # the last one may have died with the process that started it
         while True:
             began = time.monotonic()
             try:
@@ -136,12 +148,28 @@ class Child:
                 return
             self.restarts += 1
             self._down = f"the process that understands {ended}"
-            if time.monotonic() - began > MAX_RESTART_S:
+            if self._look_for_culprit() or time.monotonic() - began > MAX_RESTART_S:
                 pause_s = RESTART_S
             self._tell(f"{self._down}; it is started again in {pause_s:g} s. Nothing is lost: it is on the disk")
             if self._finishing.wait(pause_s):
                 return
             pause_s = min(2 * pause_s, MAX_RESTART_S)
+
+    def _look_for_culprit(self) -> bool:
+        """Have the request set aside at which it dies each time; whether that was done."""
+        deaths = self._died()
+        if deaths is None or deaths.times < DEATHS:
+            return False
+        try:
+            where = self._set_aside(deaths.place)
+        except BackendError as error:
+            self._tell(str(error))
+            return False
+        if where is None:
+            return False
+        self.aside += 1
+        self._tell(f"a request was set aside, at which the process that understands died {deaths.times} times: {where}")
+        return True
 
     def _run_once(self) -> int:
         with subprocess.Popen(  # noqa: S603 - this program itself
@@ -150,7 +178,8 @@ class Child:
             if process.stdin is None or process.stdout is None:
                 raise AssertionError
             with suppress(BrokenPipeError):
-                process.stdin.write(line_of(self._begin) + line_of(Grown(end=self._end)))
+                begin = msgspec.structs.replace(self._begin, careful=self.restarts > 0)
+                process.stdin.write(line_of(begin) + line_of(Grown(end=self._end)))
                 process.stdin.flush()
             self._process = process
             if self._finishing.is_set():

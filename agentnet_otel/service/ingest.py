@@ -51,12 +51,15 @@ class Ingest:
         figures: TurnFigures,
         now_ns: Callable[[], int],
         tell: Callable[[str], None],
+        at: Callable[[int | None], None] = lambda _: None,
     ) -> None:
+        """``at`` hears of the place of each request before it is understood; None when no request is."""
         self._log = log
         self._turns = turns
         self._figures = figures
         self._now_ns = now_ns
         self._tell = tell
+        self._at = at
         self._decoder = PayloadDecoder()
         self._plain = PlainDecoder()
         self.assembler = assembler
@@ -91,6 +94,7 @@ class Ingest:
             count += 1
             if time.monotonic() > due:
                 break
+        self._at(None)
         waiting = self.place < end and count > 0
         if not waiting:
             self.place = end  # what could not be read is gone
@@ -99,24 +103,26 @@ class Ingest:
         return waiting
 
     def _understand(self, record: LogRecord) -> None:
-        start, self.place = self.place, record.end
+        self.place = record.end
         if record.kind == BLANK:
             return
         self.arrived_ns = record.arrived_ns
         if record.arrived_ns > self._flushed_ns + FLUSH_EVERY_NS:
+            self._at(None)
             self._flushed_ns = min(record.arrived_ns, self._now_ns())
             self._untold.extend(self.assembler.flush(self._flushed_ns))
+        self._at(record.start)
         try:
-            self._take(record, start)
+            self._take(record)
         except (InputError, ValueError, RecursionError) as error:
             self._count_bad_request(str(error))
         except Exception as error:  # noqa: BLE001 - one request must not keep all others from being understood
             self._count_bad_request(f"{type(error).__name__} in this program: {error}")
 
-    def _take(self, record: LogRecord, start: int) -> None:
-        """Take the spans of a request, whose place in the log is ``start``."""
+    def _take(self, record: LogRecord) -> None:
+        """Take the spans of a request."""
         form = RequestKind(record.kind).form
-        first, last_id = (start, record.arrived_ns), ""
+        first, last_id = (record.start, record.arrived_ns), ""
         batch = self._plain.decode(record.data, form)
         if batch is None:
             for found in self._decoder.decode(record.data, form, self._count_bad_span):
@@ -128,6 +134,11 @@ class Ingest:
                 last_id = span.trace_id
                 self._first_place.setdefault(last_id, first)
         self._untold.extend(self.assembler.take_batch(batch.spans))
+
+    def first_place(self, trace_id: str) -> int | None:
+        """Where the first request of a trace is that is held; None where nothing is known of it."""
+        found = self._first_place.get(trace_id)
+        return None if found is None else found[0]
 
     def _count_bad_request(self, why: str) -> None:
         self.bad_requests += 1

@@ -16,6 +16,8 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     metrics: MetricsMode
     clock_offset_ns: int
     group_calls: bool = False
+    careful: bool = False
+    """Whether a process died before: then also turns are made with a note of what they are made of."""
 
 
 class Grown(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -48,6 +48,7 @@ class OwnState:
     turns_bytes: int
     stored_turns: int
     restarts: int
+    set_aside: int
     streams_open: int
     streams_accepted: int
     streams_refused: int
@@ -99,6 +100,7 @@ def _requests(state: OwnState) -> Mapping[str, float]:
         "refused": state.intake.refused_requests,
         "failed": state.intake.failed_requests,
         "not_understood": state.progress.bad_requests,
+        "set_aside": state.set_aside,
     }
 
 

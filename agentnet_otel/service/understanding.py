@@ -21,7 +21,10 @@ from typing import IO, Final
 import msgspec
 
 from agentnet_otel.core.assembler import Assembler
+from agentnet_otel.core.cost import PriceBook
+from agentnet_otel.core.plain_trace import Spans
 from agentnet_otel.errors import AgentNetOtelError
+from agentnet_otel.model import Turn
 from agentnet_otel.prices import installed
 from agentnet_otel.service.ingest import ENDED_TURNS, MAX_SPANS, Ingest
 from agentnet_otel.service.messages import (
@@ -44,6 +47,7 @@ from agentnet_otel.sources.native.turns import native_turn_of
 from agentnet_otel.sources.store.raw_log import LogReader
 from agentnet_otel.sources.store.store import LOG
 from agentnet_otel.sources.store.turn_store import TurnStore
+from agentnet_otel.sources.store.whereabouts import Whereabouts
 
 IDLE_S: Final = 0.25
 """How often the quiet period is looked at where nothing comes."""
@@ -77,10 +81,12 @@ class Understander:
             prices=installed(),
             group_calls=begin.group_calls,
             left_out=self._tell_left_out,
-            turn_of=native_turn_of,
+            turn_of=self._noted_turn_of if begin.careful else native_turn_of,
         )
+        self._whereabouts = Whereabouts(folder)
+        self._at: int | None = None
         self._ingest = Ingest(
-            LogReader(folder / LOG), self._turns, assembler, self._figures, self._now_ns, self._remark
+            LogReader(folder / LOG), self._turns, assembler, self._figures, self._now_ns, self._remark, self._note
         )
         self._end = 0
         self._finish: Finish | None = None
@@ -149,6 +155,27 @@ class Understander:
         except AgentNetOtelError as error:
             self._remark(str(error))
 
+    def end_at_once(self) -> None:
+        """End where it is, be it in another thread than that which works: no request is to blame for this death."""
+        self._whereabouts.note_nowhere()
+        os._exit(FAILURE)
+
+    def _note(self, place: int | None) -> None:
+        self._at = place
+        if place is None:
+            self._whereabouts.note_nowhere()
+        else:
+            self._whereabouts.note(place)
+
+    def _noted_turn_of(self, spans: Spans, prices: PriceBook | None) -> Turn | None:
+        """The turn of a trace, with a note of the request that it began with."""
+        at = self._at
+        self._note(self._ingest.first_place(next(iter(spans.values())).trace_id))
+        try:
+            return native_turn_of(spans, prices)
+        finally:
+            self._note(at)
+
     def _now_ns(self) -> int:
         """Epoch time as it was at the start of `serve`, and what went by since: setting the clock changes nothing."""
         return self._offset_ns + time.monotonic_ns()
@@ -195,7 +222,7 @@ class Understander:
                 self._output.write(line_of(message))
                 self._output.flush()
             except BrokenPipeError:
-                os._exit(FAILURE)
+                self.end_at_once()
 
 
 def main() -> int:
@@ -227,7 +254,7 @@ def _listen(orders: Iterator[bytes], understander: Understander) -> None:
     """Pass orders on; where the parent is gone, end: the next one waits for the lock that this process holds too."""
     for line in orders:
         understander.take_order(ORDERS.decode(line))
-    os._exit(FAILURE)
+    understander.end_at_once()
 
 
 def _lines(descriptor: int) -> Iterator[bytes]:

@@ -19,6 +19,8 @@ from agentnet_otel.model import SpanRecord, Turn
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.intake import RequestKind
 from agentnet_otel.sources.otlp_json import trace_id_of
+from agentnet_otel.sources.store.aside import FOLDER as ASIDE
+from agentnet_otel.sources.store.aside import Aside
 from agentnet_otel.sources.store.raw_log import BLANK, MIN_ROOM, LogRecord
 from agentnet_otel.sources.store.store import LOG, QUARANTINE, Store
 from agentnet_otel.sources.store.turn_store import FILE_NAME, TurnStore
@@ -94,7 +96,7 @@ def purge(folder: Path, selection: Selection, tell: Callable[[str], None]) -> Pu
             turns.close()
     finally:
         store.close()
-    _clear_quarantine(folder, selection, tell)
+    _clear_aside(folder, selection, tell)
     return Purged(turns=gone, traces=len(traces), spans=spans)
 
 
@@ -129,6 +131,8 @@ def _pass_over(text: str) -> None:
 
 def _without(record: LogRecord, traces: set[str]) -> tuple[bytes, int]:
     """A request without the spans of these traces, and how many went."""
+    if record.kind == BLANK:
+        return b"", 0  # its bytes may still be there: it was set aside
     if record.kind == RequestKind.PROTOBUF:
         return _protobuf_without(record.data, traces)
     if record.kind == RequestKind.JSON:
@@ -217,10 +221,16 @@ def _trace_id(span: msgspec.Raw) -> str:
         return ""
 
 
-def _clear_quarantine(folder: Path, selection: Selection, tell: Callable[[str], None]) -> None:
-    """What was damaged cannot be searched: it goes with everything, else it is told."""
-    for aside in (folder / QUARANTINE, folder / LOG / QUARANTINE):
+def _clear_aside(folder: Path, selection: Selection, tell: Callable[[str], None]) -> None:
+    """What was damaged, or ends whoever reads it, cannot be searched: it goes with everything, else it is told."""
+    if selection.arrived_before_ns is not None:
+        Aside(folder, tell).forget_before(selection.arrived_before_ns)
+    for aside, what in (
+        (folder / QUARANTINE, "damaged files"),
+        (folder / LOG / QUARANTINE, "damaged files"),
+        (folder / ASIDE, "requests that could not be understood"),
+    ):
         if aside.is_dir() and selection.everything:
             shutil.rmtree(aside)
-        elif aside.is_dir():
-            tell(f"{aside} holds damaged files, which cannot be searched; delete it to be sure")
+        elif aside.is_dir() and any(aside.iterdir()):
+            tell(f"{aside} holds {what}, which cannot be searched; delete it to be sure")

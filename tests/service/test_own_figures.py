@@ -30,7 +30,7 @@ def state(**fields):
         ),
         "figures": Figures(body=msgspec.Raw(b"{}"), counted=6, left_out=7, folded=8),
         "queue_bytes": 9, "lag_s": 1.5, "log_bytes": 10, "turns_bytes": 11, "stored_turns": 12, "restarts": 1,
-        "streams_open": 13, "streams_accepted": 14, "streams_refused": 15,
+        "set_aside": 17, "streams_open": 13, "streams_accepted": 14, "streams_refused": 15,
         "alerts": PushCounts(sent=3, firing=2), "unjudged": 13, "certificate_left_s": -60.0,
         **fields,
     }  # fmt: skip
@@ -51,6 +51,7 @@ def test_a_strict_reader_takes_them():
     assert found["agentnet_bridge_requests_total", "accepted"] == 3
     assert found["agentnet_bridge_requests_total", "refused"] == 2
     assert found["agentnet_bridge_requests_total", "not_understood"] == 1
+    assert found["agentnet_bridge_requests_total", "set_aside"] == 17
     assert found["agentnet_bridge_spans_total", "late"] == 2
     assert found["agentnet_bridge_turns_total", "left_out"] == 7
     assert found["agentnet_bridge_turns_total", "failed"] == 16

@@ -75,6 +75,11 @@ class LogRecord:
     data: bytes
     end: int
 
+    @property
+    def start(self) -> int:
+        """The position where it begins."""
+        return self.end - _HEADER.size - len(self.data)
+
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
@@ -328,6 +333,27 @@ class RawLog:
         """The durable records from a position on; from the oldest one where that is gone."""
         return LogReader(self._folder).read(start, self.end)
 
+    def at(self, place: int) -> LogRecord | None:
+        """The durable record that begins at a position, None where none does."""
+        record = next(self.read(place), None)
+        return record if record is not None and record.start == place else None
+
+    def blank(self, place: int) -> None:
+        """Have the record that begins at a position passed over from now on. Only its head is written.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        record = self.at(place)
+        if record is None:
+            return
+        number, offset = divmod(place, 1 << _OFFSET_BITS)
+        with self._path(number).open("r+b") as file:
+            file.seek(offset)
+            file.write(_encode(BLANK, record.arrived_ns, record.data)[: _HEADER.size])
+            file.flush()
+            os.fsync(file.fileno())
+
     def rewrite(self, changed: Callable[[LogRecord], tuple[bytes, int]]) -> int:
         """Put other requests in the place of those that are there; returns the sum of what ``changed`` counted.
 
@@ -443,6 +469,12 @@ def _new_version_of(path: Path) -> Iterator[Path]:
 def position(number: int, offset: int) -> int:
     """A place in the log as one number; later places are greater."""
     return number << _OFFSET_BITS | offset
+
+
+def name_of(place: int) -> str:
+    """A name for what was at a position, in order of arrival."""
+    number, offset = divmod(place, 1 << _OFFSET_BITS)
+    return f"{number:0{_DIGITS}d}-{offset:0{_DIGITS}d}"
 
 
 def segment_before(place: int) -> int:

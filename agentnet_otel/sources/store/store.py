@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from agentnet_otel.errors import BackendError
-from agentnet_otel.sources.store.raw_log import MAX_SEGMENT, RawLog, position
+from agentnet_otel.sources.store.aside import Aside
+from agentnet_otel.sources.store.raw_log import BLANK, MAX_SEGMENT, RawLog, name_of, position
 from agentnet_otel.sources.store.salvage import salvaged_from
 from agentnet_otel.sources.store.turn_store import FILE_NAME, SCHEMA_VERSION, TABLES, TurnStore
+from agentnet_otel.sources.store.whereabouts import Deaths, Whereabouts
 
 _LOCK: Final = "lock"
 LOG: Final = "requests"
@@ -43,10 +45,12 @@ class Store:
             folder.mkdir(_FOLDER_MODE, parents=True, exist_ok=True)
             self._lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, _MODE)
             self._folder_lock = os.open(folder, os.O_RDONLY)
+            self._whereabouts = Whereabouts(folder)
         except OSError as error:
             message = f"the store {folder} cannot be written: {error.strerror}"
             raise BackendError(message) from None
         self._take_lock()
+        self.aside = Aside(folder, tell)
         try:
             self.log = RawLog(folder / LOG, tell)
             try:
@@ -80,7 +84,31 @@ class Store:
             return f"the store {self._folder} was removed or moved while this runs"
         return self.log.failure
 
+    def died(self) -> Deaths | None:
+        """At which request the process died that understood, and how often in a row; None where it was at none."""
+        return self._whereabouts.died()
+
+    def set_aside(self, place: int) -> Path | None:
+        """Take the request at a place out of the log, into a file of its own, which is returned.
+
+        Returns None where none is there.
+
+        Raises:
+            BackendError: it cannot be written; the request stays where it is.
+        """
+        try:
+            record = self.log.at(place)
+            if record is None or record.kind == BLANK:
+                return None
+            path = self.aside.keep(name_of(place), record.data, record.arrived_ns)
+            self.log.blank(place)
+        except OSError as error:
+            message = f"the store {self._folder}: a request cannot be set aside: {error.strerror or error}"
+            raise BackendError(message) from None
+        return path
+
     def _unlock(self) -> None:
+        self._whereabouts.close()
         for descriptor in self.locks:
             os.close(descriptor)
 
