@@ -1,59 +1,68 @@
 """Opening what is compressed: told apart by its first bytes, not by a name."""
 
-import gzip
-import importlib
 import io
-import re
-import zlib
-from typing import Any, BinaryIO, Final, cast
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final, NoReturn, cast
 
-from agentnet_otel.errors import InputError, MissingExtraError
-
-GZIP_MAGIC: Final = b"\x1f\x8b"
-ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
-_SKIPPABLE: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
-"""How a frame begins that holds no content; some writers put one before each that does."""
-DAMAGE: Final = (EOFError, zlib.error, OSError)
-"""What reading a damaged or truncated gzip stream, or a failing device, raises."""
+from agentnet_otel.errors import InputError
+from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.unpacking import GZIP_MAGIC, ZSTD_MAGIC, Gunzip, Unpacker, Unzstd, is_zstd
 
 _BUFFER_BYTES: Final = 1 << 20
 _CHUNK: Final = 1 << 20
-_PACKED_BYTES: Final = 2048
-"""Compressed bytes that are unpacked at once: at worst they become 64 MB."""
+_PACKED_BYTES: Final = 1 << 16
 
 
-def decompressed(stream: BinaryIO) -> BinaryIO:
-    """The stream's content.
+def decompressed(stream: BinaryIO, name: str, report: ReadReport) -> BinaryIO:
+    """The stream's content. What is damaged in what is packed costs itself, and is noted with ``name``.
 
     Raises:
         MissingExtraError: it is zstd and no decoder is installed.
     """
     head, whole = peeked(stream, len(ZSTD_MAGIC))
+    unpacker = unpacker_of(head, name, report)
+    return whole if unpacker is None else cast("BinaryIO", io.BufferedReader(_Unpacked(whole, unpacker), _BUFFER_BYTES))
+
+
+def unpacker_of(head: bytes, name: str, report: ReadReport) -> Unpacker | None:
+    """What unpacks a stream that begins so; None where it is not compressed.
+
+    Raises:
+        MissingExtraError: it is zstd and no decoder is installed.
+    """
+
+    def tell(what: str, /, *, is_end: bool) -> None:
+        if is_end:
+            report.cut_off(name, what)
+        else:
+            report.bad_lines += 1
+            report.tell(name, what)
+
     if head.startswith(GZIP_MAGIC):
-        return cast("BinaryIO", gzip.GzipFile(fileobj=whole))
-    if is_zstd(head):
-        return cast("BinaryIO", io.BufferedReader(_ZstdStream(whole), _BUFFER_BYTES))
-    return whole
-
-
-def is_zstd(head: bytes) -> bool:
-    """Whether what begins so is zstd."""
-    return head.startswith(ZSTD_MAGIC) or _SKIPPABLE.match(head) is not None
+        return Gunzip(tell)
+    return Unzstd(tell) if is_zstd(head) else None
 
 
 def unpacked(data: bytes, max_bytes: int) -> bytes:
-    """The content of one zstd frame.
+    """The content of zstd frames.
 
     Raises:
         MissingExtraError: no decoder is installed.
         InputError: it is damaged, or its content has more than ``max_bytes``.
     """
-    zstd = cast("BinaryIO", io.BufferedReader(_ZstdStream(io.BytesIO(data)), _BUFFER_BYTES))
-    content = read_at_most(zstd, max_bytes + 1)
-    if len(content) > max_bytes:
-        message = f"compressed data that unpacks to more than {max_bytes:,} bytes is not read"
-        raise InputError(message)
-    return content
+    unpacker = Unzstd(_refuse)
+    content = bytearray()
+    for part in unpacker.unpack(data):
+        content += part
+        if len(content) > max_bytes:
+            message = f"compressed data that unpacks to more than {max_bytes:,} bytes is not read"
+            raise InputError(message)
+    unpacker.finish()
+    return bytes(content)
+
+
+def _refuse(what: str, /, *, is_end: bool) -> NoReturn:  # noqa: ARG001 - as it is called
+    raise InputError(what)
 
 
 def read_at_most(stream: BinaryIO, size: int) -> bytes:
@@ -77,19 +86,6 @@ def peeked(stream: BinaryIO, size: int) -> tuple[bytes, BinaryIO]:
     return head, cast("BinaryIO", io.BufferedReader(_Whole(head, stream), _BUFFER_BYTES))
 
 
-def zstd_library() -> Any:
-    """The library that knows zstd.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    try:
-        return importlib.import_module("zstandard")
-    except ImportError:
-        package = "zstandard"
-        raise MissingExtraError(package, "zstd") from None
-
-
 class _Whole(io.RawIOBase):
     """A stream whose first bytes were read already."""
 
@@ -110,46 +106,35 @@ class _Whole(io.RawIOBase):
         return len(some)
 
 
-class _ZstdStream(io.RawIOBase):
-    """The content of zstd frames; damage and a missing end are an `InputError`, like those of any other input."""
+class _Unpacked(io.RawIOBase):
+    """The content of a stream that is compressed."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._zstandard = zstd_library()
+    def __init__(self, stream: BinaryIO, unpacker: Unpacker) -> None:
         self._stream = stream
-        self._packed = b""
+        self._unpacker = unpacker
+        self._parts: Iterator[bytes] = iter(())
         self._content = memoryview(b"")
-        self._frame: Any = None
 
     def readable(self) -> bool:
         """It is for reading."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer as far as bytes are there; returns their number."""
+        """Fill the buffer as far as bytes are there; returns their number.
+
+        Raises:
+            InputError: it is at its end, and nothing could be unpacked.
+        """
         while not self._content:
-            packed = self._packed or self._stream.read(_PACKED_BYTES)
-            if not packed:
-                self._require_end()
+            part = next(self._parts, None)
+            if part is not None:
+                self._content = memoryview(part)
+            elif packed := self._stream.read(_PACKED_BYTES):
+                self._parts = self._unpacker.unpack(packed)
+            else:
+                self._unpacker.finish()
                 return 0
-            self._unpack(packed)
         some = self._content[: len(buffer)]
         self._content = self._content[len(some) :]
         buffer[: len(some)] = some
         return len(some)
-
-    def _unpack(self, packed: bytes) -> None:
-        if self._frame is None:
-            self._frame = self._zstandard.ZstdDecompressor().decompressobj()
-        try:
-            self._content = memoryview(self._frame.decompress(packed))
-        except self._zstandard.ZstdError as error:
-            message = f"damaged zstd data: {error}"
-            raise InputError(message) from None
-        self._packed = self._frame.unused_data
-        if self._frame.eof:
-            self._frame = None
-
-    def _require_end(self) -> None:
-        if self._frame is not None:
-            message = "zstd data is cut off: the last frame has no end"
-            raise InputError(message)

@@ -18,7 +18,7 @@ from agentnet_otel.core.plain_span import Origin, PlainSpan, origin_of
 from agentnet_otel.core.turn_parts import Member, member_of
 from agentnet_otel.errors import AgentNetOtelError, InputError
 from agentnet_otel.model import SpanRecord
-from agentnet_otel.sources.compression import DAMAGE, decompressed
+from agentnet_otel.sources.compression import decompressed
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.framing import Payload, payloads
 from agentnet_otel.sources.jaeger_json import PREFIX
@@ -201,12 +201,12 @@ def _read_path(path: str, report: ReadReport, *, named: bool) -> Iterator[Payloa
     try:
         with _open(path) as raw:
             opened = True
-            yield from payloads(decompressed(raw), name, report)
+            yield from payloads(decompressed(raw, name, report), name, report)
     except AgentNetOtelError as error:
         report.unreadable_sources += 1
         report.missing_sources += named and not opened
         report.tell(name, str(error))
-    except DAMAGE as error:
+    except OSError as error:
         report.unreadable_sources += 1
         report.missing_sources += named and not opened
         what = "cannot be read to its end" if opened else "cannot be opened"

@@ -20,8 +20,9 @@ from typing import BinaryIO, Final
 import msgspec
 
 from agentnet_otel.errors import InputError
-from agentnet_otel.sources.compression import ZSTD_MAGIC, is_zstd, peeked, read_at_most
+from agentnet_otel.sources.compression import peeked, read_at_most
 from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.unpacking import ZSTD_MAGIC, is_zstd
 
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 """A longer line or message is skipped unread."""

@@ -4,12 +4,11 @@ Bytes go in as a file grows, payloads come out when they are whole. What is not 
 has no end of its own, one document or one message, is taken when its file has been quiet for long enough.
 """
 
-import zlib
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from agentnet_otel.errors import InputError
-from agentnet_otel.sources.compression import GZIP_MAGIC, ZSTD_MAGIC, is_zstd, zstd_library
+from agentnet_otel.sources.compression import unpacker_of
 from agentnet_otel.sources.framing import (
     BOM,
     JSON_STARTS,
@@ -29,15 +28,12 @@ from agentnet_otel.sources.framing import (
     tells_nothing,
 )
 from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.unpacking import ZSTD_MAGIC, Unpacker
 
 _HEAD_BYTES: Final = 16
 _MAX_VARINT_BYTES: Final = 5
 _MAY_BE_SHORT: Final = frozenset(short[:size] for short in SHORT_MESSAGES for size in (1, 2, 3))
-_UNPACKED_BYTES: Final = 1 << 20
 _CLOSING: Final = (b"}", b"]")
-_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
-_PACKED_BYTES: Final = 2048
-"""Compressed bytes that zstd unpacks at once: at worst they become 64 MB."""
 
 
 class GrowingPayloads:
@@ -47,7 +43,8 @@ class GrowingPayloads:
         self._name = name
         self._report = report
         self._packed = b""
-        self._unpacker: _Plain | _Gunzip | _Unzstd | None = None
+        self._unpacker: Unpacker | None = None
+        self._is_opened = False
         self._cutter: _Lines | _Messages | _Whole | None = None
         self._head = b""
 
@@ -58,13 +55,14 @@ class GrowingPayloads:
             InputError: it is no such file, or damaged.
             MissingExtraError: it is zstd and no decoder is installed.
         """
-        if self._unpacker is None:
+        if not self._is_opened:
             self._packed += data
             if len(self._packed) < len(ZSTD_MAGIC):
                 return
-            self._unpacker = _unpacker_of(self._packed)
+            self._unpacker = unpacker_of(self._packed, self._name, self._report)
+            self._is_opened = True
             data, self._packed = self._packed, b""
-        for content in self._unpacker.unpack(data):
+        for content in [data] if self._unpacker is None else self._unpacker.unpack(data):
             yield from self._cut(content)
 
     def _cut(self, content: bytes) -> Iterator[Payload]:
@@ -84,7 +82,13 @@ class GrowingPayloads:
             yield from self._cutter.finish()
 
     def finish(self) -> Iterator[Payload]:
-        """What is left at the end of the file, as far as it may be whole; that it is not is told."""
+        """What is left at the end of the file, as far as it may be whole; that it is not is told.
+
+        Raises:
+            InputError: it is damaged, and nothing could be unpacked.
+        """
+        if self._unpacker is not None:
+            self._unpacker.finish()
         if self._cutter is None and (rest := self._packed or self._head):
             self._cutter = _cutter_of(rest, self._name, self._report)
             yield from self._cutter.feed(rest)
@@ -358,69 +362,3 @@ class _Whole:
             data = bytes(self._data)
             self._data.clear()
             yield Payload(data=data, where=self._name, form=Form.PROTOBUF)
-
-
-# --- what unpacks ----------------------------------------------------------------------------------------
-
-
-def _unpacker_of(head: bytes) -> "_Plain | _Gunzip | _Unzstd":
-    if head.startswith(GZIP_MAGIC):
-        return _Gunzip()
-    return _Unzstd() if is_zstd(head) else _Plain()
-
-
-class _Plain:
-    """What is not compressed."""
-
-    def unpack(self, data: bytes) -> Iterator[bytes]:
-        yield data
-
-
-class _Gunzip:
-    """Members of gzip, one behind the other; as far as their writer flushed them."""
-
-    def __init__(self) -> None:
-        self._member: Any = None
-
-    def unpack(self, data: bytes) -> Iterator[bytes]:
-        full = False
-        while data or full:
-            if self._member is None:
-                data = data.lstrip(b"\0")  # as `gzip` pads
-                if not data:
-                    return
-                self._member = zlib.decompressobj(_GZIP_WINDOW)
-            try:
-                content = self._member.decompress(data, _UNPACKED_BYTES)
-            except zlib.error as error:
-                message = f"damaged gzip data: {error}"
-                raise InputError(message) from None
-            data = self._member.unconsumed_tail or self._member.unused_data
-            full = len(content) == _UNPACKED_BYTES and not self._member.eof
-            if self._member.eof:
-                self._member = None
-            yield content
-
-
-class _Unzstd:
-    """Frames of zstd, one behind the other; as far as their writer flushed them."""
-
-    def __init__(self) -> None:
-        self._zstandard = zstd_library()
-        self._frame: Any = None
-
-    def unpack(self, data: bytes) -> Iterator[bytes]:
-        rest = memoryview(data)
-        while rest:
-            if self._frame is None:
-                self._frame = self._zstandard.ZstdDecompressor().decompressobj()
-            part, rest = rest[:_PACKED_BYTES], rest[_PACKED_BYTES:]
-            try:
-                content = self._frame.decompress(part)
-            except self._zstandard.ZstdError as error:
-                message = f"damaged zstd data: {error}"
-                raise InputError(message) from None
-            if self._frame.eof:
-                rest = memoryview(self._frame.unused_data + bytes(rest))
-                self._frame = None
-            yield content

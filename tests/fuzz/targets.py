@@ -27,7 +27,7 @@ from agentnet_otel.performance.baseline import Baseline
 from agentnet_otel.service.answers import Query
 from agentnet_otel.service.api import Api
 from agentnet_otel.service.otlp_http import take_export
-from agentnet_otel.sources.compression import DAMAGE, decompressed, unpacked
+from agentnet_otel.sources.compression import decompressed, unpacked
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.files import read_spans
 from agentnet_otel.sources.framing import Form, payloads
@@ -96,12 +96,12 @@ def _fed(parts):
 def _spans_of(raw):
     report, decoder, spans, bad = ReadReport(), PayloadDecoder(), [], []
     try:
-        for payload in payloads(decompressed(raw), "x", report):
+        for payload in payloads(decompressed(raw, "x", report), "x", report):
             try:
                 spans.extend(decoder.decode(payload.data, payload.form, bad.append))
             except InputError as error:
                 report.tell(payload.where, str(error))
-    except (AgentNetOtelError, *DAMAGE) as error:
+    except (AgentNetOtelError, OSError) as error:
         report.tell("x", str(error))
     return [repr(spans), bad, report]
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from agentnet_otel.sources.files import read_spans
 from agentnet_otel.sources.framing import MAX_DOCUMENT_BYTES, MAX_LINE_BYTES
 from agentnet_otel.sources.read_report import MAX_PROBLEMS, ReadReport
 from agentnet_otel.sources.rebuild import rebuild
+from agentnet_otel.sources.unpacking import MAX_DAMAGES
 
 MIB = 1024 * 1024
 
@@ -314,33 +316,110 @@ def test_utf_16_is_told(file, encoding, text):
     assert report.problems[0].endswith("it is UTF-16 text; save it as UTF-8")
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
-def test_compressed_data_that_is_cut_off_gives_what_is_whole(file, compress):
-    """Every line before the cut is read; the cut is told."""
-    data = b"".join(line(number) for number in range(1, 5001))
-    packed = compress(data)
-    for share in (0.1, 0.5, 0.9):
+def packed_by_gzip(data):
+    """One member, as it comes to the disk with each flush."""
+    packer = zlib.compressobj(wbits=31)
+    parts = [packer.compress(part) + packer.flush(zlib.Z_SYNC_FLUSH) for part in data.splitlines(keepends=True)]
+    return b"".join(parts) + packer.flush()
+
+
+def packed_by_zstd(data):
+    """One frame with a checksum, a block for each line."""
+    packer = zstandard.ZstdCompressor(write_checksum=True).compressobj()
+    parts = [
+        packer.compress(part) + packer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+        for part in data.splitlines(keepends=True)
+    ]
+    return b"".join(parts) + packer.flush()
+
+
+PACKERS = {"gzip": packed_by_gzip, "zstd": packed_by_zstd}
+
+
+@pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
+@pytest.mark.parametrize("count", [1, 3, 3000])
+def test_compressed_data_that_is_cut_off_gives_what_is_whole(file, pack, count):
+    """Every line before the cut is read; the cut is told with its place."""
+    data = b"".join(line(number) for number in range(1, count + 1))
+    packed = pack(data)
+    assert read(file(packed))[0] == list(range(1, count + 1))
+    for rest in (1, 4, 5, 7):
+        numbers, report = read(file(packed[:-rest]))
+        assert numbers == list(range(1, count + 1))
+        assert (report.unreadable_sources, report.cut_off_ends, report.bad_lines) == (0, 1, 0)
+        assert (
+            f"spans.jsonl: the {pack.__name__[-4:]} data are cut off at byte {len(packed) - rest:,};"
+            in report.problems[0]
+        )
+    for share in (0.2, 0.5, 0.9):
         numbers, report = read(file(packed[: round(len(packed) * share)]))
         assert numbers == list(range(1, len(numbers) + 1))
-        assert report.unreadable_sources == 1
-        assert len(report.problems) == 1
-    assert len(numbers) > 3000
-    for rest in (1, 2, 5):
-        numbers, report = read(file(packed[:-rest]))
-        assert report.unreadable_sources == 1
+        assert len(numbers) >= 0.9 * count * share - 2
+        assert "data are cut off at byte" in report.problems[0]
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
-def test_damaged_compressed_data_is_told(file, compress):
-    """Bytes that were changed, and bytes that follow."""
-    packed = compress(LINES)
-    for data in (packed[:40] + b"\xff\xff\xff" + packed[43:], packed[:4], packed[:5] + b"rubbish" * 9):
-        numbers, report = read(file(data))
-        assert report.problems
-        assert numbers in ([], [1], [1, 2])
+@pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
+def test_a_checksum_that_is_wrong_costs_nothing_but_its_telling(file, pack):
+    """What it is of was unpacked; what follows is unpacked as well."""
+    packed = pack(LINES)
+    wrong = bytearray(packed)
+    wrong[-8 if pack is packed_by_gzip else -4] ^= 1
+    numbers, report = read(file(bytes(wrong) + pack(line(4)) + pack(line(5))))
+    assert numbers == [1, 2, 3, 4, 5]
+    assert (report.bad_lines, report.unreadable_sources, len(report.problems)) == (1, 0, 1)
+    assert f"data are damaged at byte {len(packed) - (5 if pack is packed_by_gzip else 4):,}" in report.problems[0]
+
+
+def test_a_length_of_gzip_that_is_wrong_costs_nothing_but_its_telling(file):
+    """It stands at the end of each member."""
+    packed = packed_by_gzip(LINES)
+    wrong = packed[:-1] + b"\xff"
+    numbers, report = read(file(wrong + packed_by_gzip(line(4))))
+    assert (numbers, report.bad_lines) == ([1, 2, 3, 4], 1)
+    assert "incorrect length check" in report.problems[0]
+
+
+@pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
+def test_damage_within_compressed_data_costs_what_it_spans(file, pack):
+    """What stands before it is read, and what stands in the next member or frame."""
+    before, after = pack(line(1)) + pack(b"".join(map(line, range(2, 100)))), pack(line(100) + line(101))
+    for place in range(len(before) - 60, len(before) - 20):
+        numbers, report = read(file(before[:place] + b"\xff\xff\xff" + before[place + 3 :] + after))
+        assert numbers[:60] == list(range(1, 61))
+        assert numbers[-1] == 101
+        assert report.bad_lines >= 1
+        assert any("data are damaged at byte" in problem for problem in report.problems)
+
+
+@pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
+def test_what_follows_compressed_data_is_told(file, pack):
+    """Rubbish is told with its place; padding is none; what nothing can be made of is no source."""
+    packed = pack(LINES)
     numbers, report = read(file(packed + b"rubbish"))
+    assert (numbers, report.bad_lines, len(report.problems)) == ([1, 2, 3], 1, 1)
+    assert f"damaged at byte {len(packed):,}: no " in report.problems[0]
+    assert read(file(packed + b"rubbish" + pack(line(4))))[0] == [1, 2, 3, 4]
+    for nothing in (packed[:4], packed[:5] + b"\xff" * 60):
+        numbers, report = read(file(nothing))
+        assert (numbers, report.unreadable_sources) == ([], 1)
+        assert "nothing could be unpacked" in report.problems[-1]
+    assert read(file(packed_by_gzip(LINES) + bytes(512) + packed_by_gzip(line(4)) + bytes(99)))[1].problems == []
+
+
+@pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
+def test_compressed_data_that_are_damaged_everywhere_are_given_up(file, pack):
+    """Not for ever, whatever a file holds; that is told."""
+    false = pack(b"x" * 99)[:12] + b"\xff" * 9
+    numbers, report = read(file(pack(LINES) + false * (2 * MAX_DAMAGES) + pack(line(4))))
     assert numbers == [1, 2, 3]
-    assert report.unreadable_sources == 1
+    assert report.bad_lines <= MAX_DAMAGES + 2
+
+
+def test_zeros_that_gzip_packs_very_well(file):
+    """A member that gives more than is taken at once gives all of it."""
+    data = line(1) + b" " * (5 * MIB + 7) + b"\n" + line(2)
+    numbers, report = read(file(gzip.compress(data)))
+    assert (numbers, report.problems) == ([1, 2], [])
 
 
 def test_zstd_that_unpacks_to_very_much_is_unpacked_bit_by_bit(file):

@@ -313,15 +313,20 @@ def test_a_bad_line_costs_itself(path, watch):
     assert one.problems == []
 
 
-def test_a_damaged_stream_is_given_up_and_the_others_are_followed(tmp_path, watch):
-    """What follows in it cannot be understood; that is told once."""
+def test_damage_in_what_is_packed_is_told_and_read_on_behind(tmp_path, watch):
+    """Where the next member begins; the others are followed meanwhile."""
     append(tmp_path / "a.gz", b"\x1f\x8b" + b"\xff" * 40)
     append(tmp_path / "b.jsonl", span_line(1))
     one = watch(tmp_path / "a.gz", tmp_path / "b.jsonl")
     one.look()
     append(tmp_path / "a.gz", b"more")
     assert one.look(then_s=QUIET_S) == ["agent-1"]
-    assert one.follower.read.unreadable_sources == 1
+    append(tmp_path / "a.gz", gzip.compress(span_line(2)))
+    one.look()
+    assert one.look(then_s=QUIET_S) == ["agent-1", "agent-2"]
+    (problem,) = one.follower.read.problems
+    assert "a.gz: the gzip data are damaged at byte 2" in problem
+    assert (one.follower.read.bad_lines, one.follower.read.unreadable_sources) == (1, 0)
 
 
 def test_what_is_open_is_told_at_the_end(path, watch):

@@ -60,7 +60,7 @@ COMPRESSIONS = {
 def at_once(data):
     """What a stream that ends gives."""
     report = ReadReport()
-    return list(payloads(decompressed(io.BytesIO(data)), "x", report)), report
+    return list(payloads(decompressed(io.BytesIO(data), "x", report), "x", report)), report
 
 
 def fed(parts):
