@@ -34,6 +34,7 @@ from agentnet_otel.service.turn_figures import TurnFigures
 from agentnet_otel.sources.access import Access, Address
 from agentnet_otel.sources.intake import MAX_BACKLOG_BYTES, Intake
 from agentnet_otel.sources.otlp_grpc import GrpcReceiver
+from agentnet_otel.sources.renewal import Renewal
 from agentnet_otel.sources.store.store import Store
 from agentnet_otel.sources.store.turn_store import TurnStore
 
@@ -81,6 +82,7 @@ class Bridge:
         self._told_damage: set[str] = set()
         self._telling_damage = threading.Lock()
         self._waiting_since_ns = self._started_ns
+        self._renewal = Renewal(settings.access)
         self._told_certificate: set[str] = set()
         self._tell_certificate()
         with ExitStack() as opened:
@@ -115,12 +117,13 @@ class Bridge:
         doors = sum(address is not None for address in (settings.otlp_grpc, settings.otlp_http, settings.web))
         most = connections_of_a_door(doors, MAX_CONNECTIONS, self._tell)
         if settings.otlp_grpc is not None:
-            self._grpc = GrpcReceiver(settings.otlp_grpc, access, self.intake, most)
+            self._grpc = GrpcReceiver(settings.otlp_grpc, access, self.intake, self._renewal, most)
         if settings.otlp_http is not None:
             app = receiver_app(self.intake, access)
-            self._servers.append(HttpServer(app, settings.otlp_http, access, "--otlp-http", most))
+            self._servers.append(HttpServer(app, settings.otlp_http, access, "--otlp-http", most, self._renewal))
         if settings.web is not None:
-            self._servers.append(HttpServer(self._pages(access), settings.web, access, "--web", most))
+            app = self._pages(access)
+            self._servers.append(HttpServer(app, settings.web, access, "--web", most, self._renewal))
 
     @property
     def addresses(self) -> list[Address]:
@@ -215,15 +218,18 @@ class Bridge:
         return datetime.fromtimestamp(self._now_ns() / _NANOS, UTC)
 
     def _tell_certificate(self) -> None:
-        """Tell what is wrong with the certificate by now, each once: who renewed it has to know that it is not used."""
-        chain = self._settings.access.chain
+        """Take it if it was renewed, and tell what is wrong with it by now, each once."""
+        if (renewed := self._renewal.look()) is not None:
+            self._told_certificate.clear()
+            self._tell(renewed)
+        chain = self._renewal.chain
         for what in (*chain.remarks, *chain.warnings(self._now())):
             if what not in self._told_certificate:
                 self._told_certificate.add(what)
-                self._tell(f"{what}. A new one is taken at the next start")
+                self._tell(f"{what}. A new one is taken from the same files")
 
     def _certificate_left_s(self) -> float | None:
-        ends = self._settings.access.chain.ends
+        ends = self._renewal.chain.ends
         return None if ends is None else (ends - self._now()).total_seconds()
 
     def _not_ready(self) -> str | None:
@@ -238,8 +244,8 @@ class Bridge:
         parts = [f"{waiting:,} bytes of requests wait to be understood, the oldest for {self._lag_s(waiting):.1f} s"]
         if (aside := self._store.aside).count:
             parts.append(f"requests that could not be understood are kept in {aside.folder}: {aside.count:,}")
-        if (certificate := self._settings.access.chain.trouble(self._now())) is not None:
-            parts.append(certificate)
+        certificate = self._renewal.trouble, self._renewal.chain.trouble(self._now())
+        parts.extend(filter(None, certificate))
         return "; ".join(parts)
 
     # --- pages ---------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import gzip
 import logging
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ from agentnet_otel.service.otlp_http import (
 )
 from agentnet_otel.sources.access import Access, Address
 from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Door, Intake
+from agentnet_otel.sources.renewal import Renewal
 
 try:
     import uvicorn
@@ -199,30 +201,38 @@ class HttpServer:
     """
 
     def __init__(
-        self, app: Starlette, address: Address, access: Access, option: str, connections: int = MAX_CONNECTIONS
+        self,
+        app: Starlette,
+        address: Address,
+        access: Access,
+        option: str,
+        connections: int = MAX_CONNECTIONS,
+        renewal: Renewal | None = None,
     ) -> None:
-        """``option`` names the address for people; ``connections`` are those at once."""
+        """``option`` names the address for people; ``connections`` are those at once; ``renewal``: see there."""
         self._app = app
         most = connections if access.encrypted else connections + BACKLOG  # those beyond it can be told so in the clear
         self._socket = Listener(address, option, most=most, backlog=BACKLOG)
         self.address = Address(host=address.host, port=self._socket.getsockname()[1])
-        self._server = _Server(
-            uvicorn.Config(
-                app,
-                http=_protocol(connections),
-                ws="none",
-                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                backlog=BACKLOG,
-                timeout_keep_alive=IDLE_S,
-                timeout_graceful_shutdown=GRACE_S,
-                ssl_certfile=access.certificate,
-                ssl_keyfile=access.key,
-            )
+        config = uvicorn.Config(
+            app,
+            http=_protocol(connections),
+            ws="none",
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=IDLE_S,
+            timeout_graceful_shutdown=GRACE_S,
+            ssl_certfile=access.certificate,
+            ssl_keyfile=access.key,
         )
+        config.load()
+        if config.ssl is not None and renewal is not None:
+            config.ssl.sni_callback = _following(renewal)
+        self._server = _Server(config)
 
     async def serve(self) -> None:
         """Until `stop`."""
@@ -237,6 +247,16 @@ class HttpServer:
         """Take no more connections; requests that run are answered, and streams end."""
         self._app.state.ending = True
         self._server.should_exit = True
+
+
+def _following(renewal: Renewal) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:
+    """What is called with each handshake, be a name asked for or not: it goes on with a renewed certificate."""
+
+    def take_renewed(handshake: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        if renewal.context is not None:
+            handshake.context = renewal.context
+
+    return take_renewed
 
 
 _GIVEN_UP: Final = "timeout graceful shutdown exceeded"

@@ -17,10 +17,10 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from agentnet_otel.errors import BackendError, InputError
+from agentnet_otel.errors import BackendError, ConfigurationError, InputError
 from agentnet_otel.sources.access import Access, Address
-from agentnet_otel.sources.certificate import pem_bytes
 from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Door, Intake, Receipt, RequestKind
+from agentnet_otel.sources.renewal import Pair, Renewal
 from agentnet_otel.sources.store.raw_log import OverloadedError
 
 T = TypeVar("T")
@@ -45,17 +45,25 @@ _HANDSHAKE_MS: Final = 10_000
 _PING_MS: Final = 60_000
 """How often a silent connection is asked whether anybody is there."""
 _KEEP_TIMEOUT_S: Final = 30.0
+_UNSPEAKABLE: Final = (
+    "gRPC cannot speak TLS with this certificate and key, though HTTP could: it does not know what they are made of. "
+    "Make them with RSA, or ECDSA on P-256"
+)
 _TAKEN: Final = ExportTraceServiceResponse().SerializeToString()
 
 
 class GrpcReceiver:
     """Listens at ``address`` from the start on, for so many ``connections`` at once.
 
+    ``renewal`` tells the certificate, and asks here whether a new one can be used.
+
     Raises:
         BackendError: the address is taken or none, or the certificate is none.
     """
 
-    def __init__(self, address: Address, access: Access, intake: Intake, connections: int = MAX_CONNECTIONS) -> None:
+    def __init__(
+        self, address: Address, access: Access, intake: Intake, renewal: Renewal, connections: int = MAX_CONNECTIONS
+    ) -> None:
         workers = _Workers()
         self._server = grpc.server(
             workers,
@@ -73,14 +81,11 @@ class GrpcReceiver:
             ],
         )
         try:
-            port = self._bind(address, access)
+            port = self._bind(address, renewal)
         except RuntimeError as error:
             message = f"cannot listen at {address}: {error}. Is the port taken? Name another: --otlp-grpc host:port"
             if access.encrypted and _is_free(address):
-                message = (
-                    f"gRPC cannot speak TLS with {access.certificate} and {access.key}, though HTTP could: it does not "
-                    "know what they are made of. Make them with RSA, or ECDSA on P-256"
-                )
+                message = f"{access.certificate} and {access.key}: {_UNSPEAKABLE}"
             raise BackendError(message) from None
         self.address = Address(host=address.host, port=port)
 
@@ -92,11 +97,45 @@ class GrpcReceiver:
         """Take no more calls; those that run have ``grace_s`` to end."""
         self._server.stop(grace_s).wait()
 
-    def _bind(self, address: Address, access: Access) -> int:
-        if access.certificate is None or access.key is None:
+    def _bind(self, address: Address, renewal: Renewal) -> int:
+        if renewal.pair is None:
             return int(self._server.add_insecure_port(str(address)))
-        pair = (pem_bytes(access.key), pem_bytes(access.certificate))
-        return int(self._server.add_secure_port(str(address), grpc.ssl_server_credentials([pair])))
+        renewal.check_with(_check_speakable)
+        return int(self._server.add_secure_port(str(address), _following(renewal, renewal.pair)))
+
+
+def _following(renewal: Renewal, first: Pair) -> Any:
+    """Credentials that take a renewed pair with the next connection."""
+    used = first
+
+    def renewed() -> Any:
+        nonlocal used
+        pair = renewal.pair
+        if pair is None or pair is used:
+            return None
+        used = pair
+        return _configuration(pair)
+
+    return grpc.dynamic_ssl_server_credentials(_configuration(first), renewed)
+
+
+def _configuration(pair: Pair) -> Any:
+    return grpc.ssl_server_certificate_configuration([(pair.key, pair.certificate)])
+
+
+def _check_speakable(pair: Pair) -> None:
+    """Refuse a pair that gRPC cannot use: it would tell nobody, and go on with the one before.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
+    server = grpc.server(ThreadPoolExecutor(1))
+    try:
+        server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(pair.key, pair.certificate)]))
+    except RuntimeError:
+        raise ConfigurationError(_UNSPEAKABLE) from None
+    finally:
+        server.stop(None)
 
 
 def _is_free(address: Address) -> bool:

@@ -411,6 +411,63 @@ def test_tls(serve):
             assert b"200" not in plain.recv(100)
 
 
+def get_over_tls(door, path, context, name="localhost"):
+    """Status and text of a page; ``name``: whom the handshake asks for, None for nobody."""
+    host, _, port = door.rpartition(":")
+    with (
+        socket.create_connection((host, int(port)), timeout=30) as plain,
+        context.wrap_socket(plain, server_hostname=name) as one,
+    ):
+        one.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(one)
+        answer.begin()
+        return answer.status, answer.read().decode()
+
+
+def test_a_renewed_certificate_is_taken(serve, tmp_path):
+    """For new handshakes on every door, without another start; of a broken renewal nothing is used, and it is told."""
+    files = {name: tmp_path / f"{name}.pem" for name in ("certificate", "key")}
+    shutil.copy(TLS / "expired.pem", files["certificate"])
+    shutil.copy(TLS / "key.pem", files["key"])
+    bridge = serve("--tls-cert", str(files["certificate"]), "--tls-key", str(files["key"]))
+    trusting = ssl.create_default_context(cafile=TLS / "certificate.pem")
+    careless = ssl.create_default_context()
+    careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
+    credentials = grpc.ssl_channel_credentials((TLS / "certificate.pem").read_bytes())
+
+    def wait_until_told(words):
+        end = time.monotonic() + 60
+        while words not in (found := get_over_tls(bridge.web, "/readyz", careless)[1]):
+            assert time.monotonic() < end, found
+            time.sleep(0.2)
+
+    for door in (bridge.http, bridge.web):
+        with pytest.raises(ssl.SSLCertVerificationError):
+            get_over_tls(door, "/", trusting)
+    shutil.copy(TLS / "other_key.pem", files["key"])
+    wait_until_told("is not that of the key")
+    assert get_over_tls(bridge.web, "/healthz", careless)[0] == 200
+    with grpc.secure_channel(bridge.grpc, credentials) as channel, pytest.raises(grpc.RpcError):
+        channel.unary_unary(EXPORT)(batch(1).SerializeToString(), timeout=5)
+    shutil.copy(TLS / "key.pem", files["key"])
+    shutil.copy(TLS / "certificate.pem", tmp_path / "new")
+    (tmp_path / "new").rename(files["certificate"])
+    end = time.monotonic() + 60
+    while "could not be renewed" in get_over_tls(bridge.web, "/readyz", careless)[1]:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    for door in (bridge.http, bridge.web):
+        assert get_over_tls(door, "/", trusting)[0] in {200, 404}
+    trusting.check_hostname = False
+    assert get_over_tls(bridge.web, "/readyz", trusting, name=None)[0] == 200
+    with grpc.secure_channel(bridge.grpc, credentials) as channel:
+        channel.unary_unary(EXPORT)(batch(1).SerializeToString(), timeout=30)
+    assert bridge.stop() == 0
+    assert sum("was renewed, and is used from now on" in line for line in bridge.told) == 1
+    assert sum("could not be renewed" in line for line in bridge.told) == 1
+    assert "Traceback" not in "".join(bridge.told)
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [("expired", "expired at 2021-01-01 00:00:00 UTC"), ("early", "is not valid before 2040-01-01 00:00:00 UTC")],
