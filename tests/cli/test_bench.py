@@ -11,6 +11,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 COMMAND = Path(sys.executable).with_name("agentnet-otel")
+MANY_CALLS = 100
+"""More than the first operations make, warm-up included."""
 
 AGENTS = '''
 """Agents to measure."""
@@ -33,8 +35,15 @@ def quick(model="m"):
     return Agent()
 
 
-def slow():
-    return Agent(pause_s=0.02)
+class Telling(Agent):
+    def generate_reasoning_tree(self, prompt):
+        with open("calls", "ab") as file:
+            file.write(b".")
+        return super().generate_reasoning_tree(prompt)
+
+
+def telling():
+    return Telling()
 
 
 def failing():
@@ -215,23 +224,15 @@ def test_a_wrong_file_names_the_line(cli, folder, text, told):
 
 def test_an_interrupt_keeps_what_was_measured(folder):
     """Ctrl-C: the figures so far are told and written, no baseline is kept, the exit code says that it was stopped."""
-    arguments = [
-        "bench",
-        "bench_agents:slow",
-        "--iterations",
-        "100000",
-        "--out",
-        "results",
-        "--save-baseline",
-        "b.json",
-    ]
+    arguments = ["bench", "bench_agents:telling", "--iterations", "100000", "--warmup", "1"]
+    arguments += ["--out", "results", "--save-baseline", "b.json"]
+    calls = folder / "calls"
     with subprocess.Popen(
         [COMMAND, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         deadline = time.monotonic() + 60
-        while not (folder / "results").is_dir() and time.monotonic() < deadline:
+        while (not calls.exists() or calls.stat().st_size < MANY_CALLS) and time.monotonic() < deadline:
             time.sleep(0.05)
-        time.sleep(1.5)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -239,7 +240,7 @@ def test_an_interrupt_keeps_what_was_measured(folder):
     assert "Traceback" not in err
     assert "the run was stopped" in err
     assert not (folder / "b.json").exists()
-    (result,) = [json.loads(path.read_text()) for path in (folder / "results").glob("slow_*.json")]
+    (result,) = [json.loads(path.read_text()) for path in (folder / "results").glob("telling_*.json")]
     assert result["total_operations"] > 0
     assert result["completed"] is False
     assert (folder / "results" / "report.html").exists()
