@@ -9,12 +9,14 @@ import dataclasses
 import functools
 import gzip
 import logging
+import re
 import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Final
+from urllib.parse import unquote
 
 from agentnet_otel.errors import BackendError, MissingExtraError
 from agentnet_otel.outputs.prometheus.negotiation import accepts_gzip
@@ -43,7 +45,7 @@ try:
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response, StreamingResponse
     from starlette.routing import Route
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
     from uvicorn.protocols.http.h11_impl import H11Protocol
 except ImportError as _error:
     _package = "starlette or uvicorn"
@@ -104,6 +106,7 @@ _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: %d\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
     % RETRY_AFTER_S
 )
+_ABSOLUTE: Final = re.compile(rb"(?i:https?)://(?P<host>[^/?#]*)(?P<path>/.*)?", re.DOTALL).fullmatch
 _logger: Final = logging.getLogger("agentnet_otel")
 
 
@@ -215,7 +218,7 @@ class HttpServer:
         self._socket = Listener(address, option, most=most, backlog=BACKLOG)
         self.address = Address(host=address.host, port=self._socket.getsockname()[1])
         config = uvicorn.Config(
-            app,
+            _in_origin_form(app),
             http=_protocol(connections),
             ws="none",
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
@@ -247,6 +250,20 @@ class HttpServer:
         """Take no more connections; requests that run are answered, and streams end."""
         self._app.state.ending = True
         self._server.should_exit = True
+
+
+def _in_origin_form(app: ASGIApp) -> ASGIApp:
+    """Has a target that names scheme and host taken as if these stood in the header, as RFC 9112 (3.2.2) asks for."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (target := _ABSOLUTE(scope["raw_path"])) is not None:
+            headers = [(name, value) for name, value in scope["headers"] if name != b"host"]
+            raw_path = target["path"] or b"/"
+            scope["raw_path"], scope["path"] = raw_path, unquote(raw_path.decode("ascii"))
+            scope["headers"] = [(b"host", target["host"]), *headers]
+        await app(scope, receive, send)
+
+    return answer
 
 
 def _following(renewal: Renewal) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:

@@ -348,3 +348,32 @@ def test_back_pressure(serve):
     assert bridge.get("/readyz")[0] == 200
     for exporter in exporters:
         exporter.shutdown()
+
+
+def answers_to(door, data):
+    """All that is answered to these bytes before the connection is closed."""
+    with connection_to(door) as one:
+        one.sendall(data)
+        parts = []
+        with contextlib.suppress(ConnectionResetError):
+            while part := one.recv(65_536):
+                parts.append(part)
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("http://127.0.0.1/healthz", "127.0.0.1", b"200"),
+        ("HTTPS://localhost:1/api/turns?limit=1", "localhost", b"200"),
+        ("http://127.0.0.1", "127.0.0.1", b"200"),
+        ("http://127.0.0.1/api/turns?limit=x", "127.0.0.1", b"400"),
+        ("http://127.0.0.1/none", "127.0.0.1", b"404"),
+        ("http://evil.example/", "127.0.0.1", b"421"),
+        ("http://127.0.0.1/", "evil.example", b"200"),
+    ],
+)
+def test_a_target_may_name_scheme_and_host(bridge, target, host, status):
+    """Then these count, and not what the header says (RFC 9112, 3.2.2)."""
+    request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+    assert answers_to(bridge.web, request).split()[1] == status
