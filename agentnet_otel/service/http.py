@@ -100,13 +100,13 @@ _SAFE: Final = {
 }
 _ASK_USER: Final = 'Basic realm="agentnet-otel", charset="UTF-8"'
 _MISDIRECTED, _UNAVAILABLE = 421, 503
-_NOT_FOUND = 404
+_BAD_REQUEST, _NOT_FOUND = 400, 404
 _UNAUTHORIZED, _TOO_SLOW, _LONG_QUERY, _TOO_MANY, _LONG_HEAD, _FAILED = 401, 408, 414, 429, 431, 500
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: %d\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
     % RETRY_AFTER_S
 )
-_ABSOLUTE: Final = re.compile(rb"(?i:https?)://(?P<host>[^/?#]*)(?P<path>/.*)?", re.DOTALL).fullmatch
+_ABSOLUTE: Final = re.compile(rb"(?i:https?)://(?P<host>[^/?#]+)(?P<path>/.*)?", re.DOTALL).fullmatch
 _logger: Final = logging.getLogger("agentnet_otel")
 
 
@@ -117,7 +117,9 @@ def receiver_app(intake: Intake, access: Access) -> Starlette:
 
     async def export(request: Request) -> Response:
         begin = time.perf_counter()
-        content_type, encoding = (request.headers.get(name, "") for name in ("content-type", "content-encoding"))
+        content_type, encoding = (
+            ", ".join(request.headers.getlist(name)) for name in ("content-type", "content-encoding")
+        )
         try:
             body = await bodies.receive(request)
         except RefusedError as error:
@@ -218,7 +220,7 @@ class HttpServer:
         self._socket = Listener(address, option, most=most, backlog=BACKLOG)
         self.address = Address(host=address.host, port=self._socket.getsockname()[1])
         config = uvicorn.Config(
-            _in_origin_form(app),
+            _framed_rightly(_in_origin_form(app)),
             http=_protocol(connections),
             ws="none",
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
@@ -250,6 +252,20 @@ class HttpServer:
         """Take no more connections; requests that run are answered, and streams end."""
         self._app.state.ending = True
         self._server.should_exit = True
+
+
+def _framed_rightly(app: ASGIApp) -> ASGIApp:
+    """Refuses a body of two lengths, and closes: somebody in between may have taken the other one (RFC 9112, 6.1)."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        names = {name for name, _ in scope.get("headers", ())}
+        if {b"content-length", b"transfer-encoding"} <= names:
+            refused = text_answer(_BAD_REQUEST, "a request has Content-Length or Transfer-Encoding, not both")
+            await _response(refused, {"Connection": "close"})(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return answer
 
 
 def _in_origin_form(app: ASGIApp) -> ASGIApp:
@@ -471,10 +487,12 @@ class Streams:
         """A stream that tells the number whenever it changed, and that it lives."""
 
         async def stream(request: Request) -> Response:
+            headers = {**_SAFE, "Content-Type": "text/event-stream; charset=utf-8"}
+            if request.method == "HEAD":
+                return Response(headers=headers)
             if not self._take():
                 answer = text_answer(_UNAVAILABLE, f"{MAX_STREAMS} pages are kept fresh already; this one is not")
                 return _response(answer, {"Retry-After": str(RETRY_AFTER_S)})
-            headers = {**_SAFE, "Content-Type": "text/event-stream; charset=utf-8"}
             return _PlacedResponse(self, self._events(request, latest, lane), headers)
 
         return stream

@@ -377,3 +377,43 @@ def test_a_target_may_name_scheme_and_host(bridge, target, host, status):
     """Then these count, and not what the header says (RFC 9112, 3.2.2)."""
     request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
     assert answers_to(bridge.web, request).split()[1] == status
+
+
+SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5",
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+        b"Content-Length: 5\r\nContent-Length: 6",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        b"Transfer-Encoding: xchunked",
+        b"Content-Length: +5",
+    ],
+)
+def test_a_body_of_doubtful_length_ends_the_connection(bridge, head):
+    """What stands behind it is no request: somebody in between may have taken it for a part of the body."""
+    for door, line in ((bridge.web, b"GET /healthz"), (bridge.http, b"POST /v1/traces"), (bridge.http, b"GET /none")):
+        answer = answers_to(door, line + b" HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n0\r\n\r\n" + SMUGGLED)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_asking_for_the_head_of_a_stream_holds_nothing(bridge):
+    """It is answered, and the connection goes on."""
+    request = b"HEAD /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = answers_to(bridge.web, request + last)
+    assert b"text/event-stream" in answer
+    assert answer.endswith(b"ok\n")
+
+
+def test_a_body_that_is_packed_twice_is_refused_by_name(bridge):
+    """Be the codings told in one header or in two."""
+    head = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    twice = b"Content-Encoding: gzip\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"
+    answer = answers_to(bridge.http, head + twice)
+    assert answer.startswith(b"HTTP/1.1 415 ")
+    assert b"'gzip, gzip' is not supported" in answer
