@@ -12,9 +12,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 from agentnet_otel.core.assembler import Assembler
 from agentnet_otel.model import Turn
 from agentnet_otel.sources.decoding import PayloadDecoder
-from agentnet_otel.sources.framing import Form
 from agentnet_otel.sources.native.turns import native_turn_of
 from agentnet_otel.sources.plain_payloads import PlainDecoder
+from agentnet_otel.sources.shape import Form
 
 STEP_NS = 100_000_000
 """How often it is looked at which turns are complete."""

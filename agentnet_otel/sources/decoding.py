@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 from agentnet_otel.errors import InputError, TruncatedError
 from agentnet_otel.model import SpanRecord
 from agentnet_otel.sources.compression import unpacked
-from agentnet_otel.sources.framing import MAX_DOCUMENT_BYTES, Form, Payload, is_json, is_message, requests_within
 from agentnet_otel.sources.jaeger_json import decode_jaeger, request_in
+from agentnet_otel.sources.lines import is_json, requests_within
 from agentnet_otel.sources.otlp_json import JsonDecoder, TellBadSpan
 from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.shape import MAX_DOCUMENT_BYTES, Form, Payload, is_message
 from agentnet_otel.sources.unpacking import ZSTD_MAGIC, is_zstd
 
 if TYPE_CHECKING:

@@ -20,10 +20,11 @@ from agentnet_otel.errors import AgentNetOtelError, InputError
 from agentnet_otel.model import SpanRecord
 from agentnet_otel.sources.compression import decompressed
 from agentnet_otel.sources.decoding import PayloadDecoder
-from agentnet_otel.sources.framing import Payload, payloads
+from agentnet_otel.sources.framing import payloads
 from agentnet_otel.sources.jaeger_json import PREFIX
 from agentnet_otel.sources.plain_payloads import PlainDecoder, decoded
 from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.shape import Payload
 from agentnet_otel.sources.share import Batch, Share
 
 T = TypeVar("T")

@@ -27,13 +27,13 @@ from agentnet_otel.errors import AgentNetOtelError, ConfigurationError
 from agentnet_otel.model import Turn
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.files import STDIN, files_in_order, name_before_rotation, unpacked_name
-from agentnet_otel.sources.framing import Payload
 from agentnet_otel.sources.growing import GrowingPayloads
 from agentnet_otel.sources.jaeger_json import PREFIX
 from agentnet_otel.sources.native.turns import native_turn_of
 from agentnet_otel.sources.plain_payloads import PlainDecoder
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import is_store
+from agentnet_otel.sources.shape import Payload
 
 POLL_S: Final = 0.25
 """How often files are looked at where nothing comes."""

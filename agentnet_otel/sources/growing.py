@@ -9,29 +9,30 @@ from typing import Final
 
 from agentnet_otel.errors import InputError
 from agentnet_otel.sources.compression import unpacker_of
-from agentnet_otel.sources.framing import (
+from agentnet_otel.sources.lines import (
     BOM,
+    DocumentsAmongLines,
+    begins_document,
+    begins_request,
+    checked_start,
+    may_go_on,
+)
+from agentnet_otel.sources.messages import MessageCutter
+from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.shape import (
+    HEAD_BYTES,
     JSON_STARTS,
     LONG_HEAD_BYTES,
     MAX_LINE_BYTES,
     SHORT_MESSAGES,
-    DocumentsAmongLines,
     Form,
     Payload,
     Shape,
-    begins_document,
-    begins_request,
-    checked_start,
-    length_at,
-    may_go_on,
     shape_of_start,
     tells_nothing,
 )
-from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.unpacking import ZSTD_MAGIC, Unpacker
 
-_HEAD_BYTES: Final = 16
-_MAX_VARINT_BYTES: Final = 5
 _MAY_BE_SHORT: Final = frozenset(short[:size] for short in SHORT_MESSAGES for size in (1, 2, 3))
 _CLOSING: Final = (b"}", b"]")
 
@@ -45,7 +46,7 @@ class GrowingPayloads:
         self._packed = b""
         self._unpacker: Unpacker | None = None
         self._is_opened = False
-        self._cutter: _Lines | _Messages | _Whole | None = None
+        self._cutter: _Lines | MessageCutter | _Whole | None = None
         self._head = b""
 
     def feed(self, data: bytes) -> Iterator[Payload]:
@@ -80,6 +81,8 @@ class GrowingPayloads:
             yield from self._cutter.take_document()
         elif isinstance(self._cutter, _Whole):
             yield from self._cutter.finish()
+        elif isinstance(self._cutter, MessageCutter):
+            yield from self._cutter.settle()
 
     def finish(self) -> Iterator[Payload]:
         """What is left at the end of the file, as far as it may be whole; that it is not is told.
@@ -104,18 +107,18 @@ class GrowingPayloads:
 def _is_too_little(head: bytes) -> bool:
     """Whether more is needed to tell what a stream is: where its first message is damaged, the next one tells."""
     if head.lstrip().startswith(JSON_STARTS):
-        return len(head) < _HEAD_BYTES and head[:3] in _MAY_BE_SHORT
-    if len(head) < _HEAD_BYTES:
+        return len(head) < HEAD_BYTES and head[:3] in _MAY_BE_SHORT
+    if len(head) < HEAD_BYTES:
         return True
     return len(head) < LONG_HEAD_BYTES and tells_nothing(head) and shape_of_start(head) is Shape.TEXT
 
 
-def _cutter_of(head: bytes, name: str, report: ReadReport) -> "_Lines | _Messages | _Whole":
+def _cutter_of(head: bytes, name: str, report: ReadReport) -> "_Lines | MessageCutter | _Whole":
     """What cuts a stream that begins so."""
     shape = shape_of_start(head)
     if shape is Shape.TEXT:
         return _Lines(name, report)
-    return _Whole(name, report) if shape is Shape.MESSAGE else _Messages(shape, name, report)
+    return _Whole(name, report) if shape is Shape.MESSAGE else MessageCutter(shape, name, report, grows=True)
 
 
 # --- what cuts -------------------------------------------------------------------------------------------
@@ -270,71 +273,6 @@ class _Lines:
         self._parts.clear()
         self._line_bytes = 0
         return line
-
-
-class _Messages:
-    """Messages with their length before them."""
-
-    def __init__(self, shape: Shape, name: str, report: ReadReport) -> None:
-        self._shape = shape
-        self._name = name
-        self._report = report
-        self._form = Form.UNKNOWN if shape is Shape.PREFIXED else Form.PROTOBUF
-        self._data = bytearray()
-        self._number = 0
-        self._offset = 0
-        self._to_skip = 0
-
-    @property
-    def waiting_bytes(self) -> int:
-        return len(self._data)
-
-    @property
-    def _where(self) -> str:
-        return f"{self._name}, message {self._number + 1}, byte {self._offset}"
-
-    def feed(self, data: bytes) -> Iterator[Payload]:
-        self._data += data
-        at = 0
-        while True:
-            skipped = min(self._to_skip, len(self._data) - at)
-            self._to_skip -= skipped
-            at += skipped
-            found = self._length(at)
-            if self._to_skip or found is None:
-                break
-            length, begin = found
-            if length > MAX_LINE_BYTES:
-                what = f"{length:,} bytes are more than a message may have; it was skipped unread"
-                self._report.skip(self._where, what)
-                self._to_skip = length
-            elif len(self._data) - begin < length:
-                break
-            elif length:  # not an empty request
-                yield Payload(data=bytes(self._data[begin : begin + length]), where=self._where, form=self._form)
-            self._report.lines += 1
-            self._number += 1
-            self._offset += begin - at + length
-            at = begin + (0 if self._to_skip else length)
-        del self._data[:at]
-
-    def _length(self, at: int) -> tuple[int, int] | None:
-        """The length of the next message, and where it begins; None where that is not whole yet.
-
-        Raises:
-            InputError: no length stands there.
-        """
-        found = length_at(self._data, at, self._shape)
-        if found is None and len(self._data) - at >= _MAX_VARINT_BYTES:
-            message = f"{self._where}: no length of a message stands there"
-            raise InputError(message)
-        return found
-
-    def finish(self) -> Iterator[Payload]:
-        if self._data or self._to_skip:
-            self._report.cut_off(self._where, "the message is not whole")
-            self._data.clear()
-        yield from ()
 
 
 class _Whole:

@@ -14,10 +14,10 @@ from typing import Final, Protocol
 
 from agentnet_otel import semconv
 from agentnet_otel.errors import InputError
-from agentnet_otel.sources.framing import Form
 from agentnet_otel.sources.other_signals import signal_of_json, signal_of_message, wrong_signal
 from agentnet_otel.sources.otlp_json import JsonDecoder
 from agentnet_otel.sources.otlp_protobuf import inspect_message
+from agentnet_otel.sources.shape import Form
 from agentnet_otel.sources.store.raw_log import OverloadedError
 
 MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024

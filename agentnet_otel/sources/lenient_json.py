@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from agentnet_otel.errors import InputError, TruncatedError
-from agentnet_otel.sources.framing import TRUNCATED
+from agentnet_otel.sources.lines import TRUNCATED
 
 T = TypeVar("T")
 

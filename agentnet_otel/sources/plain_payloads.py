@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from agentnet_otel.core.plain_span import Origin
 from agentnet_otel.errors import AgentNetOtelError
 from agentnet_otel.sources.decoding import opened
-from agentnet_otel.sources.framing import Form, Payload
 from agentnet_otel.sources.plain_json import PlainJsonDecoder
 from agentnet_otel.sources.read_report import ReadReport
+from agentnet_otel.sources.shape import Form, Payload
 from agentnet_otel.sources.share import Agreement, Batch, Share
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from agentnet_otel.service.otlp_http import take_export
 from agentnet_otel.sources.compression import decompressed, unpacked
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.files import read_spans
-from agentnet_otel.sources.framing import Form, payloads
+from agentnet_otel.sources.framing import payloads
 from agentnet_otel.sources.growing import GrowingPayloads
 from agentnet_otel.sources.intake import Intake
 from agentnet_otel.sources.jaeger_api import parse_jaeger_source, read_jaeger
@@ -39,6 +39,7 @@ from agentnet_otel.sources.otlp_json import JsonDecoder
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder, inspect_message
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import TurnStream, rebuild
+from agentnet_otel.sources.shape import Form
 from agentnet_otel.sources.store.raw_log import RawLog
 from agentnet_otel.sources.threshold_file import read_thresholds
 from agentnet_otel.sources.turn_windows import row_window

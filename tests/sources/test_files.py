@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 from agentnet_otel.sources.decoding import MAX_BAD_PARTS
 from agentnet_otel.sources.files import read_spans
-from agentnet_otel.sources.framing import MAX_DOCUMENT_BYTES, MAX_LINE_BYTES
 from agentnet_otel.sources.read_report import MAX_PROBLEMS, ReadReport
 from agentnet_otel.sources.rebuild import rebuild
+from agentnet_otel.sources.shape import MAX_DOCUMENT_BYTES, MAX_LINE_BYTES
 from agentnet_otel.sources.unpacking import MAX_DAMAGES
 
 MIB = 1024 * 1024
@@ -286,7 +286,7 @@ def test_what_is_wrong_without_end_is_given_up(file):
 
 def test_an_indented_document_without_end_is_given_up(file, monkeypatch):
     """What is held of one that stands among lines is bounded."""
-    monkeypatch.setattr("agentnet_otel.sources.framing.MAX_LINE_BYTES", 5000)
+    monkeypatch.setattr("agentnet_otel.sources.lines.MAX_LINE_BYTES", 5000)
     numbers, report = read(file(line(1) + b"{\n" + b'"x": 1,\n' * 1000 + line(2)))
     assert numbers == [1, 2]
     assert report.bad_lines + report.cut_off_ends > 1

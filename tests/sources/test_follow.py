@@ -325,7 +325,7 @@ def test_damage_in_what_is_packed_is_told_and_read_on_behind(tmp_path, watch):
     one.look()
     assert one.look(then_s=QUIET_S) == ["agent-1", "agent-2"]
     (problem,) = one.follower.read.problems
-    assert "a.gz: the gzip data are damaged at byte 2" in problem
+    assert "a.gz: the gzip data are damaged at byte 0" in problem
     assert (one.follower.read.bad_lines, one.follower.read.unreadable_sources) == (1, 0)
 
 

@@ -20,16 +20,17 @@ from agentnet_otel import LatencyComponent, TokenCategory
 from agentnet_otel.core.assembler import Assembler, newest_revisions
 from agentnet_otel.errors import InputError
 from agentnet_otel.instrumentation.file_exporter import encode_spans as encode_json
-from agentnet_otel.sources import framing
+from agentnet_otel.sources import messages
 from agentnet_otel.sources.compression import unpacked
 from agentnet_otel.sources.decoding import PayloadDecoder, opened
 from agentnet_otel.sources.files import read_spans
-from agentnet_otel.sources.framing import Form, Shape, payloads, shape_of
+from agentnet_otel.sources.framing import payloads
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder
 from agentnet_otel.sources.otlp_protobuf import TracesData as LeftEncoded
 from agentnet_otel.sources.plain_payloads import PlainDecoder
 from agentnet_otel.sources.read_report import ReadReport
 from agentnet_otel.sources.rebuild import rebuild
+from agentnet_otel.sources.shape import Form, Shape, shape_of
 from agentnet_otel.testing import InMemoryTelemetry
 
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
@@ -385,19 +386,22 @@ def test_thousands_of_empty_messages_are_passed_over(framed):
     assert [place in problem for problem in report.problems] == [True]
 
 
-def test_damage_is_not_looked_behind_for_ever(monkeypatch):
+@pytest.mark.parametrize("grows", [False, True])
+def test_damage_is_not_looked_behind_for_ever(monkeypatch, grows):
     """Where a stream is nothing but beginnings of messages that do not fit, looking ends."""
-    monkeypatch.setattr(framing, "MAX_LOOKS", 50)
-    message = of_turns(1)[0]
+    monkeypatch.setattr(messages, "MAX_LOOKS", 50)
     looks = []
+    fits = messages.fits
 
-    class Watched(framing._Messages):
-        def _fits(self, head):
-            looks.append(head)
-            return super()._fits(head)
+    def watched(head, shape):
+        looks.append(head)
+        return fits(head, shape)
 
-    monkeypatch.setattr(framing, "_Messages", Watched)
-    spans_and_problems(prefixed([message]) + b"\0\0\1\0\x0a" * 5000)
+    monkeypatch.setattr(messages, "fits", watched)
+    cutter = messages.MessageCutter(Shape.PREFIXED, "x", ReadReport(), grows=grows)
+    data = prefixed(of_turns(1)) + b"\0\0\1\0\x0a" * 5000
+    found = [*cutter.feed(data), *cutter.settle(), *cutter.finish()]
+    assert found
     assert 0 < len(looks) < 200
 
 
@@ -413,7 +417,7 @@ def test_lines_of_jaeger(spans, truth, tmp_path):
 
 def test_a_message_that_is_too_long_is_skipped_unread(spans, tmp_path, monkeypatch):
     """And the one after it is read."""
-    monkeypatch.setattr("agentnet_otel.sources.framing.MAX_LINE_BYTES", 1_000_000)
+    monkeypatch.setattr("agentnet_otel.sources.messages.MAX_LINE_BYTES", 1_000_000)
     path = tmp_path / "spans"
     path.write_bytes(prefixed([as_protobuf(spans[:1]), b"\n" * 1_000_001, as_protobuf(spans[1:])]))
     read = rebuild([path]).read

@@ -10,6 +10,7 @@ import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from agentnet_otel.errors import InputError
 from agentnet_otel.sources import growing
@@ -177,15 +178,74 @@ def test_damage_is_told(damaged):
 
 
 def test_lengths_that_are_none_are_told():
-    """What follows cannot be cut any more."""
+    """Where no message is found behind them, what follows cannot be cut any more."""
     with pytest.raises(InputError, match=r"message 2, byte 25: no length"):
         fed([bytes([len(MESSAGE)]) + MESSAGE + b"\xff" * 8])
+
+
+TWO_PARTS = [[{"scope_spans": [{"spans": [{"name": "n" * (9 * size)}]}]}] * 2 for size in range(40)]
+PROTOBUF = [TracesData(resource_spans=parts).SerializeToString() for parts in TWO_PARTS]
+FRAMED = {
+    "prefixed": lambda messages: b"".join(struct.pack(">I", len(one)) + one for one in messages),
+    "delimited": lambda messages: b"".join(varint_of(len(one)) + one for one in messages),
+    "frames of zstd": lambda messages: FRAMED["prefixed"](map(zstandard.compress, messages)),
+    "JSON": lambda messages: FRAMED["prefixed"](
+        b'{"resourceSpans":[{"n":"%s"}]}' % (b"n" * len(one)) for one in messages
+    ),
+}
+
+
+def varint_of(number):
+    """A length as protobuf has it."""
+    return bytes([number]) if number < 0x80 else bytes([number & 0x7F | 0x80, number >> 7])
+
+
+@pytest.mark.parametrize("framed", FRAMED.values(), ids=FRAMED)
+@pytest.mark.parametrize("wrong", [b"\0\1\0\0", b"\0\0\0\x09", b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff"])
+@pytest.mark.parametrize("size", [1, 50, 10_000])
+def test_a_length_that_is_damaged_is_told_from_a_message_that_is_still_written(framed, wrong, size):
+    """What follows it is given before the file ends: where what is there speaks against it, or nothing comes."""
+    report = ReadReport()
+    growing_file = GrowingPayloads("x", report)
+    whole, damaged_at = framed(PROTOBUF), len(framed(PROTOBUF[:5]))
+    data = whole[:damaged_at] + wrong + whole[damaged_at + (4 if framed is not FRAMED["delimited"] else 1) :]
+    found = []
+    for at in range(0, len(data), size):
+        found += growing_file.feed(data[at : at + size])
+    found += growing_file.settle()
+    good = {payload.data for payload in found} & set(cut_apart(framed, PROTOBUF))
+    assert len(good) >= 37
+    assert report.bad_lines >= 1
+    assert [*growing_file.feed(framed(PROTOBUF[:1] * 3)), *growing_file.settle()][-1].data in good
+    assert [*growing_file.finish()] == []
+    assert growing_file.waiting_bytes == 0
+
+
+def cut_apart(framed, messages):
+    """Each message as it stands in a stream."""
+    skipped = 1 if framed is FRAMED["delimited"] else 4
+    return [framed([one])[skipped + (framed is FRAMED["delimited"] and len(one) > 0x7F) :] for one in messages]
+
+
+@pytest.mark.parametrize("framed", FRAMED.values(), ids=FRAMED)
+def test_a_message_that_is_still_written_is_waited_for(framed):
+    """However slowly it comes, and however often its writer pauses: nothing is wrong with it."""
+    data = framed(PROTOBUF[20:24])
+    report = ReadReport()
+    growing_file = GrowingPayloads("x", report)
+    found = []
+    for at in range(len(data)):
+        found += [*growing_file.feed(data[at : at + 1]), *growing_file.settle()]
+    assert [payload.data for payload in found] == cut_apart(framed, PROTOBUF[20:24])
+    assert (report.problems, report.lines) == ([], 4)
 
 
 @pytest.mark.parametrize("stream", ["lines", "prefixed", "one document"])
 def test_what_is_too_long_is_skipped_unread(monkeypatch, stream):
     """A line, a message and a document that are longer than they may be are counted; what follows is read."""
     monkeypatch.setattr(growing, "MAX_LINE_BYTES", 60)
+    monkeypatch.setattr("agentnet_otel.sources.messages.MAX_LINE_BYTES", 60)
+    monkeypatch.setattr("agentnet_otel.sources.messages._AHEAD_BYTES", 100)
     short = {"lines": LINE + b"\n", "prefixed": struct.pack(">I", len(MESSAGE)) + MESSAGE, "one document": b""}[stream]
     long = {
         "lines": b"x" * 200 + b"\n",

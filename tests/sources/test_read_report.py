@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from agentnet_otel.sources.decoding import PayloadDecoder
 from agentnet_otel.sources.files import read_spans
-from agentnet_otel.sources.framing import Form, Payload
 from agentnet_otel.sources.jaeger_json import problem_in
 from agentnet_otel.sources.otlp_json import JsonDecoder
 from agentnet_otel.sources.read_report import MAX_PROBLEMS, ReadReport
+from agentnet_otel.sources.shape import Form, Payload
 
 SPAN = (
     '{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"' + "1" * 32 + '","spanId":"' + "2" * 16 + '",'

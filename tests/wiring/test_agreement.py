@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentnet_otel.sources import framing, plain_payloads
+from agentnet_otel.sources import lines as text_lines
+from agentnet_otel.sources import plain_payloads
 from agentnet_otel.sources.files import read_batches
 from agentnet_otel.sources.read_report import MAX_PROBLEMS, ReadReport
 from agentnet_otel.sources.share import Share
@@ -102,7 +103,7 @@ def test_whatever_lines_come_the_same_is_told(tmp_path_factory, readers, kinds, 
 
 def test_problems_are_told_in_the_order_of_lines(tmp_path, monkeypatch):
     """Though lines that are too long are seen before those that were found to be bad."""
-    monkeypatch.setattr(framing, "MAX_LINE_BYTES", 30_000)
+    monkeypatch.setattr(text_lines, "MAX_LINE_BYTES", 30_000)
     lines = [(good(number), bad_span(number), LONG)[number % 3] for number in range(3 * MAX_PROBLEMS)]
     path = tmp_path / "spans.jsonl"
     path.write_text("\n".join(lines), encoding="utf-8")
