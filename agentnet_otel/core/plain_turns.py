@@ -21,11 +21,12 @@ from agentnet_otel.core.efficiency import efficiency_of, quality_of
 from agentnet_otel.core.intervals import ComponentInterval, self_times
 from agentnet_otel.core.observations import NANOS_PER_MS
 from agentnet_otel.core.plain_kinds import TURN, Said, first, kind_of
-from agentnet_otel.core.plain_span import Kind, PlainSpan, member_of_plain
+from agentnet_otel.core.plain_span import OTHER, PlainSpan, member_of_plain
 from agentnet_otel.core.plain_usage import CATEGORIES, SPENDING, PlainUsage, cost_source_of, usage_of_calls
 from agentnet_otel.core.reconstruction import outcome_of_failure, reconstruct
 from agentnet_otel.core.turn_parts import TurnParts
 from agentnet_otel.core.turn_row import EndingKey, TurnRow, ending_key, row_of
+from agentnet_otel.core.usage import PURPOSEFUL
 from agentnet_otel.model import LatencyComponent, Outcome, QualitySource, SpanKind, StatusCode, TokenCategory, Turn
 
 T = TypeVar("T")
@@ -96,15 +97,47 @@ def told_of_trace(
     told: PlainTold[T] = PlainTold([], outside)
     try:
         for turn in turns.values():
-            session = _session_around(turn.root, by_id)
-            made = simple(turn, by_id, session, prices)
-            if made is None:
-                whole = general_turn(turn, session, prices)
-                told.clipped += whole.clipped_spans
-                made = ending_key(whole), make(whole)
+            made, clipped = told_of_turn(turn, by_id, _session_around(turn.root, by_id), prices, simple, make)
             told.turns.append(made)
+            told.clipped += clipped
     except _TooDeepError:
         return None
+    return told
+
+
+def told_of_turn(
+    turn: PlainTurn,
+    by_id: Mapping[str, PlainSpan],
+    session: str | None,
+    prices: PriceBook | None,
+    simple: Simple[T],
+    make: Callable[[Turn], T],
+) -> tuple[tuple[EndingKey, T], int]:
+    """What `told_of_trace` tells of one turn, and how many of its spans were clipped."""
+    made = simple(turn, by_id, session, prices)
+    if made is not None:
+        return made, 0
+    whole = general_turn(turn, session, prices)
+    return (ending_key(whole), make(whole)), whole.clipped_spans
+
+
+Odd = Callable[
+    [PlainSpan, list[PlainSpan], list[PlainSpan], str | None, PriceBook | None], tuple[tuple[EndingKey, T], int]
+]
+"""What `told_of_turn` gives of a turn's own span, those below it, and those of turns in it."""
+
+
+def odd_turn_by(simple: Simple[T], make: Callable[[Turn], T]) -> Odd[T]:
+    """What makes something of one turn where that is not so simple, and of others of its trace it is."""
+
+    def told(
+        root: PlainSpan, below: list[PlainSpan], nested: list[PlainSpan], session: str | None, prices: PriceBook | None
+    ) -> tuple[tuple[EndingKey, T], int]:
+        for span in below:
+            span.what = kind_of(span) or OTHER
+        by_id = {span.span_id: span for span in below}
+        return told_of_turn(PlainTurn(root, below, nested), by_id, session, prices, simple, make)
+
     return told
 
 
@@ -229,6 +262,9 @@ class ToldByTurn(msgspec.Struct, gc=False):
     cost_source: str | None
 
 
+row_of_odd_turn: Final[Odd[TurnRow]] = odd_turn_by(_simple_row, row_of)
+
+
 def told_by_turn(said: Said, used: PlainUsage, duration_ns: int) -> ToldByTurn:
     """What a turn's own span says of its tokens, quality and cost, beside what its calls used."""
     by_category = {name: said[key] for key, name in _CATEGORY_KEYS if key in said}
@@ -332,23 +368,29 @@ def parts_of(turn: PlainTurn, by_id: Mapping[str, PlainSpan]) -> Parts | None:
 
 def _component_around(span: PlainSpan, root_id: str, by_id: Mapping[str, PlainSpan]) -> str | None:
     """The nearest component between a span and its turn; empty where there is none, None if it may not be there."""
-    parent = span.parent_span_id
+    nearest, parent = "", span.parent_span_id
     while parent != root_id:
         above = by_id[parent]
         if above.what.component is not None:
-            return parent if _may_stand_inside(span, above.what) else None
+            if not _may_stand_inside(span, above.what.component):
+                return None
+            nearest = nearest or parent
         parent = above.parent_span_id
-    return ""
+    return nearest
 
 
-def _may_stand_inside(span: PlainSpan, around: Kind) -> bool:
-    """Whether a component inside another is one of its own, and says itself what its tokens were for.
+def _may_stand_inside(span: PlainSpan, component: str) -> bool:
+    """Whether a component inside another is one of its own, whose tokens are for what it says or for nothing special.
 
-    A call inside a call, be it with something between, may repeat it: what is around a call is looked at further up.
+    A call of others inside a call may repeat it, and so may tokens inside a call, be it with something between.
     """
-    if not span.origin.ours or around.component == _INFERENCE:
+    if not span.origin.ours:
         return False
-    return SPENDING.isdisjoint(span.attributes) or span.attributes.get(semconv.TOKEN_CATEGORY) in CATEGORIES
+    if SPENDING.isdisjoint(span.attributes):
+        return True
+    return component != _INFERENCE and (
+        component not in PURPOSEFUL or span.attributes.get(semconv.TOKEN_CATEGORY) in CATEGORIES
+    )
 
 
 def _add_tool(tools: list[str], span: PlainSpan) -> None:

@@ -21,12 +21,14 @@ from agentnet_otel.core.plain_turns import (
     AGENTS,
     SESSIONS,
     SUBJECTS,
+    Odd,
     Parts,
     PlainTold,
     PlainTurn,
     first_said,
     general_turn,
     models_of,
+    odd_turn_by,
     outcome_of,
     parts_of,
     told_by_turn,
@@ -139,6 +141,9 @@ def _simple_turn(
         sampling_probability=_sampling_probability(root),
     )
     return (root.end_ns, root.start_ns, root.trace_id, root.span_id), made
+
+
+whole_of_odd_turn: Final[Odd[Turn]] = odd_turn_by(_simple_turn, as_it_is)
 
 
 # --- components ------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ _CATEGORY_OF: Final = {
     LatencyComponent.MEMORY_ACCESS: TokenCategory.MEMORY,
     LatencyComponent.POLICY_CHECK: TokenCategory.POLICY,
 }
+PURPOSEFUL: Final = frozenset(component.value for component in _CATEGORY_OF)
+"""Components that say what tokens inside them were for."""
 
 
 @dataclass(slots=True, kw_only=True)

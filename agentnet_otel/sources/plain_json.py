@@ -20,7 +20,7 @@ from agentnet_otel.core.dialects import ODD, Plain, PlainKeys, plain_keys_of, re
 from agentnet_otel.core.plain_span import NOT_READ, Origin, PlainSpan, record_of_plain
 from agentnet_otel.core.turn_parts import Member, member_of
 from agentnet_otel.errors import AgentNetOtelError
-from agentnet_otel.model import AttributeValue
+from agentnet_otel.model import AttributeValue, SpanEvent
 from agentnet_otel.sources.message_density import check_density_of_json
 from agentnet_otel.sources.native.spans import Told, native_pieces, reader_of
 from agentnet_otel.sources.otlp_json import JsonDecoder
@@ -167,7 +167,8 @@ class PlainJsonDecoder:
         self._note(found.origin)
         if found.told is None:
             pieces = None if found.spoken is None else found.spoken.native
-            found.told = (found.origin, pieces, found.origin.ours, partial(self._read_odd, found))
+            odd = partial(self._read_odd, found)
+            found.told = (found.origin, pieces, found.origin.ours, odd, self._read_events)
         return found.told
 
     def _read_odd(self, scope: _Scope, encoded: bytes) -> PlainSpan | Member:
@@ -183,6 +184,14 @@ class PlainJsonDecoder:
         into: list[PlainSpan | Member] = []
         self._read([span], scope, into)
         return into[0]
+
+    def _read_events(self, encoded: bytes) -> tuple[SpanEvent, ...]:
+        """The events of a span.
+
+        Raises:
+            MsgspecError: one of them is none.
+        """
+        return self._json.events(_span_decoder.decode(encoded).encoded_events)
 
     def _read(self, spans: Sequence[PlainSpan], scope: _Scope, into: list[PlainSpan | Member]) -> None:
         """Read the attributes of spans of one scope; what is unusual becomes a member at once."""

@@ -17,7 +17,7 @@ from agentnet_otel.core.dialects import ODD, Plain, PlainKeys, plain_keys_of, re
 from agentnet_otel.core.plain_span import Origin, PlainSpan, Status
 from agentnet_otel.core.turn_parts import Member, member_of
 from agentnet_otel.errors import InputError
-from agentnet_otel.model import AttributeValue
+from agentnet_otel.model import AttributeValue, SpanEvent
 from agentnet_otel.sources.message_density import check_density
 from agentnet_otel.sources.native.spans import Told, native_pieces, reader_of
 from agentnet_otel.sources.otlp_protobuf import ProtobufDecoder, Resource, Scope, Span, TracesData, decode_attribute
@@ -114,7 +114,8 @@ class PlainProtobufDecoder:
             ours=named.name == semconv.SCOPE_NAME,
         )
         pieces, native = self._pieces_of(plain_keys_of(named.name))
-        found = _Scope(origin, pieces, (origin, native, origin.ours, partial(self._read_odd, origin, pieces)))
+        told = (origin, native, origin.ours, partial(self._read_odd, origin, pieces), self._read_events)
+        found = _Scope(origin, pieces, told)
         if len(resource) + len(scope) <= MAX_ORIGIN_BYTES:
             self._scopes[resource, scope] = found
         return found
@@ -147,6 +148,14 @@ class PlainProtobufDecoder:
             message = "its ids or times are unusual"
             raise ValueError(message)
         return into[0]
+
+    def _read_events(self, encoded: bytes) -> tuple[SpanEvent, ...]:
+        """The events of a span.
+
+        Raises:
+            DecodeError: an attribute of one is none.
+        """
+        return self._general.events(Span.FromString(encoded))
 
     def _read(self, written: list[Any], origin: Origin, pieces: Pieces | None, into: list[PlainSpan | Member]) -> bool:
         """Read spans of one scope; whether all are well-formed. What is unusual becomes a member at once."""

@@ -361,6 +361,62 @@ def test_whatever_spans_say_both_ways_give_the_same(document):
     assert len(turns) == 1
 
 
+COMPONENTS = ("inference", "tool_execution", "memory_access", "policy_check", "orchestration", "nothing")
+
+
+@st.composite
+def turns_in_layers(draw):
+    """A turn whose components stand inside each other, one behind the other on each level."""
+    turn = {semconv.OPERATION_NAME: "invoke_agent", semconv.AGENT_NAME: "planner", semconv.CONVERSATION_ID: "s"}
+    spans = [span_in(1, "", 0, 10**6, turn)]
+
+    def add(parent, begin, end, levels):
+        for place in range(draw(st.integers(1, 3))) if levels else ():
+            third = (end - begin) // 3
+            number, start = len(spans) + 1, begin + place * third + draw(st.integers(0, 2))
+            spans.append(span_in(number, parent, start, start + third - 2, draw(layers())))
+            add(spans[-1].span_id, start, start + third - 2, levels - 1)
+
+    add(spans[0].span_id, 0, 10**6, draw(st.integers(1, 3)))
+    return draw(st.permutations(spans))
+
+
+@st.composite
+def layers(draw):
+    """What a span inside a turn says."""
+    component = draw(st.sampled_from(COMPONENTS))
+    said = {semconv.LATENCY_COMPONENT: component} if component != "nothing" else {}
+    if component == "inference":
+        said[semconv.REQUEST_MODEL] = draw(st.sampled_from(["m", "n"]))
+        said.update(draw(st.sampled_from([{}, {}, {semconv.USAGE_OUTPUT_TOKENS: 7}, {semconv.COST_USD: 0.5}])))
+        said.update(draw(st.sampled_from([{}, {semconv.TOKEN_CATEGORY: "memory"}])))
+    if component == "tool_execution":
+        said[semconv.TOOL_NAME] = "search"
+    return said
+
+
+def span_in(number, parent, start, end, said):
+    """A span of ours."""
+    return SpanRecord(
+        trace_id="ab" * 16,
+        span_id=format(number, "016x"),
+        parent_span_id=parent or None,
+        name="x",
+        start_ns=5 + start,
+        end_ns=5 + end,
+        attributes=said,
+        scope_name=semconv.SCOPE_NAME,
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(turns_in_layers())
+def test_components_inside_components_are_told_alike(records):
+    """Whichever stands in which, and whichever of them used tokens."""
+    turns, plain = assert_the_same(json.dumps(by_scope(records), separators=COMPACT).encode(), records)
+    assert (len(turns), plain) == (1, len(records))
+
+
 @pytest.mark.parametrize("depth", [3, 99, 102, 600])
 def test_deep_traces_give_the_same_rows(depth):
     """Also where spans stand further below each other than the short way goes."""

@@ -448,15 +448,15 @@ enum {
     NEEDED = TRACE_ID | SPAN_ID | START,
 };
 
-/* What a plain span has none of: texts that are empty, arrays in which nothing is. */
-static Ending read_absent(Scan *scan, Draft *draft, const char *nothing)
+/* What a plain span seldom has: a text that is not empty, an array in which there is something. */
+static Ending read_absent(Scan *scan, int *found, const char *nothing)
 {
     const Byte *start = scan->at;
     if (scan->at >= scan->end || *scan->at != (Byte)nothing[0]) {
         return UNUSUAL;
     }
     TRY(skip_value(scan, 0));
-    draft->odd |= scan->at - start != 2;
+    *found |= scan->at - start != 2;
     return FINE;
 }
 
@@ -544,11 +544,11 @@ static Ending read_span_field(Scan *scan, const Byte *name, size_t size, void *v
     }
     if (IS("events")) {
         TRY(once(&draft->seen, EVENTS));
-        return read_absent(scan, draft, "[]");
+        return read_absent(scan, &draft->eventful, "[]");
     }
     if (IS("traceState")) {
         TRY(once(&draft->seen, TRACE_STATE));
-        return read_absent(scan, draft, "\"\"");
+        return read_absent(scan, &draft->odd, "\"\"");
     }
     return size > 0 && name[0] == ' ' ? UNUSUAL : skip_value(scan, 0);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <structmember.h>
 
-#define INTERFACE 5 /* as in `__init__.py` */
+#define INTERFACE 6 /* as in `__init__.py` */
 
 typedef unsigned char Byte;
 
@@ -94,6 +94,7 @@ typedef struct {
     SpanHead head;
     Vocabulary *vocabulary;
     PyObject *origin;
+    PyObject *events;                    /* a tuple; NULL where it has none */
     PyObject *what;                      /* NULL until it is set */
     PyObject *attributes;                /* the dict; NULL until somebody asks for it */
     PyObject *trace_text, *span_text, *parent_text; /* the ids as texts; the same */
@@ -128,7 +129,8 @@ typedef struct {
     PyObject *told; /* the tuple that holds the rest */
     PyObject *origin;
     Pieces *pieces;
-    PyObject *odd; /* reads a span, given its bytes, in another way */
+    PyObject *odd;    /* reads a span, given its bytes, in another way */
+    PyObject *events; /* reads the events of one */
     int ours;
 } Scope;
 
@@ -154,7 +156,8 @@ typedef struct {
     SpanHead head;
     unsigned seen; /* which fields were, a bit each */
     int odd;
-    int skipped; /* another reader's */
+    int eventful; /* Python is asked for its events */
+    int skipped;  /* another reader's */
     Py_ssize_t count;
     Said said[MAX_SAID];
 } Draft;

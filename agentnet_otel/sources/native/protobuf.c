@@ -253,7 +253,8 @@ static Ending read_span_field(Scan *scan, unsigned field, unsigned wire, void *v
         return read_attribute(scan, context);
     }
     if ((field == EVENT || field == LINK) && wire == BYTES) {
-        context->draft->odd = 1;
+        context->draft->odd |= field == LINK;
+        context->draft->eventful |= field == EVENT;
         return read_bytes(scan, &inner);
     }
     if (field == ATTRIBUTE || field == EVENT || field == LINK) {

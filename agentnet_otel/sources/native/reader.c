@@ -10,8 +10,8 @@ PyTypeObject *reader_type;
 
 static int scope_fill(Scope *scope, PyObject *told)
 {
-    if (!PyTuple_CheckExact(told) || PyTuple_GET_SIZE(told) != 4) {
-        PyErr_SetString(PyExc_TypeError, "a scope is told as an origin, its pieces, whose it is, and who reads the odd");
+    if (!PyTuple_CheckExact(told) || PyTuple_GET_SIZE(told) != 5) {
+        PyErr_SetString(PyExc_TypeError, "a scope is told as an origin, its pieces, whose it is, and who reads odd spans and events");
         return -1;
     }
     PyObject *pieces = PyTuple_GET_ITEM(told, 1);
@@ -28,6 +28,7 @@ static int scope_fill(Scope *scope, PyObject *told)
         .origin = PyTuple_GET_ITEM(told, 0),
         .pieces = pieces == Py_None ? NULL : (Pieces *)pieces,
         .odd = PyTuple_GET_ITEM(told, 3),
+        .events = PyTuple_GET_ITEM(told, 4),
         .ours = ours,
     };
     return 0;
@@ -98,7 +99,7 @@ void draft_begin(Draft *draft)
 {
     memset(&draft->head, 0, sizeof(draft->head));
     draft->seen = 0;
-    draft->odd = draft->skipped = 0;
+    draft->odd = draft->eventful = draft->skipped = 0;
     draft->count = 0;
 }
 
@@ -191,7 +192,14 @@ static PyObject *made_of(Draft *draft, Request *request, const Scope *scope, con
         memset(&draft->head.has, 0, sizeof(draft->head.has));
     }
     Vocabulary *vocabulary = pieces_vocabulary(scope->pieces);
-    return (PyObject *)span_new(&draft->head, vocabulary, scope->origin, draft->said, says ? draft->count : 0);
+    Span *span = span_new(&draft->head, vocabulary, scope->origin, draft->said, says ? draft->count : 0);
+    if (span != NULL && draft->eventful) {
+        span->events = PyObject_CallFunction(scope->events, "y#", (const char *)bytes, size);
+        if (span->events == NULL) {
+            Py_CLEAR(span);
+        }
+    }
+    return (PyObject *)span;
 }
 
 /* Put a span that was read to the others; `bytes` are all of it. */
@@ -330,8 +338,8 @@ static PyMethodDef reader_methods[] = {
 PyDoc_STRVAR(reader_doc,
 "Reader(scope_of, operation, takes, passes=False)\n--\n\n"
 "Reads spans out of requests of one format. ``scope_of`` tells of the bytes of a resource and of a scope: the origin\n"
-"of its spans, their `Pieces` or None, whether they are ours, and what reads the bytes of an odd one; it is not asked\n"
-"twice running for the same. ``operation``: the number of the key without which a span of others says nothing.\n"
+"of its spans, their `Pieces` or None, whether they are ours, and what reads, of the bytes of one, an odd span, or its\n"
+"events; it is not asked twice running for the same. ``operation``: the number of the key without which a span of others says nothing.\n"
 "``takes``: last bytes of the trace ids that are taken, or None; ``passes``: whether other spans are passed without a\n"
 "look, so that what is wrong in them is for others to tell.\n\n"
 "Raises:\n    ValueError: there is no such key.");

@@ -14,12 +14,12 @@ enum {
 
 static PyObject *ms(int64_t ns) { return PyFloat_FromDouble((double)ns / NANOS_PER_MS); }
 
-static PyObject *components_of(const Turn *turn)
+static PyObject *components_of(const Turn *turn, const int64_t *times_ns)
 {
     PyObject *components = PyDict_New();
     for (int at = 0; components != NULL && at < COMPONENTS; at++) {
         PyObject *name = PyTuple_GET_ITEM(turn->trace->words->things[COMPONENT_NAMES], at);
-        if (turn->sums[at] >= 0 && put(components, name, ms(turn->sums[at])) < 0) {
+        if (turn->sums[at] >= 0 && put(components, name, ms(times_ns[at])) < 0) {
             Py_CLEAR(components);
         }
     }
@@ -59,8 +59,8 @@ static void fill_own(const Turn *turn, PyObject **fields)
     fields[ROW_AGENT] = known(either(single(words, root, AGENT_NAME), first_below(turn, AGENT)));
     fields[ROW_START] = PyLong_FromLongLong(root->head.start_ns);
     fields[ROW_DURATION] = ms(duration_of(root));
-    fields[ROW_COMPONENTS] = components_of(turn);
-    fields[ROW_SUMS] = Py_XNewRef(fields[ROW_COMPONENTS]);
+    fields[ROW_COMPONENTS] = components_of(turn, turn->own);
+    fields[ROW_SUMS] = turn->stacked ? components_of(turn, turn->sums) : Py_XNewRef(fields[ROW_COMPONENTS]);
     fields[ROW_UNATTRIBUTED] = ms(duration_of(root) - turn->attributed_ns);
     for (int fact = 0; fact < TOKEN_FACTS; fact++) {
         fields[ROW_INPUT + fact] = tokens_of(turn, fact);

@@ -16,7 +16,7 @@ Span *span_new(const SpanHead *head, Vocabulary *vocabulary, PyObject *origin, c
     self->head = *head;
     self->vocabulary = (Vocabulary *)Py_NewRef(vocabulary);
     self->origin = Py_NewRef(origin);
-    self->what = self->attributes = self->trace_text = self->span_text = self->parent_text = NULL;
+    self->events = self->what = self->attributes = self->trace_text = self->span_text = self->parent_text = NULL;
     for (Py_ssize_t at = 0; at < count; at++) {
         self->said[at] = said[at];
         Py_INCREF(said[at].value);
@@ -29,6 +29,7 @@ static void span_dealloc(Span *self)
     PyTypeObject *type = Py_TYPE(self);
     Py_DECREF(self->vocabulary);
     Py_DECREF(self->origin);
+    Py_XDECREF(self->events);
     Py_XDECREF(self->what);
     Py_XDECREF(self->attributes);
     Py_XDECREF(self->trace_text);
@@ -85,11 +86,15 @@ PyObject *span_parent_text(Span *self)
 static PyObject *get_trace_id(Span *self, void *Py_UNUSED(unused)) { return span_trace_text(self); }
 static PyObject *get_span_id(Span *self, void *Py_UNUSED(unused)) { return span_span_text(self); }
 static PyObject *get_empty(Span *Py_UNUSED(self), void *Py_UNUSED(unused)) { return PyUnicode_New(0, 0); }
-static PyObject *get_events(Span *Py_UNUSED(self), void *Py_UNUSED(unused)) { return PyTuple_New(0); }
 static PyObject *get_flags(Span *self, void *Py_UNUSED(unused)) { return PyLong_FromUnsignedLong(self->head.flags); }
 static PyObject *get_kind(Span *self, void *Py_UNUSED(unused)) { return PyLong_FromLong(self->head.kind); }
 static PyObject *get_start(Span *self, void *Py_UNUSED(unused)) { return PyLong_FromLongLong(self->head.start_ns); }
 static PyObject *get_end(Span *self, void *Py_UNUSED(unused)) { return PyLong_FromLongLong(self->head.end_ns); }
+
+static PyObject *get_events(Span *self, void *Py_UNUSED(unused))
+{
+    return self->events == NULL ? PyTuple_New(0) : Py_NewRef(self->events);
+}
 
 static PyObject *get_parent(Span *self, void *Py_UNUSED(unused)) { return span_parent_text(self); }
 
@@ -140,7 +145,7 @@ static PyGetSetDef span_fields[] = {
     {"status", (getter)get_status, NULL, "How it ended.", NULL},
     {"failed", (getter)get_failed, NULL, "Whether its status says so.", NULL},
     {"attributes", (getter)get_attributes, NULL, "Those that count.", NULL},
-    {"events", (getter)get_events, NULL, "None.", NULL},
+    {"events", (getter)get_events, NULL, "In their order.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

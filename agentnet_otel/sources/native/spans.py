@@ -8,6 +8,7 @@ from agentnet_otel.core.dialects import ODD, Plain, plain_keys
 from agentnet_otel.core.plain_span import Origin, PlainSpan, Status
 from agentnet_otel.core.trace_window import HeldSpan, Run, runs_of
 from agentnet_otel.core.turn_parts import Member
+from agentnet_otel.model import SpanEvent
 from agentnet_otel.sources.native import extension
 from agentnet_otel.sources.pieces import MAX_PIECE_BYTES, MAX_PIECES
 from agentnet_otel.sources.share import Batch, Share
@@ -19,9 +20,11 @@ ReadPiece = Callable[[bytes], Plain]
 """What an encoded attribute says: a key, empty where nothing reads it, and a value."""
 ReadOdd = Callable[[bytes], PlainSpan | Member]
 """Reads an encoded span which the C does not."""
-Told = tuple[Origin, Any, bool, ReadOdd]
+ReadEvents = Callable[[bytes], tuple[SpanEvent, ...]]
+"""Reads the events of an encoded span."""
+Told = tuple[Origin, Any, bool, ReadOdd, ReadEvents]
 """What spans of a scope share: their origin, their pieces (None where their dialect is no plain one), whether they are
-ours, and who reads the odd ones."""
+ours, who reads the odd ones, and who their events."""
 
 
 class ReadScope(Protocol):

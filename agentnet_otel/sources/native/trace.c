@@ -132,8 +132,11 @@ static Ending share_out(Trace *trace)
             }
         }
         node->turn = above;
-        if (above >= 0 && (node->what == TURN || (node->what == OTHER && is_workflow(words, node->span)))) {
-            return UNUSUAL; /* a turn in a turn, or what stands around turns */
+        if (above >= 0 && node->what == OTHER && is_workflow(words, node->span)) {
+            return UNUSUAL; /* what stands around turns, in a turn */
+        }
+        if (above >= 0 && node->what == TURN && (!node->span->head.ours || above == at)) {
+            return UNUSUAL; /* a turn in a turn may be the same turn */
         }
         trace->outside += above < 0 && is_call(words, node->what);
     }

@@ -15,8 +15,12 @@ static void collect(Turn *turn, int place)
 {
     const Trace *trace = turn->trace;
     for (Py_ssize_t at = 0; at < trace->count; at++) {
-        if (trace->nodes[at].turn == place) {
+        if (trace->nodes[at].turn == place && trace->nodes[at].what == TURN) {
+            turn->nested++;
+        }
+        else if (trace->nodes[at].turn == place) {
             Py_ssize_t into = turn->count++;
+            turn->busy_ns[at] = -1;
             for (; into > 0 && starts_before(trace->nodes[at].span, trace->nodes[turn->below[into - 1]].span); into--) {
                 turn->below[into] = turn->below[into - 1];
             }
@@ -52,28 +56,88 @@ static Ending number_in(PyObject *said, int64_t *number)
     return overflow || value < 0 || value >= EXACT / MAX_SPANS ? UNUSUAL : FINE;
 }
 
-/* Another component, which has to begin when those before it have ended. */
-static Ending add_component(Turn *turn, const Node *node, int64_t *now_ns)
+/* The number of the purpose that a span says its tokens had; -1 where it says none that is known. */
+static Ending purpose_of(const Words *words, const Span *span, int *category)
 {
-    const Words *words = turn->trace->words;
-    const SpanHead *head = &node->span->head;
-    for (int above = node->above; &turn->trace->nodes[above] != turn->root; above = turn->trace->nodes[above].above) {
-        if (turn->trace->nodes[above].what < COMPONENTS) {
-            return UNUSUAL; /* a component inside another */
+    PyObject *said = single(words, span, CATEGORY);
+    PyObject *number = said == NULL ? NULL : PyDict_GetItemWithError(words->things[CATEGORY_NUMBERS], said);
+    if (number == NULL && PyErr_Occurred()) {
+        return FAILED;
+    }
+    *category = number == NULL ? -1 : (int)PyLong_AsLong(number);
+    return FINE;
+}
+
+/* Whether a span may stand inside a component, as `_may_stand_inside` has it. */
+static Ending may_stand_inside(const Words *words, const Span *span, int component)
+{
+    int category = -1;
+    if (!span->head.ours) {
+        return UNUSUAL;
+    }
+    if (!keyset_meets(&words->spending, &span->head.has)) {
+        return FINE;
+    }
+    TRY(purpose_of(words, span, &category));
+    return component != words->inference && (!(words->purposeful >> component & 1) || category >= 0) ? FINE : UNUSUAL;
+}
+
+/* The place of the nearest component around a span, -1 where there is none but the turn. */
+static Ending find_around(const Turn *turn, const Node *node, int *around)
+{
+    const Node *nodes = turn->trace->nodes;
+    *around = -1;
+    for (int above = node->above; &nodes[above] != turn->root; above = nodes[above].above) {
+        if (nodes[above].what < COMPONENTS) {
+            TRY(may_stand_inside(turn->trace->words, node->span, nodes[above].what));
+            *around = *around < 0 ? above : *around;
         }
+    }
+    return FINE;
+}
+
+/* Take a component's time from what is around it; it has to begin when those beside it have ended. `now_ns`: until
+   when those run that stand in the turn itself. */
+static Ending add_time(Turn *turn, const Node *node, int around, int64_t *now_ns)
+{
+    const SpanHead *head = &node->span->head;
+    int64_t duration_ns = head->end_ns - head->start_ns;
+    if (around >= 0) {
+        const Node *outer = &turn->trace->nodes[around];
+        const SpanHead *of = &outer->span->head;
+        if (turn->busy_ns[around] < 0 || head->start_ns < of->start_ns || head->end_ns > of->end_ns ||
+            (head->start_ns == of->start_ns && head->end_ns == of->end_ns)) {
+            return UNUSUAL; /* it leaves what is around it, or takes all of its time */
+        }
+        turn->own[outer->what] -= duration_ns;
+        turn->stacked = 1;
+        now_ns = &turn->busy_ns[around];
+    }
+    else {
+        turn->attributed_ns += duration_ns;
     }
     if (head->start_ns < *now_ns) {
         return UNUSUAL;
     }
     *now_ns = head->end_ns;
+    turn->busy_ns[node - turn->trace->nodes] = head->start_ns;
+    turn->own[node->what] += duration_ns;
+    turn->sums[node->what] += duration_ns;
+    return FINE;
+}
+
+static Ending add_component(Turn *turn, const Node *node, int64_t *now_ns)
+{
+    const Words *words = turn->trace->words;
+    int around;
     if (turn->sums[node->what] < 0) {
-        turn->sums[node->what] = 0;
+        turn->sums[node->what] = turn->own[node->what] = 0;
         turn->order[turn->component_count++] = node->what;
     }
+    TRY(find_around(turn, node, &around));
+    TRY(add_time(turn, node, around, now_ns));
     turn->step_count++;
     turn->counts[node->what]++;
-    turn->sums[node->what] += head->end_ns - head->start_ns;
-    turn->attributed_ns += head->end_ns - head->start_ns;
     if (node->what == words->tool) {
         PyObject *name = either(first(words, node->span, SUBJECT), words->things[NO_SUBJECT]);
         return add_text(turn->tools, &turn->tool_count, MAX_TOOLS, name);
@@ -82,17 +146,6 @@ static Ending add_component(Turn *turn, const Node *node, int64_t *now_ns)
 }
 
 /* --- tokens and costs, as `plain_usage` counts them --------------------------------------------------------------- */
-
-static Ending category_of(const Words *words, const Span *call, int *category)
-{
-    PyObject *said = single(words, call, CATEGORY);
-    PyObject *number = said == NULL ? NULL : PyDict_GetItemWithError(words->things[CATEGORY_NUMBERS], said);
-    if (number == NULL && PyErr_Occurred()) {
-        return FAILED;
-    }
-    *category = number == NULL ? words->reasoning : (int)PyLong_AsLong(number);
-    return FINE;
-}
 
 /* Count the tokens of a call. */
 static Ending add_tokens(Turn *turn, ModelCall *call, PyObject **said)
@@ -110,8 +163,9 @@ static Ending add_tokens(Turn *turn, ModelCall *call, PyObject **said)
         turn->tokens[fact].count += tokens[fact].count;
         call->tells |= tokens[fact].known;
     }
-    if (category_of(words, call->span, &call->category) != FINE) {
-        return FAILED;
+    TRY(purpose_of(words, call->span, &call->category));
+    if (call->category < 0) {
+        call->category = words->reasoning;
     }
     if (tokens[0].known || tokens[1].known) {
         if (turn->by_category[call->category] < 0) {
@@ -206,13 +260,24 @@ static Ending add_call(Turn *turn, const Span *span)
     return call.tells ? reckon(turn, span, call.model, said) : FINE;
 }
 
+/* Whether Python has to look at a turn: something is in its spans that is not looked at here. */
+static int is_eventful(const Turn *turn)
+{
+    for (Py_ssize_t at = 0; at < turn->count; at++) {
+        if (turn->trace->nodes[turn->below[at]].span->events != NULL) {
+            return 1;
+        }
+    }
+    return turn->root->span->events != NULL;
+}
+
 /* Go through all of a turn, as `parts_of` does. */
 Ending analyse(Turn *turn)
 {
     const Words *words = turn->trace->words;
     const SpanHead *root = &turn->root->span->head;
     int64_t now_ns = root->start_ns;
-    if (root->start_ns > root->end_ns || root->end_ns - root->start_ns >= EXACT ||
+    if (turn->nested || is_eventful(turn) || root->start_ns > root->end_ns || root->end_ns - root->start_ns >= EXACT ||
         keyset_meets(&words->spending, &root->has)) {
         return UNUSUAL;
     }
@@ -252,7 +317,7 @@ PyObject *tuple_of(PyObject *const *items, int count)
     return tuple;
 }
 
-static PyObject *session_around(const Turn *turn, Ending *ending)
+PyObject *session_around(const Turn *turn, Ending *ending)
 {
     int above = turn->root->above;
     for (int level = 0; level < MAX_LEVELS; level++) {
@@ -450,6 +515,7 @@ void turn_begin(Turn *turn, Trace *trace, int place)
     turn->trace = trace;
     turn->root = &trace->nodes[place];
     turn->count = 0;
+    turn->nested = turn->stacked = 0;
     turn->attributed_ns = 0;
     turn->component_count = turn->step_count = turn->tool_count = turn->model_count = turn->call_count = 0;
     turn->category_count = turn->estimated = turn->unpriced = 0;

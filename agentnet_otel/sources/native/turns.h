@@ -41,6 +41,7 @@ enum {
     ROW, COMPONENT_NAMES, COMPONENT_MEMBERS, KINDS_OF_OTHERS, KINDS_OF_OURS, WORKFLOW, CATEGORY_NAMES,
     CATEGORY_MEMBERS, CATEGORY_NUMBERS, OUTCOMES, COST_SOURCES, COST_MEMBERS, COST_RANKS, QUALITY_SOURCES, NO_SUBJECT,
     SERVICE_NAME, PRICE, EFFICIENCY_OF, OUTCOME_OF, FIRST_TOKEN_NS, SUM, ASSUMED_QUALITY, NO_USAGE, WENT_WELL, WENT_WRONG,
+    ROW_OF_ODD, WHOLE_OF_ODD,
     THINGS
 };
 
@@ -70,6 +71,7 @@ typedef struct {
     int category_keys[CATEGORIES];
     KeySet spending;
     int inference, tool, orchestration, reasoning, client, told_cost;
+    int purposeful; /* a bit for each component that says what tokens inside it were for */
 } Words;
 
 int put(PyObject *dict, PyObject *key, PyObject *value); /* takes over the value, which may be NULL with an error */
@@ -90,7 +92,7 @@ typedef struct {
     const Words *words;
     PyObject *prices;
     Py_ssize_t count;
-    Py_ssize_t outside;
+    Py_ssize_t outside, clipped;
     Node nodes[MAX_SPANS];
     int16_t places[PLACES]; /* by id: one more than the place among the nodes */
 } Trace;
@@ -126,8 +128,12 @@ typedef struct {
     Node *root;
     Py_ssize_t count;
     int16_t below[MAX_SPANS]; /* places, in order of starting */
+    int nested;               /* how many turns there are in it */
     int64_t sums[COMPONENTS]; /* nanoseconds; -1 where there is no such component */
+    int64_t own[COMPONENTS];  /* the same without what runs inside; only where there is one */
     int counts[COMPONENTS];
+    int64_t busy_ns[MAX_SPANS]; /* until when those inside a component run, by its place; -1 before it came */
+    int stacked;                /* whether any component runs inside another */
     int order[COMPONENTS]; /* components as they appear */
     int component_count, step_count;
     int64_t attributed_ns;
@@ -156,6 +162,7 @@ typedef struct {
 
 void turn_begin(Turn *turn, Trace *trace, int place);
 void turn_end(Turn *turn);
+PyObject *session_around(const Turn *turn, Ending *ending); /* borrowed; NULL where none is said */
 Ending analyse(Turn *turn);
 /* `category_names`: what stands for each category in the dict. */
 Ending sum_up(Turn *turn, PyObject *category_names, Whole *whole);

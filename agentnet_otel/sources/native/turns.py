@@ -19,12 +19,14 @@ from agentnet_otel.core.plain_turns import (
     PlainTold,
     efficiency_told,
     outcome_of,
+    row_of_odd_turn,
     rows_of_trace,
 )
 from agentnet_otel.core.plain_usage import COST_RANKS, COSTS, SPENDING, TOKENS, TOLD_BY_SPAN, price_of
-from agentnet_otel.core.plain_whole import turns_of_trace
+from agentnet_otel.core.plain_whole import turns_of_trace, whole_of_odd_turn
 from agentnet_otel.core.reconstruction import first_token_ns
 from agentnet_otel.core.turn_row import TurnRow
+from agentnet_otel.core.usage import PURPOSEFUL
 from agentnet_otel.model import (
     CostSource,
     LatencyComponent,
@@ -134,6 +136,8 @@ _THINGS: Final = {
     "no_usage": NO_USAGE,
     "went_well": Outcome.SUCCESS.value,
     "went_wrong": Outcome.ERROR.value,
+    "row_of_odd": row_of_odd_turn,
+    "whole_of_odd": whole_of_odd_turn,
 }
 
 
@@ -171,6 +175,7 @@ def _turns() -> Any:
         reasoning=_CATEGORIES.index(TokenCategory.REASONING),
         client=int(SpanKind.CLIENT),
         told_cost=COST_RANKS[TOLD_BY_SPAN],
+        purposeful=sum(1 << at for at, component in enumerate(_COMPONENTS) if component.value in PURPOSEFUL),
     )
 
 

@@ -195,12 +195,12 @@ static PyObject *component_of(const Turn *turn, int component)
     return PyTuple_GET_ITEM(turn->trace->words->things[COMPONENT_MEMBERS], component);
 }
 
-static PyObject *sums_of(const Turn *turn)
+static PyObject *times_of(const Turn *turn, const int64_t *times_ns)
 {
     PyObject *sums = PyDict_New();
     for (int at = 0; sums != NULL && at < turn->component_count; at++) {
         int component = turn->order[at];
-        if (put(sums, component_of(turn, component), boxed(turn->sums[component])) < 0) {
+        if (put(sums, component_of(turn, component), boxed(times_ns[component])) < 0) {
             Py_CLEAR(sums);
         }
     }
@@ -378,8 +378,8 @@ static void fill_own(const Turn *turn, PyObject **fields)
     fields[T_END] = boxed(root->head.end_ns);
     fields[T_PARENT] = root->head.has_parent ? span_parent_text(root) : Py_NewRef(Py_None);
     fields[T_SERVICE] = PyObject_GetAttr(root->origin, words->things[SERVICE_NAME]);
-    fields[T_SUM] = sums_of(turn);
-    fields[T_SELF] = Py_XNewRef(fields[T_SUM]);
+    fields[T_SELF] = times_of(turn, turn->own);
+    fields[T_SUM] = turn->stacked ? times_of(turn, turn->sums) : Py_XNewRef(fields[T_SELF]);
     fields[T_COUNTS] = counts_of(turn);
     fields[T_UNATTRIBUTED] = boxed(duration_of(root) - turn->attributed_ns);
     fields[T_STEPS] = steps_of(turn);

@@ -17,7 +17,7 @@ static const char *const thing_names[THINGS] = {
     "row", "component_names", "component_members", "kinds_of_others", "kinds_of_ours", "workflow", "category_names",
     "category_members", "category_numbers", "outcomes", "cost_sources", "cost_members", "cost_ranks", "quality_sources",
     "no_subject", "service_name", "price", "efficiency_of", "outcome_of", "first_token_ns", "sum", "assumed_quality",
-    "no_usage", "went_well", "went_wrong"
+    "no_usage", "went_well", "went_wrong", "row_of_odd", "whole_of_odd"
 };
 
 static const char *const class_names[CLASSES] = {"turn", "usage", "step", "model_call", "share", "tool_call"};

@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentnet_otel import semconv
+from agentnet_otel.core import plain_turns
 from agentnet_otel.core.cost import CostModels, Pricing
 from agentnet_otel.core.plain_trace import turn_of
-from agentnet_otel.core.plain_turns import rows_of_trace
+from agentnet_otel.core.plain_turns import rows_of_trace, told_of_turn
 from agentnet_otel.core.plain_whole import turns_of_trace
 from agentnet_otel.model import TokenCategory
 from agentnet_otel.sources.native import extension
@@ -56,15 +57,26 @@ def spans_of(*spans, scope=semconv.SCOPE_NAME):
 
 
 def by_c(*spans, scope=semconv.SCOPE_NAME, prices=PRICES):
-    """The rows by C, which are those of Python, as turns are, to the order of their parts; None where C leaves them."""
-    rows, whole = (make(spans_of(*spans, scope=scope), prices) for make in (TURNS.rows, TURNS.whole))
+    """The rows by C, which are those of Python, as turns are, to the order of their parts.
+
+    None where C leaves the trace, or a turn of it, to Python.
+    """
+    left = []
+
+    def ask_python(turn, *others):
+        left.append(turn)
+        return told_of_turn(turn, *others)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain_turns, "told_of_turn", ask_python)
+        rows, whole = (make(spans_of(*spans, scope=scope), prices) for make in (TURNS.rows, TURNS.whole))
     for found, python in ((rows, rows_of_trace), (whole, turns_of_trace)):
         told = python(spans_of(*spans, scope=scope), prices)
         if found is not None:
             assert told is not None
-            assert repr(found) == repr((told.turns, told.outside))
-    assert rows is not None or whole is None
-    return None if rows is None or whole is None else rows[0]
+            assert repr(found) == repr((told.turns, told.outside, told.clipped))
+    assert (rows is None) == (whole is None)
+    return None if rows is None or left else rows[0]
 
 
 CALL = span(2, 0, 40, latency_component="inference", request_model="m", usage_input_tokens=3, usage_output_tokens=4)
@@ -81,10 +93,38 @@ def test_a_turn_is_made_by_c():
     assert row.efficiency == pytest.approx(0.5 * 3.2 / 7 + 0.3 * 0.8 + 0.2)
 
 
+TOOL = span(3, 50, 60, latency_component="tool_execution", tool_name="s")
+
+
+def test_what_runs_inside_a_component_takes_of_its_time():
+    """Each instant is the innermost one's; sums keep it."""
+    inside = (
+        span(3, 10, 20, parent=2, latency_component="memory_access"),
+        span(4, 20, 30, parent=2, operation_name="http"),
+        span(5, 21, 29, parent=4, latency_component="tool_execution"),
+        span(6, 22, 24, parent=5, latency_component="memory_access"),
+    )
+    ((_, row),) = by_c(root(), CALL, *inside)
+    assert row.components == {"inference": 22e-6, "tool_execution": 6e-6, "memory_access": 12e-6}
+    assert row.component_sums == {"inference": 40e-6, "tool_execution": 8e-6, "memory_access": 12e-6}
+    assert row.unattributed_ms == 60e-6
+
+
 @pytest.mark.parametrize(
     "spans",
     [
         (root(),),
+        (root(), CALL, span(3, 10, 20, parent=2, latency_component="inference", request_model="n")),
+        (
+            root(),
+            TOOL,
+            span(4, 51, 59, parent=3, latency_component="inference", usage_input_tokens=1, token_category=MEMORY),
+        ),
+        (
+            root(),
+            span(2, 0, 40, latency_component="orchestration"),
+            span(3, 1, 4, parent=2, latency_component="inference", usage_input_tokens=1),
+        ),
         (root(turn_outcome="timeout", error_type="E"),),
         (root(error_type="TimeoutError"),),
         (root(), CALL, span(4, 40, 41, latency_component="inference", request_model="n", usage_output_tokens=1)),
@@ -132,7 +172,7 @@ def test_a_turn_is_made_by_c():
             span(6, 14, 15, latency_component="tool_execution", tool_name="s"),
         ),
     ],
-    ids=range(17),
+    ids=range(20),
 )
 def test_what_a_turn_may_say_is_read_alike(spans):
     """By C, without asking Python for the trace."""
@@ -156,7 +196,16 @@ def test_its_own_word_on_categories_counts_where_it_agrees():
     "spans",
     [
         (root(), CALL, span(3, 30, 50, latency_component="inference")),
-        (root(), CALL, span(3, 10, 20, parent=2, latency_component="tool_execution")),
+        (root(), CALL, span(3, 10, 50, parent=2, latency_component="tool_execution")),
+        (root(), CALL, span(3, 0, 40, parent=2, latency_component="tool_execution")),
+        (root(), CALL, *(span(n, 10, 20, parent=2, latency_component="tool_execution") for n in (3, 4))),
+        (root(), CALL, span(3, 10, 20, parent=2, latency_component="inference", usage_input_tokens=1)),
+        (root(), TOOL, span(4, 51, 59, parent=3, latency_component="inference", usage_input_tokens=1)),
+        (
+            root(),
+            span(2, 0, 4, parent=3, latency_component="memory_access"),
+            span(3, 0, 9, latency_component="inference"),
+        ),
         (root(), span(3, 90, 110, latency_component="inference")),
         (root(), span(3, 50, 40, latency_component="inference")),
         (root(), span(3, 50, 60, latency_component="tool_execution", usage_input_tokens=1)),
@@ -171,7 +220,7 @@ def test_its_own_word_on_categories_counts_where_it_agrees():
         (root(), *(span(n, n, n + 1, latency_component="inference", request_model=str(n)) for n in range(2, 50))),
         (root(3000), *(span(n, n, n + 1, latency_component="inference") for n in range(2, 600))),
     ],
-    ids=range(15),
+    ids=range(20),
 )
 def test_what_is_seldom_is_left_to_python(spans):
     """And told all the same."""
@@ -205,7 +254,7 @@ def test_spans_of_python_are_left_to_python():
     spans = spans_of(root(), CALL)
     assert TURNS.rows([*spans, object()], None) is None
     assert TURNS.rows([*spans, spans[1]], None) is None  # it came twice
-    assert TURNS.rows([], None) == ([], 0)
+    assert TURNS.rows([], None) == ([], 0, 0)
     for wrong in ((tuple(spans), None), (spans,), ()):
         with pytest.raises(TypeError):
             TURNS.rows(*wrong)
@@ -239,6 +288,13 @@ def test_runs_are_cut_where_another_trace_begins():
 WORDS = ("inference", "tool_execution", "orchestration", "invoke_agent", "chat", "other")
 
 
+def within(times, start, length):
+    """A part of what is around it: where it starts, of 90, and how long it is."""
+    begin, end = times
+    start = begin + start * (end - begin) // 90
+    return start, start + length * (end - begin) // 40
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(
@@ -257,11 +313,16 @@ WORDS = ("inference", "tool_execution", "orchestration", "invoke_agent", "chat",
 )
 def test_any_trace_is_read_alike(many, scope):
     """Whatever stands below what."""
-    spans = []
+    spans, times = [], {0: (0, 120)}
     for number, start, length, parent, word, tokens in many:
+        inside = start % 3 and parent in times
+        times[number] = within(times[parent], start, length) if inside else (start, start + length)
         name = "latency_component" if word in WORDS[:3] and scope == semconv.SCOPE_NAME else "operation_name"
-        said = {name: word, "agent_name": "a", **({"usage_output_tokens": tokens} if tokens and word == "chat" else {})}
-        made = span(number, start, start + length, parent, **said)
+        said = {name: word, "agent_name": "a"}
+        if tokens and word in {"chat", "inference"}:
+            said["usage_output_tokens"] = tokens
+            said.update({"token_category": MEMORY} if tokens > 1 else {})
+        made = span(number, *times[number], parent, **said)
         spans.append({**made, "parentSpanId": "" if parent == 0 else format(parent, "016x")})
     if spans:
         by_c(*spans, scope=scope)
@@ -277,6 +338,6 @@ def test_memory_does_not_grow(spans):
 def test_words_that_are_told_wrongly_are_a_plain_error():
     """At import, not while reading."""
     with pytest.raises(TypeError, match="turn_id"):
-        extension.Turns(VOCABULARY, {}, {}, (), (), {}, {}, 0, 0, 0, 0, 0, 0)
+        extension.Turns(VOCABULARY, {}, {}, (), (), {}, {}, 0, 0, 0, 0, 0, 0, 0)
     with pytest.raises(ValueError, match="no key"):
-        extension.Turns(VOCABULARY, {"turn_id": "nowhere"}, {}, (), (), {}, {}, 0, 0, 0, 0, 0, 0)
+        extension.Turns(VOCABULARY, {"turn_id": "nowhere"}, {}, (), (), {}, {}, 0, 0, 0, 0, 0, 0, 0)
