@@ -46,6 +46,7 @@ MAX_DEPTH: Final = 100
 
 _INFERENCE: Final = LatencyComponent.INFERENCE.value
 _TOOL: Final = LatencyComponent.TOOL_EXECUTION.value
+_ORCHESTRATION: Final = LatencyComponent.ORCHESTRATION.value
 _ORDER: Final[tuple[str, ...]] = tuple(component.value for component in LatencyComponent)
 AGENTS: Final = {True: OWN.agent, False: GENAI.agent}
 SESSIONS: Final = {True: OWN.session, False: GENAI.session}
@@ -135,6 +136,8 @@ def odd_turn_by(simple: Simple[T], make: Callable[[Turn], T]) -> Odd[T]:
     ) -> tuple[tuple[EndingKey, T], int]:
         for span in below:
             span.what = kind_of(span) or OTHER
+        for span in nested:
+            span.what = TURN
         by_id = {span.span_id: span for span in below}
         return told_of_turn(PlainTurn(root, below, nested), by_id, session, prices, simple, make)
 
@@ -308,12 +311,14 @@ def efficiency_told(
 class Parts(msgspec.Struct, gc=False):
     """Of a turn: its components, calls of models, names of tools, how many rules were violated."""
 
-    components: list[tuple[PlainSpan, str]]
-    """With the nearest component around each; empty where there is none."""
+    components: list[tuple[PlainSpan, str, str]]
+    """Each with its name, and the nearest component around it; empty where there is none."""
     sums: dict[str, int]
     """Nanoseconds of each component, overlapping or not."""
     calls: list[PlainSpan]
     tools: list[str]
+    busy_ns: int
+    """When the last component ended."""
     violations: int = 0
     overlap: bool = False
 
@@ -325,9 +330,9 @@ class Parts(msgspec.Struct, gc=False):
                 parent_id=around,
                 start_ns=span.start_ns,
                 end_ns=span.end_ns,
-                component=LatencyComponent(span.what.component),
+                component=LatencyComponent(component),
             )
-            for span, around in self.components
+            for span, component, around in self.components
         ]
         return {c.value: own_ns for c, own_ns in self_times(intervals, (root.start_ns, root.end_ns)).items()}
 
@@ -335,35 +340,41 @@ class Parts(msgspec.Struct, gc=False):
 def parts_of(turn: PlainTurn, by_id: Mapping[str, PlainSpan]) -> Parts | None:
     """None where spans leave the turn, or more than one tells of the same, or of tokens of no call of a model."""
     root, below = turn.root, turn.below
-    if turn.nested or root.start_ns > root.end_ns or not SPENDING.isdisjoint(root.attributes):
+    if root.start_ns > root.end_ns or not SPENDING.isdisjoint(root.attributes):
         return None
-    begin, end_ns, root_id = root.start_ns, root.end_ns, root.span_id
+    begin, end, root_id = root.start_ns, root.end_ns, root.span_id
     below.sort(key=_BY_START)
-    now = begin
-    parts = Parts([], {}, [], [], len(violations_in(root.events)) if root.events else 0)
-    sums = parts.sums
-    for span in below:
-        component, start, end = span.what.component, span.start_ns, span.end_ns
-        if not begin <= start <= end <= end_ns:
+    inside = sorted([*below, *turn.nested], key=_BY_START) if turn.nested else below
+    parts = Parts([], {}, [], [], begin, len(violations_in(root.events)) if root.events else 0)
+    for span in inside:
+        if not begin <= span.start_ns <= span.end_ns <= end or not _add_part(parts, span, root_id, by_id):
             return None
-        if span.events:
-            parts.violations += len(violations_in(span.events))
-        if component != _INFERENCE and not SPENDING.isdisjoint(span.attributes):
-            return None
-        if component is None:
-            continue
-        around = "" if span.parent_span_id == root_id else _component_around(span, root_id, by_id)
-        if around is None:
-            return None
-        parts.overlap = parts.overlap or start < now
-        now = end
-        parts.components.append((span, around))
-        sums[component] = sums.get(component, 0) + end - start
-        if component == _INFERENCE:
-            parts.calls.append(span)
-        elif component == _TOOL:
-            _add_tool(parts.tools, span)
     return parts
+
+
+def _add_part(parts: Parts, span: PlainSpan, root_id: str, by_id: Mapping[str, PlainSpan]) -> bool:
+    """Whether a span inside a turn leaves nothing to decide."""
+    component = span.what.component
+    if span.what is TURN:
+        component = _ORCHESTRATION  # of the turn around it; what it says is its own
+    elif component != _INFERENCE and not SPENDING.isdisjoint(span.attributes):
+        return False
+    elif span.events:
+        parts.violations += len(violations_in(span.events))
+    if component is None:
+        return True
+    around = "" if span.parent_span_id == root_id else _component_around(span, root_id, by_id)
+    if around is None:
+        return False
+    parts.overlap = parts.overlap or span.start_ns < parts.busy_ns
+    parts.busy_ns = span.end_ns
+    parts.components.append((span, component, around))
+    parts.sums[component] = parts.sums.get(component, 0) + span.end_ns - span.start_ns
+    if component == _INFERENCE:
+        parts.calls.append(span)
+    elif component == _TOOL:
+        _add_tool(parts.tools, span)
+    return True
 
 
 def _component_around(span: PlainSpan, root_id: str, by_id: Mapping[str, PlainSpan]) -> str | None:
@@ -372,7 +383,7 @@ def _component_around(span: PlainSpan, root_id: str, by_id: Mapping[str, PlainSp
     while parent != root_id:
         above = by_id[parent]
         if above.what.component is not None:
-            if not _may_stand_inside(span, above.what.component):
+            if span.what is not TURN and not _may_stand_inside(span, above.what.component):
                 return None
             nearest = nearest or parent
         parent = above.parent_span_id

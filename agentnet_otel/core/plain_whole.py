@@ -161,8 +161,8 @@ def _times_of(parts: Parts, root: PlainSpan) -> _Times:
     counts: dict[LatencyComponent, int] = {}
     begin = root.start_ns
     ran = []
-    for span, _ in parts.components:
-        component = _COMPONENTS[span.what.component or ""]
+    for span, name, _ in parts.components:
+        component = _COMPONENTS[name]
         duration_ns = span.end_ns - span.start_ns
         sum_ns[component] = sum_ns.get(component, 0) + duration_ns
         counts[component] = counts.get(component, 0) + 1
@@ -239,8 +239,8 @@ def _tool_calls(parts: Parts) -> tuple[ToolCall, ...]:
                 duration_ns=span.end_ns - span.start_ns,
                 error_type=_error_type(span),
             )
-            for span, _ in parts.components
-            if span.what.component == _TOOL
+            for span, name, _ in parts.components
+            if name == _TOOL
         ]
     )
 

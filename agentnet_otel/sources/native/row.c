@@ -66,7 +66,7 @@ static void fill_own(const Turn *turn, PyObject **fields)
         fields[ROW_INPUT + fact] = tokens_of(turn, fact);
     }
     fields[ROW_TOOLS] = tuple_of(turn->tools, turn->tool_count);
-    fields[ROW_SPANS] = PyLong_FromSsize_t(turn->count + 1);
+    fields[ROW_SPANS] = PyLong_FromSsize_t(spans_of(turn));
     fields[ROW_REVISION] = PyLong_FromLong(1);
     fields[ROW_INCOMPLETE] = Py_NewRef(Py_False);
 }

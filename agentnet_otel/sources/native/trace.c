@@ -132,6 +132,7 @@ static Ending share_out(Trace *trace)
             }
         }
         node->turn = above;
+        node->part = above >= 0 && node->what == TURN ? (Byte)words->orchestration : node->what;
         if (above >= 0 && node->what == OTHER && is_workflow(words, node->span)) {
             return UNUSUAL; /* what stands around turns, in a turn */
         }

@@ -15,11 +15,9 @@ static void collect(Turn *turn, int place)
 {
     const Trace *trace = turn->trace;
     for (Py_ssize_t at = 0; at < trace->count; at++) {
-        if (trace->nodes[at].turn == place && trace->nodes[at].what == TURN) {
-            turn->nested++;
-        }
-        else if (trace->nodes[at].turn == place) {
+        if (trace->nodes[at].turn == place) {
             Py_ssize_t into = turn->count++;
+            turn->nested += trace->nodes[at].what == TURN;
             turn->busy_ns[at] = -1;
             for (; into > 0 && starts_before(trace->nodes[at].span, trace->nodes[turn->below[into - 1]].span); into--) {
                 turn->below[into] = turn->below[into - 1];
@@ -89,7 +87,9 @@ static Ending find_around(const Turn *turn, const Node *node, int *around)
     *around = -1;
     for (int above = node->above; &nodes[above] != turn->root; above = nodes[above].above) {
         if (nodes[above].what < COMPONENTS) {
-            TRY(may_stand_inside(turn->trace->words, node->span, nodes[above].what));
+            if (node->what != TURN) {
+                TRY(may_stand_inside(turn->trace->words, node->span, nodes[above].what));
+            }
             *around = *around < 0 ? above : *around;
         }
     }
@@ -121,8 +121,8 @@ static Ending add_time(Turn *turn, const Node *node, int around, int64_t *now_ns
     }
     *now_ns = head->end_ns;
     turn->busy_ns[node - turn->trace->nodes] = head->start_ns;
-    turn->own[node->what] += duration_ns;
-    turn->sums[node->what] += duration_ns;
+    turn->own[node->part] += duration_ns;
+    turn->sums[node->part] += duration_ns;
     return FINE;
 }
 
@@ -130,14 +130,14 @@ static Ending add_component(Turn *turn, const Node *node, int64_t *now_ns)
 {
     const Words *words = turn->trace->words;
     int around;
-    if (turn->sums[node->what] < 0) {
-        turn->sums[node->what] = turn->own[node->what] = 0;
-        turn->order[turn->component_count++] = node->what;
+    if (turn->sums[node->part] < 0) {
+        turn->sums[node->part] = turn->own[node->part] = 0;
+        turn->order[turn->component_count++] = node->part;
     }
     TRY(find_around(turn, node, &around));
     TRY(add_time(turn, node, around, now_ns));
     turn->step_count++;
-    turn->counts[node->what]++;
+    turn->counts[node->part]++;
     if (node->what == words->tool) {
         PyObject *name = either(first(words, node->span, SUBJECT), words->things[NO_SUBJECT]);
         return add_text(turn->tools, &turn->tool_count, MAX_TOOLS, name);
@@ -264,7 +264,8 @@ static Ending add_call(Turn *turn, const Span *span)
 static int is_eventful(const Turn *turn)
 {
     for (Py_ssize_t at = 0; at < turn->count; at++) {
-        if (turn->trace->nodes[turn->below[at]].span->events != NULL) {
+        const Node *node = &turn->trace->nodes[turn->below[at]];
+        if (node->what != TURN && node->span->events != NULL) {
             return 1;
         }
     }
@@ -277,7 +278,7 @@ Ending analyse(Turn *turn)
     const Words *words = turn->trace->words;
     const SpanHead *root = &turn->root->span->head;
     int64_t now_ns = root->start_ns;
-    if (turn->nested || is_eventful(turn) || root->start_ns > root->end_ns || root->end_ns - root->start_ns >= EXACT ||
+    if (is_eventful(turn) || root->start_ns > root->end_ns || root->end_ns - root->start_ns >= EXACT ||
         keyset_meets(&words->spending, &root->has)) {
         return UNUSUAL;
     }
@@ -285,10 +286,10 @@ Ending analyse(Turn *turn)
         const Node *node = &turn->trace->nodes[turn->below[at]];
         const SpanHead *head = &node->span->head;
         if (head->start_ns < root->start_ns || head->end_ns < head->start_ns || head->end_ns > root->end_ns ||
-            (node->what != words->inference && keyset_meets(&words->spending, &head->has))) {
+            (node->what != words->inference && node->what != TURN && keyset_meets(&words->spending, &head->has))) {
             return UNUSUAL;
         }
-        Ending ending = node->what < COMPONENTS ? add_component(turn, node, &now_ns) : FINE;
+        Ending ending = node->part < COMPONENTS ? add_component(turn, node, &now_ns) : FINE;
         if (ending == FINE && node->what == words->inference) {
             ending = add_call(turn, node->span);
         }
@@ -337,7 +338,8 @@ PyObject *session_around(const Turn *turn, Ending *ending)
 PyObject *first_below(const Turn *turn, int fact)
 {
     for (Py_ssize_t at = 0; at < turn->count; at++) {
-        PyObject *said = first(turn->trace->words, turn->trace->nodes[turn->below[at]].span, fact);
+        const Node *node = &turn->trace->nodes[turn->below[at]];
+        PyObject *said = node->what == TURN ? NULL : first(turn->trace->words, node->span, fact);
         if (said != NULL) {
             return said;
         }

@@ -86,6 +86,7 @@ typedef struct {
     int above; /* the place of its parent among the spans; -1 where that is not there */
     int turn;  /* the place of the turn that it lies in; -1 where it lies in none */
     Byte what;
+    Byte part; /* of the turn that it lies in: a component, as a turn in a turn is one, or none */
 } Node;
 
 typedef struct {
@@ -127,13 +128,13 @@ typedef struct {
     Trace *trace;
     Node *root;
     Py_ssize_t count;
-    int16_t below[MAX_SPANS]; /* places, in order of starting */
-    int nested;               /* how many turns there are in it */
+    int16_t below[MAX_SPANS]; /* places, in order of starting; also of the turns in it, which say nothing of it */
+    int nested;               /* how many these are */
     int64_t sums[COMPONENTS]; /* nanoseconds; -1 where there is no such component */
     int64_t own[COMPONENTS];  /* the same without what runs inside; only where there is one */
     int counts[COMPONENTS];
     int64_t busy_ns[MAX_SPANS]; /* until when those inside a component run, by its place; -1 before it came */
-    int stacked;                /* whether any component runs inside another */
+    int stacked; /* whether any component runs inside another */
     int order[COMPONENTS]; /* components as they appear */
     int component_count, step_count;
     int64_t attributed_ns;
@@ -168,6 +169,7 @@ Ending analyse(Turn *turn);
 Ending sum_up(Turn *turn, PyObject *category_names, Whole *whole);
 void whole_end(Whole *whole);
 PyObject *first_below(const Turn *turn, int fact); /* borrowed */
+static inline Py_ssize_t spans_of(const Turn *turn) { return turn->count - turn->nested + 1; }
 static inline int64_t duration_of(const Span *span) { return span->head.end_ns - span->head.start_ns; }
 
 /* What makes an object of a turn that was analysed; a pair of its place in the order of ending, and the object. */

@@ -224,7 +224,7 @@ static PyObject *step_of(const Turn *turn, const Node *node)
     PyObject *offset = boxed(node->span->head.start_ns - turn->root->span->head.start_ns);
     PyObject *duration = boxed(duration_of(node->span)), *step = NULL;
     if (offset != NULL && duration != NULL) {
-        PyObject *values[] = {component_of(turn, node->what), offset, duration};
+        PyObject *values[] = {component_of(turn, node->part), offset, duration};
         step = make(turn->trace->words, STEP_CLASS, values);
     }
     Py_XDECREF(offset);
@@ -238,7 +238,7 @@ static PyObject *steps_of(const Turn *turn)
     int count = 0;
     for (Py_ssize_t at = 0; steps != NULL && at < turn->count; at++) {
         const Node *node = &turn->trace->nodes[turn->below[at]];
-        if (node->what < COMPONENTS) {
+        if (node->part < COMPONENTS) {
             PyObject *step = step_of(turn, node);
             if (step == NULL) {
                 Py_CLEAR(steps);
@@ -293,7 +293,8 @@ static PyObject *attempts_of(const Turn *turn)
 {
     PyObject *sum = NULL;
     for (Py_ssize_t at = 0; at < turn->count; at++) {
-        PyObject *said = single(turn->trace->words, turn->trace->nodes[turn->below[at]].span, ATTEMPTS);
+        const Node *node = &turn->trace->nodes[turn->below[at]];
+        PyObject *said = node->what == TURN ? NULL : single(turn->trace->words, node->span, ATTEMPTS);
         if (said != NULL) {
             PyObject *before = sum;
             sum = before == NULL ? Py_NewRef(said) : PyNumber_Add(before, said);
@@ -316,8 +317,9 @@ static PyObject *first_token(const Turn *turn)
     }
     PyObject *chunks = PyList_New(0), *found = NULL;
     for (Py_ssize_t at = 0; chunks != NULL && at < turn->count; at++) {
-        const Span *span = turn->trace->nodes[turn->below[at]].span;
-        PyObject *chunk = first(words, span, FIRST_CHUNK);
+        const Node *node = &turn->trace->nodes[turn->below[at]];
+        const Span *span = node->span;
+        PyObject *chunk = node->what == TURN ? NULL : first(words, span, FIRST_CHUNK);
         long long offset_ns = span->head.start_ns - turn->root->span->head.start_ns;
         PyObject *pair = Py_BuildValue("(LO)", offset_ns, either(chunk, Py_None));
         if (pair == NULL || PyList_Append(chunks, pair) < 0) {
@@ -385,7 +387,7 @@ static void fill_own(const Turn *turn, PyObject **fields)
     fields[T_STEPS] = steps_of(turn);
     fields[T_TOOL_CALLS] = tool_calls(turn);
     fields[T_VIOLATIONS] = PyTuple_New(0);
-    fields[T_SPANS] = PyLong_FromSsize_t(turn->count + 1);
+    fields[T_SPANS] = PyLong_FromSsize_t(spans_of(turn));
     fields[T_REVISION] = PyLong_FromLong(1);
     fields[T_CLIPPED] = PyLong_FromLong(0);
     fields[T_INCOMPLETE] = Py_NewRef(Py_False);
@@ -426,7 +428,7 @@ static int has_plain_steps(const Turn *turn)
     int64_t before_ns = -1;
     for (Py_ssize_t at = 0; at < turn->count; at++) {
         const Node *node = &turn->trace->nodes[turn->below[at]];
-        if (node->what < COMPONENTS) {
+        if (node->part < COMPONENTS) {
             if (node->span->head.start_ns == before_ns) {
                 return 0;
             }

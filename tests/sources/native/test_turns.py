@@ -93,6 +93,8 @@ def test_a_turn_is_made_by_c():
     assert row.efficiency == pytest.approx(0.5 * 3.2 / 7 + 0.3 * 0.8 + 0.2)
 
 
+RULE = attribute(semconv.POLICY_RULE, "stringValue", "no-secrets")
+INNER = span(3, 50, 60, operation_name="invoke_agent", agent_name="writer", usage_input_tokens=9, inference_attempts=7)
 TOOL = span(3, 50, 60, latency_component="tool_execution", tool_name="s")
 
 
@@ -108,6 +110,51 @@ def test_what_runs_inside_a_component_takes_of_its_time():
     assert row.components == {"inference": 22e-6, "tool_execution": 6e-6, "memory_access": 12e-6}
     assert row.component_sums == {"inference": 40e-6, "tool_execution": 8e-6, "memory_access": 12e-6}
     assert row.unattributed_ms == 60e-6
+
+
+def test_a_turn_in_a_turn_is_orchestration_of_it():
+    """What it says, and what lies in it, is its own."""
+    inside = span(4, 52, 60, parent=3, latency_component="inference", request_model="n", usage_output_tokens=5)
+    inner = {**INNER, "attributes": [one for one in INNER["attributes"] if "usage" not in one["key"]]}
+    (_, outer), (_, found) = by_c(root(conversation_id="s"), CALL, inner, inside)
+    assert outer.components == {"inference": 40e-6, "orchestration": 10e-6}
+    assert (outer.agent, outer.models, outer.output_tokens, outer.spans) == ("planner", ("m",), 4, 2)
+    assert (found.agent, found.models, found.output_tokens, found.spans) == ("writer", ("n",), 5, 2)
+    assert found.session == "s"
+    in_call = {**inner, "parentSpanId": CALL["spanId"], "startTimeUnixNano": "1010", "endTimeUnixNano": "1020"}
+    (_, outer), _ = by_c(root(), CALL, in_call)
+    assert outer.components == {"inference": 30e-6, "orchestration": 10e-6}
+
+
+def test_of_a_trace_one_odd_turn_is_left_to_python():
+    """With what stands around it, and what lies in it."""
+    around = {**span(7, 0, 200, operation_name="http", conversation_id="s"), "parentSpanId": ""}
+    odd = {**span(8, 100, 200, parent=7, operation_name="invoke_agent", agent_name="odd"), "kind": 1}
+    spans = (
+        around,
+        {**root(), "parentSpanId": around["spanId"]},
+        CALL,
+        odd,
+        span(9, 90, 150, parent=8, latency_component="inference"),
+        span(10, 160, 170, parent=8, operation_name="invoke_agent", agent_name="inner"),
+    )
+    assert by_c(*spans) is None
+    told, outside, clipped = TURNS.rows(spans_of(*spans), PRICES)
+    assert (outside, clipped) == (0, 1)
+    assert [(row.agent, row.session) for _, row in told] == [("planner", "s"), ("odd", "s"), ("inner", "s")]
+    assert told[1][1].components == {"inference": 50e-6, "orchestration": 10e-6}
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_events_are_read_by_python(place):
+    """Violations of the turn, and of spans in it, are counted."""
+    spans = [root(), CALL, TOOL]
+    violation = {"name": semconv.POLICY_VIOLATION_EVENT, "timeUnixNano": "1005", "attributes": [RULE]}
+    spans[place] = {**spans[place], "events": [violation, {"name": "x", "timeUnixNano": "1006"}]}
+    assert by_c(*spans) is None
+    ((_, turn),) = TURNS.whole(spans_of(*spans), PRICES)[0]
+    assert (turn.policy_violations, [violated.rule for violated in turn.violations]) == (1, ["no-secrets"])
+    assert [len(one.events) for one in spans_of(*spans)] == [2 * (at == place) for at in range(3)]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +257,12 @@ def test_its_own_word_on_categories_counts_where_it_agrees():
         (root(), span(3, 50, 40, latency_component="inference")),
         (root(), span(3, 50, 60, latency_component="tool_execution", usage_input_tokens=1)),
         (root(usage_input_tokens=1), CALL),
-        (root(), span(3, 50, 60, operation_name="invoke_agent")),
+        (
+            root(),
+            INNER,
+            span(4, 52, 60, parent=3, latency_component="inference"),
+            span(5, 55, 65, operation_name="invoke_agent"),
+        ),
         (root(), span(3, 50, 60, parent=99, latency_component="inference")),
         (root(), span(2, 0, 4, latency_component="inference", usage_input_tokens=2**60)),
         (root(2**60), CALL),
