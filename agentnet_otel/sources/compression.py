@@ -34,10 +34,13 @@ def unpacker_of(head: bytes, name: str, report: ReadReport) -> Unpacker | None:
     def tell(what: str, /, *, is_end: bool) -> None:
         if is_end:
             report.cut_off(name, what)
+            report.cut_source = name
         else:
             report.bad_lines += 1
             report.tell(name, what)
 
+    if report.cut_source == name:  # a former file of that name
+        report.cut_source = ""
     if head.startswith(GZIP_MAGIC):
         return Gunzip(tell)
     return Unzstd(tell) if is_zstd(head) else None

@@ -93,7 +93,8 @@ class PayloadDecoder:
     def _told(error: InputError | None, payload: Payload, report: ReadReport) -> bool:
         """Count and tell what is wrong with a payload, if anything is."""
         if isinstance(error, TruncatedError):
-            report.cut_off(payload.where, "it is cut off")
+            if not payload.is_rest:
+                report.cut_off(payload.where, "it is cut off")
         elif error is not None:
             report.bad_lines += 1
             report.tell(payload.where, str(error))

@@ -37,7 +37,7 @@ _LEADS_NOWHERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _NONE: Final = Batch([], 0)
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _ROTATED: Final = re.compile(
-    r"(?P<name>.+?)(?:[.-](?P<date>\d{8}(?:-\d{1,10})?|\d{4}-\d\d-\d\d(?:[_T-]\d\d(?:[:-]\d\d){0,2})?)|\.(?P<number>\d{1,6}))",
+    r"(?P<name>.+?)(?:[.-](?P<date>\d{8}(?:-\d{1,10})?|\d{4}-\d\d-\d\d(?:[_T-]\d\d(?:[:-]\d\d){0,2}(?:\.\d{1,9})?)?)|\.(?P<number>\d{1,6}))",
     re.DOTALL,
 )
 """Names that logrotate and Python's handlers give: with a number, the larger the older, or with a date."""

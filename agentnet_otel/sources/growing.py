@@ -7,6 +7,8 @@ has no end of its own, one document or one message, is taken when its file has b
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from agentnet_otel.errors import InputError
 from agentnet_otel.sources.compression import unpacker_of
 from agentnet_otel.sources.lines import (
@@ -96,7 +98,9 @@ class GrowingPayloads:
             self._cutter = _cutter_of(rest, self._name, self._report)
             yield from self._cutter.feed(rest)
         if self._cutter is not None:
-            yield from self._cutter.finish()
+            for payload in self._cutter.finish():
+                is_rest = self._report.cut_source == self._name
+                yield msgspec.structs.replace(payload, is_rest=True) if is_rest else payload
 
     @property
     def waiting_bytes(self) -> int:

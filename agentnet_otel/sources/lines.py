@@ -61,13 +61,16 @@ def texts(stream: BinaryIO, name: str, report: ReadReport) -> Iterator[Payload]:
     ahead, is_document = _look_ahead(line, stream)
     if is_document:
         report.lines += 1
-        yield Payload(data=whole(b"\n" * (number - 1) + b"".join(ahead), stream), where=name, form=Form.JSON)
+        data = whole(b"\n" * (number - 1) + b"".join(ahead), stream)
+        yield Payload(data=data, where=name, form=Form.JSON, is_rest=report.cut_source == name)
         return
     documents = DocumentsAmongLines()
     line = ahead.popleft()
     while line:
         report.lines += 1
-        if _IS_PLAIN(line) and not documents.held_bytes and len(line) <= MAX_LINE_BYTES:  # nearly always
+        if not line.endswith(b"\n") and report.cut_source == name:
+            yield Payload(data=line, where=f"{name}:{number}", form=Form.JSON, is_rest=True)
+        elif _IS_PLAIN(line) and not documents.held_bytes and len(line) <= MAX_LINE_BYTES:  # nearly always
             yield Payload(data=line, where=f"{name}:{number}", form=Form.JSON)
         elif _is_too_long(line):
             skipped = len(line) + _skip_line(stream, line)
@@ -211,7 +214,8 @@ def requests_within(payload: Payload) -> Iterator[Payload]:
         line += data.count(b"\n", begin, end - len(part))
         if part:
             where = f"{payload.where}:{line}" if has_lines else payload.where
-            yield Payload(data=part.rstrip(_BETWEEN), where=where, form=Form.JSON)
+            is_rest = payload.is_rest and end == len(data)
+            yield Payload(data=part.rstrip(_BETWEEN), where=where, form=Form.JSON, is_rest=is_rest)
         line += part.count(b"\n")
 
 

@@ -257,7 +257,8 @@ class MessageCutter:
         return _Step(begin + length, Payload(data=data[begin : begin + length], where=where, form=self._form))
 
     def _cut_off(self, what: str) -> _Step:
-        self._report.cut_off(self._where, what)
+        if self._report.cut_source != self._name:  # else that is told
+            self._report.cut_off(self._where, what)
         self._has_ended = True
         return _Step(None)
 

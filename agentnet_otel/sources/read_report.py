@@ -34,6 +34,8 @@ class ReadReport:
     """Files found in a directory of which no line could be read: reports, notes and the like."""
     problems: list[str] = field(default_factory=list)
     untold: int = 0
+    cut_source: str = ""
+    """The source of which, as is told, what is compressed is cut off: that its last line is too goes without saying."""
 
     @property
     def is_full(self) -> bool:

@@ -75,6 +75,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     data: bytes
     where: str
     form: Form
+    is_rest: bool = False
+    """Whether it is what is left of a stream of which was told that it is cut off."""
 
 
 def shape_of_start(head: bytes) -> Shape:

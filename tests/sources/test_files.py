@@ -136,6 +136,7 @@ def test_a_folder_is_read_whole_and_in_order_of_names(file, tmp_path):
         ["s.jsonl.2026-12-30", "s.jsonl.2026-12-31.gz"],
         ["s.jsonl.2026-12-30_23", "s.jsonl.2026-12-31_00-00-00"],
         ["s-2026-12-31T10-00-00.000.jsonl", "s-2026-12-31T11-00-00.000.jsonl.gz"],
+        ["s.jsonl-2026-12-31T10-00-00.000", "s.jsonl-2026-12-31T11-00-00.500.gz"],
     ],
 )
 def test_rotated_files_are_read_before_what_took_their_place(file, tmp_path, older):
@@ -355,6 +356,7 @@ def test_compressed_data_that_is_cut_off_gives_what_is_whole(file, pack, count):
         numbers, report = read(file(packed[: round(len(packed) * share)]))
         assert numbers == list(range(1, len(numbers) + 1))
         assert len(numbers) >= 0.9 * count * share - 2
+        assert (report.cut_off_ends + report.unreadable_sources, len(report.problems)) == (1, 1)
         assert "data are cut off at byte" in report.problems[0]
 
 

@@ -1,6 +1,7 @@
 """Jaeger's query API, spoken by a small server that cuts at the limit as Jaeger does."""
 
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -316,9 +317,11 @@ def test_what_is_not_jaeger(jaeger):
     with pytest.raises(BackendError, match="has no /api/services"):
         read(jaeger, "service=shop")
     base = jaeger.base
-    jaeger.base = "http://127.0.0.1:1"
-    with pytest.raises(BackendError, match="cannot be reached"):
-        read(jaeger, "service=shop")
+    with socket.socket() as nobody:  # its port is taken, and nothing listens there
+        nobody.bind(("127.0.0.1", 0))
+        jaeger.base = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        with pytest.raises(BackendError, match="cannot be reached"):
+            read(jaeger, "service=shop")
     jaeger.base = base.replace("http:", "https:")
     with pytest.raises(BackendError, match=r"TLS fails|cannot be reached"):
         read(jaeger, "service=shop")
