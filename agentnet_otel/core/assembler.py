@@ -22,7 +22,9 @@ What happens to a turn:
 
     * unless the turn was told incomplete: then its own span makes it pending, or, once it is forgotten, is late.
 
-A turn that is told again is the same turn in its next revision. Policies, each bounded and counted in `Counts`:
+A turn that is told again is the same turn in its next revision. In a stream what was told as a turn, because nothing
+around it had come, may turn out to be none (a workflow, an agent without a name, the step of a library): with all that
+came since it is decided anew, and the turn is withdrawn. Policies, each bounded and counted in `Counts`:
 
 * a span that comes twice counts once;
 * a span that names itself as its parent has none;
@@ -104,14 +106,17 @@ class Assembler:
         group_calls: bool = False,
         prices: PriceBook | None = None,
         left_out: Callable[[str, Exception], None] | None = None,
+        withdrawn: Callable[[str, str], None] | None = None,
         turn_of: TurnOf = turn_of,
     ) -> None:
         """``turn_of`` tells the turn of a simple trace, in another way than the usual if that is quicker.
 
+        ``withdrawn`` hears, by trace and span id, of a turn that was told, and is none, as came out since.
         ``left_out`` hears of a turn that cannot be rebuilt, by a fault of ours; without it the fault is raised.
         """
         self.counts = Counts()
         self._left_out = left_out
+        self._withdrawn = withdrawn
         self._turn_of = turn_of
         self._prices = prices
         self._quiet_ns = quiet_ns
@@ -292,7 +297,7 @@ class Assembler:
             return turns
         if quiet_ns >= self._missing_ns or not tree.waits:
             return self._settle(trace_id)
-        tree.decide_roles()
+        self._decide(trace_id, tree)
         tree.stage = Stage.QUIET
         turns = self._tell_pending(trace_id, tree)
         self._trim()
@@ -316,7 +321,7 @@ class Assembler:
     def _settle(self, trace_id: str) -> list[Turn]:
         """Tell all of a trace, be it incomplete, and let go of what lies in no turn."""
         tree = self._traces.tree(trace_id)
-        tree.decide_roles()
+        self._decide(trace_id, tree)
         tree.give_up_missing()
         if self._groups_calls:
             tree.group_calls(trace_id)
@@ -327,6 +332,18 @@ class Assembler:
         self._trim()
         self._traces.let_go(trace_id)
         return turns
+
+    def _decide(self, trace_id: str, tree: TraceTree) -> None:
+        """Decide what is a turn, with all that came; what was told as one, and is none, is withdrawn."""
+        if self._in_process:
+            tree.decide_roles()
+            return
+        tree.reconsider_roles()
+        for span_id in tree.withdrawn:
+            self._ended.pop((trace_id, span_id), None)
+            if self._withdrawn is not None:
+                self._withdrawn(trace_id, span_id)
+        tree.withdrawn.clear()
 
     def _tell_pending(self, trace_id: str, tree: TraceTree) -> list[Turn]:
         turns = []

@@ -65,6 +65,14 @@ class TraceTree(SpanTree):
     """Members that may be turns, by what stands around and below them."""
     _promoted: set[str] = msgspec.field(default_factory=set)
     """Agents without a name that became turns."""
+    _before: dict[str, SpanFacts] = msgspec.field(default_factory=dict)
+    """What was read in spans that became turns, for as long as they are: more of the trace may decide otherwise."""
+    _reopened: dict[str, bool] = msgspec.field(default_factory=dict)
+    """Spans of which it is to be decided anew, and whether they had something new to tell."""
+    _came_since: list[str] = msgspec.field(default_factory=list)
+    """Spans that came since it is."""
+    withdrawn: dict[str, None] = msgspec.field(default_factory=dict)
+    """Turns that were told, and turned out to be none, since somebody looked."""
     _folded: set[str] = msgspec.field(default_factory=set)
     """Spans that repeat the turn above them."""
     _bodies_beside: dict[str, dict[str, None]] = msgspec.field(default_factory=dict)
@@ -103,6 +111,10 @@ class TraceTree(SpanTree):
     def add(self, member: Member) -> None:
         """Take an ended span in, and mark the turns that it changes."""
         span_id = member.span_id
+        if self._before and not self.in_process:
+            self._reopen_roles()
+        if self._reopened:
+            self._came_since.append(span_id)
         self.attach(member)
         member = self._fold_repeats(member)
         self.stage = Stage.FRESH
@@ -126,6 +138,8 @@ class TraceTree(SpanTree):
         self._found_parent(span_id)
         self._candidates.pop(span_id, None)
         self._promoted.discard(span_id)
+        self._before.pop(span_id, None)
+        self._reopened.pop(span_id, None)
         self._folded.discard(span_id)
         self._forget_body_beside(span_id)
         self._sessions.pop(span_id, None)
@@ -283,6 +297,40 @@ class TraceTree(SpanTree):
 
     # --- decisions -----------------------------------------------------------------------------------
 
+    def reconsider_roles(self) -> None:
+        """In a stream: decide with all that came since what is a turn, also of those that were taken for one."""
+        self.decide_roles()
+        for span_id, was_pending in self._reopened.items():
+            if span_id not in self._before:
+                self._withdraw(span_id)
+                self._mark_around(span_id)
+            elif not was_pending:
+                del self.pending[span_id]
+        for span_id in self._came_since:
+            self._mark_around(span_id)
+        self._reopened.clear()
+        self._came_since.clear()
+
+    def _reopen_roles(self) -> None:
+        """Take back what was decided, for more came. So it is as if nobody had looked before."""
+        for span_id, facts in self._before.items():
+            self._reopened[span_id] = span_id in self.pending
+            self.pending.pop(span_id, None)
+            self._replace_facts(self.members[span_id], facts)
+            self._candidates[span_id] = facts.role
+            self._promoted.discard(span_id)
+        self._before.clear()
+
+    def _mark_around(self, span_id: str) -> None:
+        around = self.enclosing_turn(span_id) if span_id in self.members else None
+        if around is not None:
+            self.pending[around] = None
+
+    def _withdraw(self, span_id: str) -> None:
+        self.pending.pop(span_id, None)
+        if self.told.pop(span_id, None) is not None:
+            self.withdrawn[span_id] = None
+
     def decide_roles(self) -> None:
         """Make turns of the spans that may be some, where what stands around and below them allows it."""
         if not self._candidates:
@@ -304,6 +352,7 @@ class TraceTree(SpanTree):
         member = self.members[span_id]
         agent = member.facts.agent or member.facts.subject or member.name
         facts = msgspec.structs.replace(member.facts, role=Role.TURN, agent=agent)
+        self._before[span_id] = member.facts
         self._replace_facts(member, facts)
         self.pending[span_id] = None
         del self._candidates[span_id]
@@ -374,6 +423,9 @@ class TraceTree(SpanTree):
 
     def close_turn(self, turn_id: str) -> list[Member]:
         """Revise a turn no more; returns its spans that nothing else needs."""
+        if self._reopened.pop(turn_id, None) is not None and turn_id in self._candidates:
+            self._promote(turn_id, self._candidates[turn_id])  # too late to decide anew
+        self._before.pop(turn_id, None)
         self.told.pop(turn_id, None)
         self.pending.pop(turn_id, None)
         gone = [*self.below(turn_id)[0], *self.closed_below(turn_id)]
@@ -500,8 +552,7 @@ class TraceTree(SpanTree):
     def _fold(self, member: Member) -> Member:
         self._folded.add(member.span_id)
         self._replace_facts(member, msgspec.structs.replace(member.facts, role=Role.OTHER))
-        self.pending.pop(member.span_id, None)
-        self.told.pop(member.span_id, None)
+        self._withdraw(member.span_id)
         return self.members[member.span_id]
 
     def _find_body(self, member: Member) -> None:
@@ -569,8 +620,7 @@ class TraceTree(SpanTree):
                 self._replace_facts(
                     member, msgspec.structs.replace(member.facts, role=Role.COMPONENT, component=component)
                 )
-                self.pending.pop(caller, None)
-                self.told.pop(caller, None)
+                self._withdraw(caller)
                 self._callers.pop(caller, None)
                 self.demoted.append(caller)
 

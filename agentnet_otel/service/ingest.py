@@ -70,6 +70,8 @@ class Ingest:
         self._first_place: dict[str, tuple[int, int]] = {}
         """Of traces that are held: where their first request is, and when it arrived."""
         self._untold: list[Turn] = []
+        self._withdrawn: dict[tuple[str, str], None] = {}
+        """Turns that are kept and are none, as came out since."""
         self._place_due_s = self._figures_due_s = 0.0
         self._forgotten_ns = 0
         """Turns that arrived before this may have been deleted."""
@@ -157,9 +159,10 @@ class Ingest:
         if now_s >= self._place_due_s:
             needed = self._needed_place()
             self._place_due_s = now_s + PLACE_EVERY_S
-        if self._untold or needed != self.kept_place:
+        if self._untold or self._withdrawn or needed != self.kept_place:
             new = self._saved(newest_revisions(self._untold), needed)
             self._untold.clear()
+            self._withdrawn.clear()
             self.kept_place = needed
             self._count(new)
         if now_s >= self._figures_due_s:
@@ -172,15 +175,20 @@ class Ingest:
             BackendError: they cannot be kept now.
         """
         try:
-            return self._turns.save(turns, self._now_ns(), needed)
+            return self._turns.save(turns, self._now_ns(), needed, self._withdrawn)
         except AgentNetOtelError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it would be so after each start
             if len(turns) == 1:
                 self.leave_out(f"{_name_of(turns[0])} cannot be kept", error)
-                return self._turns.save((), self._now_ns(), needed)
+                return self._turns.save((), self._now_ns(), needed, self._withdrawn)
         half = len(turns) // 2
         return [*self._saved(turns[:half], self.kept_place), *self._saved(turns[half:], needed)]
+
+    def withdraw(self, trace_id: str, span_id: str) -> None:
+        """Take back a turn that is none, be it kept or not yet. If the metrics counted it, it stays counted."""
+        self._untold[:] = [turn for turn in self._untold if (turn.trace_id, turn.span_id) != (trace_id, span_id)]
+        self._withdrawn[(trace_id, span_id)] = None
 
     def leave_out(self, what: str, error: Exception) -> None:
         """Count and tell a turn that is lost, or not counted, by a fault of ours; ``what`` names both."""

@@ -81,6 +81,7 @@ class Understander:
             prices=installed(),
             group_calls=begin.group_calls,
             left_out=self._tell_left_out,
+            withdrawn=self._withdraw,
             turn_of=self._noted_turn_of if begin.careful else native_turn_of,
         )
         self._whereabouts = Whereabouts(folder)
@@ -209,6 +210,9 @@ class Understander:
 
     def _tell_left_out(self, turn: str, error: Exception) -> None:
         self._ingest.leave_out(f"{turn} cannot be rebuilt", error)
+
+    def _withdraw(self, trace_id: str, span_id: str) -> None:
+        self._ingest.withdraw(trace_id, span_id)
 
     def _tell_damage(self, what: str) -> None:
         self._send(Remark(text=what, once=True))

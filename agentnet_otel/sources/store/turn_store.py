@@ -124,8 +124,12 @@ class TurnStore:
             row = self._db.execute("SELECT place FROM progress").fetchone()
         return 0 if row is None else int(row[0])
 
-    def save(self, turns: Iterable[Turn], arrived_ns: int, place: int) -> list[Turn]:
+    def save(
+        self, turns: Iterable[Turn], arrived_ns: int, place: int, withdrawn: Iterable[tuple[str, str]] = ()
+    ) -> list[Turn]:
         """Keep turns in their newest revision, and how far the log was read, in one transaction.
+
+        Before that those go, by trace and span id, that are ``withdrawn``.
 
         Returns:
             The turns that were not there before, or were thought to be counted by their application, and are not.
@@ -135,6 +139,7 @@ class TurnStore:
         """
         self._check_place()
         with self._told_errors(), self._db:
+            self._db.executemany("DELETE FROM turns WHERE trace_id = ? AND span_id = ?", withdrawn)
             new = [turn for turn in turns if self._save_one(turn, arrived_ns)]
             self._db.execute("INSERT OR REPLACE INTO progress VALUES (1, ?)", (place,))
         return new
