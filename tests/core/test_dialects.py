@@ -595,6 +595,97 @@ def test_an_unknown_cost_is_not_zero():
     assert read_facts(langfuse(1, "generation", "gpt", attributes=spent)).cost_usd == 0
 
 
+def of_two_libraries(**usage):
+    """One call in the words of two libraries: attributes of a span each."""
+    there = {semconv.OPENINFERENCE_INPUT_TOKENS: 100, semconv.OPENINFERENCE_OUTPUT_TOKENS: 40, **usage}
+    return (
+        {semconv.OPERATION_NAME: "chat", semconv.REQUEST_MODEL: "small", semconv.USAGE_INPUT_TOKENS: 100}
+        | {semconv.USAGE_OUTPUT_TOKENS: 40},
+        {semconv.OPENINFERENCE_KIND: "LLM", semconv.OPENINFERENCE_MODEL: "small", **there},
+    )
+
+
+@pytest.mark.parametrize("around", [None, 2])
+def test_two_libraries_beside_each_other_tell_of_one_call(around):
+    """One within the other in time, of one model, with equal tokens: one call, be a framework's span around both."""
+    first, second = of_two_libraries(**{semconv.OPENINFERENCE_CACHED_TOKENS: 20})
+    framework = [] if around is None else [openinference(2, "LLM", "call", parent=1, start_ms=0, end_ms=90)]
+    spans = (
+        genai(1, "invoke_agent", "planner", start_ms=0, end_ms=100),
+        *framework,
+        span_record(3, parent=around or 1, start_ms=10, end_ms=80, attributes=first),
+        span_record(4, parent=around or 1, start_ms=12, end_ms=78, attributes=second),
+    )
+    (turn,), _ = turns_of(*spans)
+    assert (turn.component_counts, turn.models) == ({INFERENCE: 1}, ("small",))
+    assert turn.tokens == TokenUsage(input=100, output=40, cached=20)
+
+
+@pytest.mark.parametrize(
+    ("place", "usage"),
+    [
+        ((50, 120), {}),
+        ((12, 78), {semconv.OPENINFERENCE_OUTPUT_TOKENS: 41}),
+        ((12, 78), {semconv.OPENINFERENCE_MODEL: "large"}),
+    ],
+    ids=["overlap in part", "other tokens", "another model"],
+)
+def test_calls_beside_each_other_that_differ_are_two(place, usage):
+    """Where time, tokens or model are not the same, they are two calls at once."""
+    first, second = of_two_libraries(**usage)
+    (turn,), _ = turns_of(
+        genai(1, "invoke_agent", "planner", start_ms=0, end_ms=200),
+        span_record(3, parent=1, start_ms=10, end_ms=80, attributes=first),
+        span_record(4, parent=1, start_ms=place[0], end_ms=place[1], attributes=second),
+    )
+    assert turn.component_counts == {INFERENCE: 2}
+    assert turn.tokens.input == 200
+
+
+def test_calls_at_once_that_one_library_tells_of_are_many():
+    """Equal calls of one library are calls; told by two libraries each, they are as many."""
+    first, second = of_two_libraries()
+    spans = [genai(1, "invoke_agent", "planner", start_ms=0, end_ms=200)]
+    for call in range(3):
+        spans.append(span_record(10 + call, parent=1, start_ms=10, end_ms=80, attributes=first))
+        spans.append(span_record(20 + call, parent=1, start_ms=11, end_ms=79, attributes=second))
+    (turn,), _ = turns_of(*spans)
+    assert turn.component_counts == {INFERENCE: 3}
+    assert turn.tokens.input == 300
+
+
+def test_of_two_beside_each_other_the_one_around_others_stays():
+    """A client's span in one of them is no further call."""
+    first, second = of_two_libraries()
+    (turn,), _ = turns_of(
+        genai(1, "invoke_agent", "planner", start_ms=0, end_ms=200),
+        span_record(3, parent=1, start_ms=10, end_ms=80, attributes=first),
+        span_record(4, parent=1, start_ms=11, end_ms=79, attributes=second),
+        span_record(5, parent=3, start_ms=12, end_ms=78, attributes=second),
+    )
+    assert turn.component_counts == {INFERENCE: 1}
+    assert turn.tokens.input == 100
+
+
+def test_an_embedding_in_an_embedding_is_one_and_in_a_search_two():
+    """Spans that both name a model repeat each other; a search names none."""
+    embedding = {semconv.OPERATION_NAME: "embeddings", semconv.REQUEST_MODEL: "vectors", semconv.USAGE_INPUT_TOKENS: 8}
+    (turn,), _ = turns_of(
+        genai(1, "invoke_agent", "planner", start_ms=0, end_ms=200),
+        genai(2, "search_memory", parent=1, start_ms=0, end_ms=90),
+        span_record(3, parent=2, start_ms=10, end_ms=80, attributes=embedding),
+        span_record(4, parent=3, start_ms=12, end_ms=78, attributes=embedding),
+    )
+    assert turn.component_counts == {LatencyComponent.MEMORY_ACCESS: 2}
+    assert turn.tokens.input == 8
+
+
+@pytest.mark.parametrize("operation", ["create_memory_store", "delete_memory_store"])
+def test_stores_of_memory_are_memory(operation):
+    """Making one and removing it are accesses of memory."""
+    assert read_facts(genai(1, operation)).component is LatencyComponent.MEMORY_ACCESS
+
+
 CALLS = {
     "conventions": {semconv.OPERATION_NAME: "chat", semconv.RESPONSE_TIME_TO_FIRST_CHUNK: 0.25},
     "a metric's name": {semconv.OPERATION_NAME: "chat", semconv.SERVER_TIME_TO_FIRST_TOKEN: "0.25"},

@@ -145,7 +145,7 @@ def test_calls_outside_turns_are_turns_on_request(name):
     assert grouped.counts.outside == 0
     assert bool(more) is bool(told.counts.outside)
     assert len({turn.trace_id for turn in more}) == len(more) <= told.counts.outside
-    assert sum(calls_in(turn) for turn in more) == told.counts.outside
+    assert len(more) <= sum(calls_in(turn) for turn in more) <= told.counts.outside  # of one call two spans may tell
     assert all(turn.agent and not turn.incomplete for turn in more)
 
 

@@ -152,7 +152,7 @@ def read(dialect: Dialect, span: SpanRecord) -> SpanFacts:
         said["violations"] = violations_in(span.events)
         if dialect.first_chunk_events and "first_chunk_s" not in said:
             said["first_chunk_s"] = _first_of(dialect.first_chunk_events, span)
-    facts = SpanFacts(role=role, component=component, ours=dialect.ours, failed=failed, **said)
+    facts = SpanFacts(role=role, dialect=dialect.name, component=component, ours=dialect.ours, failed=failed, **said)
     return facts if dialect.refine is None else dialect.refine(span, kind, facts)
 
 

@@ -42,6 +42,7 @@ class SpanFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
     role: Role = Role.OTHER
+    dialect: str = ""
     component: LatencyComponent | None = None
     ours: bool = False
     agent: str | None = None

@@ -22,6 +22,8 @@ OPERATIONS: Final = {
     semconv.OP_UPDATE_MEMORY: LatencyComponent.MEMORY_ACCESS,
     semconv.OP_UPSERT_MEMORY: LatencyComponent.MEMORY_ACCESS,
     semconv.OP_DELETE_MEMORY: LatencyComponent.MEMORY_ACCESS,
+    semconv.OP_CREATE_MEMORY_STORE: LatencyComponent.MEMORY_ACCESS,
+    semconv.OP_DELETE_MEMORY_STORE: LatencyComponent.MEMORY_ACCESS,
     semconv.OP_RETRIEVAL: LatencyComponent.MEMORY_ACCESS,
     semconv.OP_EMBEDDINGS: LatencyComponent.MEMORY_ACCESS,
     "vector_db_retrieve": LatencyComponent.MEMORY_ACCESS,
