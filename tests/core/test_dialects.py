@@ -595,6 +595,16 @@ def test_an_unknown_cost_is_not_zero():
     assert read_facts(langfuse(1, "generation", "gpt", attributes=spent)).cost_usd == 0
 
 
+def test_details_of_tokens_under_the_present_keys_of_vercel():
+    """Release 6 tells cached and reasoning tokens as details; reranking is an access of memory."""
+    said = {semconv.VERCEL_INPUT_TOKENS: 100, semconv.VERCEL_OUTPUT_TOKENS: 40}
+    said |= {semconv.VERCEL_CACHED_DETAIL: 20, semconv.VERCEL_REASONING_DETAIL: 8}
+    call = read_facts(span_record(1, attributes={semconv.VERCEL_OPERATION: "ai.generateText.doGenerate", **said}))
+    assert call.usage == TokenUsage(input=100, output=40, cached=20, reasoning=8)
+    reranking = read_facts(span_record(1, attributes={semconv.VERCEL_OPERATION: "ai.rerank.doRerank"}))
+    assert reranking.component is LatencyComponent.MEMORY_ACCESS
+
+
 def of_two_libraries(**usage):
     """One call in the words of two libraries: attributes of a span each."""
     there = {semconv.OPENINFERENCE_INPUT_TOKENS: 100, semconv.OPENINFERENCE_OUTPUT_TOKENS: 40, **usage}
