@@ -173,6 +173,8 @@ class _Tail:
     begin: bytes = b""
     """Its first bytes, up to `BEGIN_BYTES`."""
     grew_ns: int = 0
+    changed_ns: int = 0
+    """When it was last written to, as its file system tells."""
     settled: bool = True
     given_up: bool = False
     payloads: GrowingPayloads = field(init=False)
@@ -212,12 +214,13 @@ class _Tail:
             return b""
 
     def was_truncated(self) -> bool:
-        """Whether it is shorter than what was read of it, or, as long as that by now, begins otherwise."""
+        """Whether it is shorter than what was read of it, or, as long as that or longer by now, begins otherwise."""
         if self.descriptor is None or self._is_pipe():
             return False
-        size = os.fstat(self.descriptor).st_size
-        if size <= self.offset:
-            return size < self.offset
+        seen = os.fstat(self.descriptor)
+        changed, self.changed_ns = seen.st_mtime_ns != self.changed_ns, seen.st_mtime_ns
+        if seen.st_size < self.offset or (seen.st_size == self.offset and not changed):
+            return seen.st_size < self.offset
         try:
             return os.pread(self.descriptor, len(self.begin), 0) != self.begin
         except OSError:  # reading on tells what is wrong

@@ -17,6 +17,8 @@ from agentnet_otel.sources.lines import (
     begins_document,
     begins_request,
     checked_start,
+    is_cut_off,
+    is_json,
     may_go_on,
 )
 from agentnet_otel.sources.messages import MessageCutter
@@ -79,11 +81,9 @@ class GrowingPayloads:
 
     def settle(self) -> Iterator[Payload]:
         """The payload that has no end of its own, as the file has been quiet; then it begins anew."""
-        if isinstance(self._cutter, _Lines) and self._cutter.is_document:
-            yield from self._cutter.take_document()
-        elif isinstance(self._cutter, _Whole):
+        if isinstance(self._cutter, _Whole):
             yield from self._cutter.finish()
-        elif isinstance(self._cutter, MessageCutter):
+        elif self._cutter is not None:
             yield from self._cutter.settle()
 
     def finish(self) -> Iterator[Payload]:
@@ -142,6 +142,8 @@ class _Lines:
         self._number = 0
         self._skipped = 0
         """Bytes of a line that is too long."""
+        self._is_given = False
+        """Whether what stands in the line so far was given already, for it is whole though the line has no end."""
         self._lost = 0
         """Bytes of a document that is; what comes behind it is looked at line by line."""
         self.is_document = False
@@ -178,7 +180,8 @@ class _Lines:
         if self.is_document:
             yield from self._go_on()
             return
-        self._report.lines += 1
+        self._report.lines += not self._is_given
+        self._is_given = False
         where = f"{self._name}:{self._number}"
         if self._skipped:
             what = f"{self._skipped:,} bytes are more than the {MAX_LINE_BYTES:,} that a line may have"
@@ -245,6 +248,19 @@ class _Lines:
             self._lost += len(line)
             if line.startswith(_CLOSING):
                 yield from self.take_document()
+
+    def settle(self) -> Iterator[Payload]:
+        """What is whole, though its end is missing: a document, or a line without a newline."""
+        if self.is_document:
+            if self._lost or self._skipped or not is_cut_off(bytes(self._document) + b"".join(self._parts)):
+                yield from self.take_document()
+        elif self._line_bytes and self._first is None and not self._among_lines.held_bytes:
+            line = b"".join(self._parts).removeprefix(BOM)
+            if line.lstrip().startswith(JSON_STARTS) and is_json(line):
+                self._report.lines += not self._is_given
+                self._is_given = self._begun = True
+                self._taken()
+                yield Payload(data=line, where=f"{self._name}:{self._number + 1}", form=Form.JSON)
 
     def take_document(self) -> Iterator[Payload]:
         """The document, as it is whole now; what comes behind it is a next one."""

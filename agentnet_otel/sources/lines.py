@@ -173,7 +173,7 @@ def may_go_on(line: bytes) -> bool:
         return False
     if _is_too_long(line):
         return begins_document(line)
-    return _is_cut_off(text)
+    return is_cut_off(text)
 
 
 def is_json(text: bytes) -> bool:
@@ -185,7 +185,7 @@ def is_json(text: bytes) -> bool:
     return True
 
 
-def _is_cut_off(text: bytes) -> bool:
+def is_cut_off(text: bytes) -> bool:
     """Whether it is JSON of which only the end is missing; a line of a log that begins with a bracket is none."""
     try:
         _raw_decoder.decode(text)

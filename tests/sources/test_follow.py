@@ -313,6 +313,18 @@ def test_a_bad_line_costs_itself(path, watch):
     assert one.problems == []
 
 
+def test_a_file_that_is_written_anew_in_the_same_length(path, watch):
+    """As who saves an answer once more under its name does: it begins otherwise."""
+    append(path, span_line(1).strip())
+    one = watch(path)
+    one.look(then_s=QUIET_S)
+    path.write_bytes(span_line(2).strip())
+    os.utime(path, ns=(1, 1))
+    one.look(then_s=QUIET_S)
+    assert one.look(then_s=QUIET_S) == ["agent-1", "agent-2"]
+    assert ["truncated" in problem for problem in one.problems] == [True]
+
+
 def test_damage_in_what_is_packed_is_told_and_read_on_behind(tmp_path, watch):
     """Where the next member begins; the others are followed meanwhile."""
     append(tmp_path / "a.gz", b"\x1f\x8b" + b"\xff" * 40)

@@ -143,6 +143,30 @@ def test_a_document_is_taken_when_it_is_quiet():
     assert [p.data for p in found.feed(LINE + b"\n")] == [LINE + b"\n"]
 
 
+def test_a_document_in_one_line_is_taken_when_it_is_quiet():
+    """Though no newline ends it, as few writers of documents put one there; it comes once, as does what follows."""
+    report = ReadReport()
+    found = GrowingPayloads("x", report)
+    assert list(found.feed(LINE[:-9])) == list(found.settle()) == []
+    assert list(found.feed(LINE[-9:])) == []
+    assert [(p.where, p.data) for p in found.settle()] == [("x:1", LINE)]
+    assert list(found.settle()) == []
+    assert list(found.feed(b"\n")) == []
+    assert [p.where for p in found.feed(LINE + b"\n" + LINE)] == ["x:2"]
+    assert [p.where for p in found.settle()] == ["x:3"]
+    assert list(found.finish()) == []
+    assert report.lines == 3
+
+
+def test_a_document_whose_writer_pauses_is_waited_for():
+    """It is taken when it is whole, and told as cut off at the end."""
+    found = GrowingPayloads("x", ReadReport())
+    assert list(found.feed(DOCUMENT[:30])) == list(found.settle()) == []
+    assert [*found.feed(DOCUMENT[30:]), *found.settle()][0].data == DOCUMENT
+    assert list(found.feed(DOCUMENT[:30])) == list(found.settle()) == []
+    assert [p.data for p in found.finish()] == [DOCUMENT[:30]]
+
+
 def test_a_document_that_was_none_ends_where_a_request_begins():
     """A line that a writer could not end, or that another program wrote, keeps nothing of what follows."""
     found = GrowingPayloads("x", ReadReport())
