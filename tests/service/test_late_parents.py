@@ -1,6 +1,7 @@
 """What a Collector that delays does: spans of one turn come long after each other, inner ones before outer ones."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,3 +69,40 @@ def test_delays_beyond_the_quiet_period_give_the_same_turns(tmp_path, file, orde
         assert found == {key: turn for key, turn in expected.items() if turn.agent not in lost}
     finally:
         bench.close()
+
+
+def test_a_turn_is_taken_back_from_the_pages(serve):
+    """By the process itself: a chain that was told as a turn is a part of the one that comes later."""
+    bridge = serve()
+    inner, outer = (chain(number, parent) for number, parent in ((2, 1), (1, None)))
+    assert bridge.post(inner, "application/json")[0] == 200
+    assert [turn["agent"] for turn in bridge.turns(1)] == ["chain 2"]
+    assert bridge.post(outer, "application/json")[0] == 200
+    end = time.monotonic() + 30
+    found = bridge.turns()
+    while [turn["agent"] for turn in found] != ["chain 1"] and time.monotonic() < end:
+        time.sleep(0.1)
+        found = bridge.turns()
+    assert [(turn["agent"], turn["spans"]) for turn in found] == [("chain 1", 3)]
+    report = bridge.get("/api/report?format=csv")[1].decode()
+    assert "chain 1" in report
+    assert "chain 2" not in report
+    assert bridge.stop() == 0
+
+
+def chain(number, parent):
+    """A request with a chain of OpenInference; the inner one has a call of a model below it."""
+    now = time.time_ns()
+    spans = [span_of(number, parent, f"chain {number}", "CHAIN", now)]
+    if parent is not None:
+        spans.append(span_of(9, number, "call", "LLM", now))
+    scope = {"scope": {"name": "openinference.instrumentation.langchain"}, "spans": spans}
+    return json.dumps({"resourceSpans": [{"scopeSpans": [scope]}]}).encode()
+
+
+def span_of(number, parent, name, kind, now):
+    """One span of one trace, as OTLP has it."""
+    above = {} if parent is None else {"parentSpanId": f"{parent:016x}"}
+    times = {"startTimeUnixNano": str(now), "endTimeUnixNano": str(now + 1_000_000)}
+    attributes = [{"key": "openinference.span.kind", "value": {"stringValue": kind}}]
+    return {"traceId": "7" * 32, "spanId": f"{number:016x}", **above, "name": name, **times, "attributes": attributes}
