@@ -24,7 +24,8 @@ from agentnet_otel.outputs.prometheus import PrometheusEndpoint
 from agentnet_otel.service.alerting import Alerting, AlertSettings
 from agentnet_otel.service.api import Api
 from agentnet_otel.service.child import Child
-from agentnet_otel.service.http import MAX_CONNECTIONS, Application, HttpServer, Streams, reader_app, receiver_app
+from agentnet_otel.service.http import Application, Streams, reader_app, receiver_app
+from agentnet_otel.service.http_server import MAX_CONNECTIONS, HttpServer
 from agentnet_otel.service.local_page import LocalPage
 from agentnet_otel.service.messages import Begin, Forgotten
 from agentnet_otel.service.open_files import connections_of_a_door

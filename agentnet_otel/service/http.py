@@ -1,6 +1,6 @@
 """HTTP: a door for senders and one for readers. The only module that knows a web framework.
 
-What is answered is decided elsewhere; here are routes, limits, access, and the life of the servers.
+What is answered is decided elsewhere, and connections are served by `http_server`; here are routes, limits and access.
 """
 
 import asyncio
@@ -9,20 +9,17 @@ import dataclasses
 import functools
 import gzip
 import logging
-import re
-import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Final
-from urllib.parse import unquote
 
 from agentnet_otel.errors import BackendError, MissingExtraError
 from agentnet_otel.outputs.prometheus.negotiation import accepts_gzip
 from agentnet_otel.service.answers import Answer, Query, text_answer
+from agentnet_otel.service.http_server import MAX_HEAD_BYTES
 from agentnet_otel.service.lanes import GoneError, Lane, LaneFullError
-from agentnet_otel.service.listener import Listener
 from agentnet_otel.service.otlp_http import (
     OTHER_SIGNALS,
     RefusedError,
@@ -35,31 +32,21 @@ from agentnet_otel.service.otlp_http import (
 )
 from agentnet_otel.sources.access import Access, Address
 from agentnet_otel.sources.intake import MAX_REQUEST_BYTES, RETRY_AFTER_S, Door, Intake
-from agentnet_otel.sources.renewal import Renewal
 
 try:
-    import uvicorn
-    from h11 import ProtocolError
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response, StreamingResponse
     from starlette.routing import Route
-    from starlette.types import ASGIApp, Receive, Scope, Send
-    from uvicorn.protocols.http.h11_impl import H11Protocol
+    from starlette.types import Receive, Scope, Send
 except ImportError as _error:
-    _package = "starlette or uvicorn"
+    _package = "starlette"
     raise MissingExtraError(_package, "service") from _error
 
-MAX_CONNECTIONS: Final = 512
-"""Connections of a door; further ones are told to come back, and closed."""
-MAX_HEAD_BYTES: Final = 16 * 1024
-"""Bytes of a request's first line and headers."""
 MAX_QUERY_BYTES: Final = 4096
 MAX_BODIES_BYTES: Final = 128 * 1024 * 1024
 """Bytes of bodies that are being received, all together; beyond it senders are asked to come back."""
-HEAD_S: Final = 10.0
-"""How long the head of a request may take, from its connection or the answer before."""
 BODY_S: Final = 60.0
 """How long a body may take."""
 EXPORTS_AT_ONCE: Final = 4
@@ -73,12 +60,7 @@ MIN_PACKED_BYTES: Final = 1024
 """Of an answer that is worth packing."""
 GZIP_LEVEL: Final = 1
 """A third of the time of the usual level, for a tenth more bytes."""
-IDLE_S: Final = 30
-GRACE_S: Final = 5
-"""How long requests that run may take at the end."""
 KEEP_TIMEOUT_S: Final = 30.0
-BACKLOG: Final = 128
-"""Connections that wait to be let in; so many are taken at once before any of them is looked at."""
 MAX_STREAMS: Final = 32
 """Pages that are kept fresh at once; further ones have to be reloaded by their reader."""
 STREAM_S: Final = 600.0
@@ -100,13 +82,8 @@ _SAFE: Final = {
 }
 _ASK_USER: Final = 'Basic realm="agentnet-otel", charset="UTF-8"'
 _MISDIRECTED, _UNAVAILABLE = 421, 503
-_BAD_REQUEST, _NOT_FOUND = 400, 404
+_NOT_FOUND = 404
 _UNAUTHORIZED, _TOO_SLOW, _LONG_QUERY, _TOO_MANY, _LONG_HEAD, _FAILED = 401, 408, 414, 429, 431, 500
-_BUSY: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: %d\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-    % RETRY_AFTER_S
-)
-_ABSOLUTE: Final = re.compile(rb"(?i:https?)://(?P<host>[^/?#]+)(?P<path>/.*)?", re.DOTALL).fullmatch
 _logger: Final = logging.getLogger("agentnet_otel")
 
 
@@ -196,189 +173,6 @@ def _application(routes: Sequence[Route], lanes: Sequence[Lane], what_there_is: 
     app.state.ending = False
     app.state.lanes = lanes
     return app
-
-
-class HttpServer:
-    """Serves an application at an address until it is told to stop.
-
-    Raises:
-        BackendError: the address is taken or none.
-    """
-
-    def __init__(
-        self,
-        app: Starlette,
-        address: Address,
-        access: Access,
-        option: str,
-        connections: int = MAX_CONNECTIONS,
-        renewal: Renewal | None = None,
-    ) -> None:
-        """``option`` names the address for people; ``connections`` are those at once; ``renewal``: see there."""
-        self._app = app
-        most = connections if access.encrypted else connections + BACKLOG  # those beyond it can be told so in the clear
-        self._socket = Listener(address, option, most=most, backlog=BACKLOG)
-        self.address = Address(host=address.host, port=self._socket.getsockname()[1])
-        config = uvicorn.Config(
-            _framed_rightly(_in_origin_form(app)),
-            http=_protocol(connections),
-            ws="none",
-            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=IDLE_S,
-            timeout_graceful_shutdown=GRACE_S,
-            ssl_certfile=access.certificate,
-            ssl_keyfile=access.key,
-        )
-        config.load()
-        if config.ssl is not None and renewal is not None:
-            config.ssl.sni_callback = _following(renewal)
-        self._server = _Server(config)
-
-    async def serve(self) -> None:
-        """Until `stop`."""
-        _hear_protocol()
-        try:
-            await self._server.serve(sockets=[self._socket])
-        finally:
-            for lane in self._app.state.lanes:
-                lane.close()
-
-    def stop(self) -> None:
-        """Take no more connections; requests that run are answered, and streams end."""
-        self._app.state.ending = True
-        self._server.should_exit = True
-
-
-def _framed_rightly(app: ASGIApp) -> ASGIApp:
-    """Refuses a body of two lengths, and closes: somebody in between may have taken the other one (RFC 9112, 6.1)."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        names = {name for name, _ in scope.get("headers", ())}
-        if {b"content-length", b"transfer-encoding"} <= names:
-            refused = text_answer(_BAD_REQUEST, "a request has Content-Length or Transfer-Encoding, not both")
-            await _response(refused, {"Connection": "close"})(scope, receive, send)
-        else:
-            await app(scope, receive, send)
-
-    return answer
-
-
-def _in_origin_form(app: ASGIApp) -> ASGIApp:
-    """Has a target that names scheme and host taken as if these stood in the header, as RFC 9112 (3.2.2) asks for."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (target := _ABSOLUTE(scope["raw_path"])) is not None:
-            headers = [(name, value) for name, value in scope["headers"] if name != b"host"]
-            raw_path = target["path"] or b"/"
-            scope["raw_path"], scope["path"] = raw_path, unquote(raw_path.decode("ascii"))
-            scope["headers"] = [(b"host", target["host"]), *headers]
-        await app(scope, receive, send)
-
-    return answer
-
-
-def _following(renewal: Renewal) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:
-    """What is called with each handshake, be a name asked for or not: it goes on with a renewed certificate."""
-
-    def take_renewed(handshake: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-        if renewal.context is not None:
-            handshake.context = renewal.context
-
-    return take_renewed
-
-
-_GIVEN_UP: Final = "timeout graceful shutdown exceeded"
-"""How uvicorn ends what it says of requests that did not end in time."""
-
-
-class _ProtocolLog(logging.Handler):
-    """What uvicorn has to say of connections: what clients do wrong they are told themselves, not whoever runs this.
-
-    Nor is it a fault that a request which does not end is given up when the server does.
-    """
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Tell of faults of ours, a sentence each."""
-        error = record.exc_info[1] if record.exc_info else None
-        given_up = record.getMessage().endswith(_GIVEN_UP) or isinstance(error, asyncio.CancelledError)
-        if record.levelno >= logging.ERROR and not given_up and not isinstance(error, ProtocolError):
-            _logger.error(
-                "agentnet-otel: a connection failed: %s", record.getMessage() if error is None else repr(error)
-            )
-
-
-def _hear_protocol() -> None:
-    log = logging.getLogger("uvicorn.error")
-    log.propagate = False
-    log.handlers = [_ProtocolLog()]
-
-
-def _protocol(connections: int) -> type[H11Protocol]:
-    """What a door speaks that takes so many connections at once."""
-
-    class Bounded(_Protocol):
-        most = connections
-
-    return Bounded
-
-
-class _Protocol(H11Protocol):
-    """A connection that has to make progress: whoever sends a head byte by byte, or reads nothing, is let go."""
-
-    most = MAX_CONNECTIONS
-    _head_due: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Let it in, if there is room."""
-        super().connection_made(transport)
-        if len(self.connections) > self.most:
-            transport.write(_BUSY)
-            transport.close()
-            return
-        self._expect_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
-        self._stop_expecting()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes; between requests the clock runs from the first of them."""
-        super().data_received(data)
-        if self.cycle is None or self.cycle.response_complete:
-            self._expect_head()
-        else:
-            self._stop_expecting()
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close it; where nobody reads what is left of an answer, at once."""
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()
-        else:
-            super().timeout_keep_alive_handler()
-
-    def _expect_head(self) -> None:
-        if self._head_due is None:
-            self._head_due = self.loop.call_later(HEAD_S, self.transport.abort)
-
-    def _stop_expecting(self) -> None:
-        if self._head_due is not None:
-            self._head_due.cancel()
-            self._head_due = None
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals of the process to the process."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Nothing is captured."""
-        yield
 
 
 def _guarded(

@@ -11,7 +11,8 @@ from agentnet_otel.outputs.local_page.frame import REPORT_PATH
 from agentnet_otel.outputs.reports.formats import render
 from agentnet_otel.outputs.reports.html_report import POLICY
 from agentnet_otel.service.answers import Answer, Query, page_answer
-from agentnet_otel.service.http import HttpServer, reader_app
+from agentnet_otel.service.http import reader_app
+from agentnet_otel.service.http_server import HttpServer
 from agentnet_otel.service.local_page import LocalPage
 from agentnet_otel.sources.access import Access, Address
 from agentnet_otel.sources.rebuild import Rebuilt

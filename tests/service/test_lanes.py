@@ -9,7 +9,8 @@ import time
 import pytest
 
 from agentnet_otel.service.answers import text_answer
-from agentnet_otel.service.http import PAGES_AT_ONCE, WAITING_REPORTS, HttpServer, reader_app
+from agentnet_otel.service.http import PAGES_AT_ONCE, WAITING_REPORTS, reader_app
+from agentnet_otel.service.http_server import HttpServer
 from agentnet_otel.service.lanes import Lane
 from agentnet_otel.sources.access import Access, Address
 

@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from turn_requests import batch, export, ids
 
 import agentnet_otel
-from agentnet_otel.service.http import MAX_CONNECTIONS as MAX_HTTP_CONNECTIONS
+from agentnet_otel.service.http_server import MAX_CONNECTIONS as MAX_HTTP_CONNECTIONS
 from agentnet_otel.sources.otlp_grpc import MAX_CONNECTIONS
 from agentnet_otel.testing import InMemoryTelemetry
 
