@@ -447,7 +447,10 @@ def test_requests_that_are_gone_take_none_of_the_next_ones_along(serve):
         bridge = serve()
         export(bridge.grpc, batch(1000).SerializeToString())
         assert len(bridge.turns(100)) == 100
-        assert bridge.get("/readyz")[1].startswith(b"ready; 0 bytes")
+        end = time.monotonic() + 30
+        while not bridge.get("/readyz")[1].startswith(b"ready; 0 bytes"):
+            assert time.monotonic() < end
+            time.sleep(0.1)
         assert bridge.stop() == 0
     assert not any("are missing" in line for line in bridge.told)
 
