@@ -5,7 +5,7 @@ own spans carry still leads to the turn. Spans whose turn never showed its own s
 is told as an incomplete turn under the id of the missing span.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final
 
@@ -13,6 +13,7 @@ import msgspec
 
 from agentnet_otel.core.dialects import MAYBE_TURNS, Role, SpanFacts
 from agentnet_otel.core.span_tree import SpanTree
+from agentnet_otel.core.strays import Strays
 from agentnet_otel.core.turn_parts import Member, TurnParts
 from agentnet_otel.model import LatencyComponent, SpanKind, Turn
 
@@ -79,14 +80,7 @@ class TraceTree(SpanTree):
     """Turns whose work may stand in a span beside them, by their parent."""
     _sessions: dict[str, None] = msgspec.field(default_factory=dict)
     _callers: dict[str, None] = msgspec.field(default_factory=dict)
-    _turn_by_id: dict[str, str] = msgspec.field(default_factory=dict)
-    _strays: dict[str, dict[str, None]] = msgspec.field(default_factory=dict)
-    """Members whose parent is not known, by the turn id that they carry."""
-    _groups: dict[str, dict[str, None]] = msgspec.field(default_factory=dict)
-    """Top-most spans of incomplete turns, by the id of the turn's missing span."""
-    _group_of: dict[str, str] = msgspec.field(default_factory=dict)
-    _of_calls: set[str] = msgspec.field(default_factory=set)
-    """Groups that are no incomplete turns, but calls outside any."""
+    _strays: Strays = msgspec.field(default_factory=Strays)
 
     @classmethod
     def of(cls, members: Sequence[Member]) -> "TraceTree":
@@ -122,7 +116,7 @@ class TraceTree(SpanTree):
         if member.parent_span_id not in self.members and member.parent_span_id not in self.open:
             self._note_stray(member)
         for child in self.children(span_id):
-            self._found_parent(child)
+            self._strays.remove(child, self.members[child].facts.turn_id)
         self._note_role(member)
         self._find_body(member)
         if self._callers:
@@ -135,7 +129,7 @@ class TraceTree(SpanTree):
 
     def remove(self, span_id: str) -> Member:
         """Forget a span."""
-        self._found_parent(span_id)
+        self._strays.remove(span_id, self.members[span_id].facts.turn_id)
         self._candidates.pop(span_id, None)
         self._promoted.discard(span_id)
         self._before.pop(span_id, None)
@@ -147,9 +141,7 @@ class TraceTree(SpanTree):
         self.closed.pop(span_id, None)
         self.outside.pop(span_id, None)
         member = SpanTree.remove(self, span_id)  # a dataclass with slots is made anew, so super() does not know it
-        turn_id = member.facts.turn_id
-        if turn_id is not None and self._turn_by_id.get(turn_id) == span_id:
-            del self._turn_by_id[turn_id]
+        self._strays.remove_turn(span_id, member.facts.turn_id)
         return member
 
     # --- what belongs to what ------------------------------------------------------------------------
@@ -161,7 +153,7 @@ class TraceTree(SpanTree):
 
     def knows_turn_id(self, turn_id: str) -> bool:
         """Whether the own span of the turn with this id is held."""
-        return turn_id in self._turn_by_id
+        return self._strays.knows_turn(turn_id)
 
     def enclosing_turn(self, span_id: str) -> str | None:
         """The turn around a span: nearest above it, else by turn id, else the incomplete turn that it was put to."""
@@ -174,10 +166,10 @@ class TraceTree(SpanTree):
                 break
             if member.facts.role is Role.TURN:
                 return ancestor
-            if self._of_calls and top in self._group_of:
+            if self._strays.has_calls and self._strays.group_of(top) is not None:
                 break
             top = ancestor
-        turn_id = self._turn_of_stray(top) or self._group_of.get(top)
+        turn_id = self._strays.turn_of(top, self.members[top].facts.turn_id) or self._strays.group_of(top)
         return None if turn_id == span_id else turn_id
 
     def belongs_to_turn(self, span_id: str) -> bool:
@@ -222,7 +214,7 @@ class TraceTree(SpanTree):
             root_id=turn_id,
             below=below,
             nested=nested,
-            of_calls=turn_id in self._of_calls,
+            of_calls=self._strays.is_of_calls(turn_id),
             inherited_session=self._session_around(turn_id) or told.session,
             revision=told.revision + 1,
         )
@@ -244,7 +236,7 @@ class TraceTree(SpanTree):
                 within = span_id not in self.closed or self.enclosing_turn(span_id) is not None
             else:
                 parent = member.parent_span_id
-                known = parent in owned and not self._of_calls  # those of calls are found by their group
+                known = parent in owned and not self._strays.has_calls  # those of calls are found by their group
                 within = known or self.enclosing_turn(span_id) is not None
             if within:
                 owned.add(span_id)
@@ -390,8 +382,7 @@ class TraceTree(SpanTree):
             groups.setdefault(missing, []).append(span_id)
         for missing, group in groups.items():
             if missing in self.told or self._names_an_agent(group):
-                self._groups.setdefault(missing, {}).update(dict.fromkeys(group))
-                self._group_of.update(dict.fromkeys(group, missing))
+                self._strays.group(missing, group)
                 self.pending[missing] = None
 
     def group_calls(self, trace_id: str) -> None:
@@ -401,10 +392,7 @@ class TraceTree(SpanTree):
         if not called:
             return
         free = {member.span_id for member in bare}
-        tops = dict.fromkeys(self._top_in(free, member.span_id) for member in called)
-        self._groups.setdefault(trace_id, {}).update(tops)
-        self._group_of.update(dict.fromkeys(tops, trace_id))
-        self._of_calls.add(trace_id)
+        self._strays.group(trace_id, [self._top_in(free, member.span_id) for member in called], of_calls=True)
         self.pending[trace_id] = None
 
     def _top_in(self, span_ids: set[str], span_id: str) -> str:
@@ -448,52 +436,20 @@ class TraceTree(SpanTree):
             return
         self.pending[member.span_id] = None
         if facts.turn_id is not None:
-            self._turn_by_id[facts.turn_id] = member.span_id
-            for stray in self._strays.get(facts.turn_id, ()):
-                self._leave_group(stray)
+            self._strays.add_turn(member.span_id, facts.turn_id)
         if member.kind is SpanKind.CLIENT:
             self._callers[member.span_id] = None
 
     def _note_stray(self, member: Member) -> None:
         if member.facts.turn_id is not None and member.facts.role is not Role.TURN:
-            self._strays.setdefault(member.facts.turn_id, {})[member.span_id] = None
-
-    def _found_parent(self, span_id: str) -> None:
-        """It is no stray any more, and in no group: its parent came, or it goes."""
-        turn_id = self.members[span_id].facts.turn_id
-        strays = self._strays.get(turn_id) if turn_id is not None else None
-        if turn_id is not None and strays is not None:
-            strays.pop(span_id, None)
-            if not strays:
-                del self._strays[turn_id]
-        self._leave_group(span_id)
-
-    def _leave_group(self, span_id: str) -> None:
-        missing = self._group_of.pop(span_id, None)
-        if missing is not None:
-            group = self._groups[missing]
-            del group[span_id]
-            if not group:
-                del self._groups[missing]
-
-    def _turn_of_stray(self, span_id: str) -> str | None:
-        turn_id = self.members[span_id].facts.turn_id
-        if turn_id is None or span_id not in self._strays.get(turn_id, ()):
-            return None
-        return self._turn_by_id.get(turn_id)
+            self._strays.add(member.span_id, member.facts.turn_id)
 
     def _directly_below(self, span_id: str) -> list[str]:
         """Children and strays of a span; of one that is not here the group, and turns, for those know their parent."""
         if span_id in self.members:
-            return [*self.children(span_id), *self._strays_of(span_id)]
-        return [*self._groups.get(span_id, ()), *filter(self.is_turn, self.children(span_id))]
-
-    def _strays_of(self, span_id: str) -> Iterable[str]:
-        """Top-most spans whose parent was lost, but which name the turn."""
-        turn_id = self.members[span_id].facts.turn_id
-        if turn_id is None or self._turn_by_id.get(turn_id) != span_id:
-            return ()
-        return self._strays.get(turn_id, ())
+            strays = self._strays.of_turn(span_id, self.members[span_id].facts.turn_id)
+            return [*self.children(span_id), *strays]
+        return [*self._strays.grouped(span_id), *filter(self.is_turn, self.children(span_id))]
 
     def _names_an_agent(self, group: list[str]) -> bool:
         """Whether there was a turn: calls, an agent, and, of our own spans, which all carry it, the turn's id."""
@@ -585,7 +541,7 @@ class TraceTree(SpanTree):
     def _find_parent_again(self, span_id: str, parent: str) -> None:
         around = self.enclosing_turn(span_id)
         self.detached.pop(span_id, None)
-        self._found_parent(span_id)
+        self._strays.remove(span_id, self.members[span_id].facts.turn_id)
         self.move(span_id, parent)
         for changed in (around, parent):
             if changed is not None:
