@@ -690,6 +690,22 @@ def test_an_embedding_in_an_embedding_is_one_and_in_a_search_two():
     assert turn.tokens.input == 8
 
 
+@pytest.mark.parametrize(
+    ("scope", "operation", "component"),
+    [
+        ("gen_ai", "rerank", LatencyComponent.MEMORY_ACCESS),
+        ("gen_ai", "decide", INFERENCE),
+        ("openlit.instrumentation.openai", "image", INFERENCE),
+        ("openlit.instrumentation.openai", "speech_to_text", INFERENCE),
+        ("openlit.instrumentation.openai", "moderation", LatencyComponent.POLICY_CHECK),
+        ("openlit.instrumentation.mcp", "mcp_tool_call", TOOL),
+    ],
+)
+def test_operations_beyond_the_conventions(scope, operation, component):
+    """What the Vercel AI SDK and OpenLIT call further calls of models, memories, policies and tools."""
+    assert read_facts(genai(1, operation, scope_name=scope)).component is component
+
+
 @pytest.mark.parametrize("operation", ["create_memory_store", "delete_memory_store"])
 def test_stores_of_memory_are_memory(operation):
     """Making one and removing it are accesses of memory."""

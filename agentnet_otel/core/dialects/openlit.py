@@ -21,6 +21,17 @@ _STREAM_SUFFIX: Final = " stream"
 _MEMORY: Final = ("vectordb", "memory")
 """What it calls each call of a vector database, and of Mem0."""
 
+_MODELS: Final = (
+    "image",
+    "audio",
+    "video",
+    "speech_to_text",
+    "text_to_speech",
+    "speech_to_text_translate",
+    "translate",
+)
+"""What it calls calls of models that do not answer in text, or not to a question."""
+
 
 def _kind(span: Spoken) -> str:
     """The operation; of a failed span that lacks it, the first word of its name."""
@@ -55,7 +66,13 @@ OPENLIT: Final = replace(
     genai.GENAI,
     name="openlit",
     kind=_kind,
-    components={**genai.OPERATIONS, **dict.fromkeys(_MEMORY, LatencyComponent.MEMORY_ACCESS)},
+    components={
+        **genai.OPERATIONS,
+        **dict.fromkeys(_MEMORY, LatencyComponent.MEMORY_ACCESS),
+        **dict.fromkeys(_MODELS, LatencyComponent.INFERENCE),
+        "moderation": LatencyComponent.POLICY_CHECK,
+        "mcp_tool_call": LatencyComponent.TOOL_EXECUTION,
+    },
     tokens=replace(
         genai.TOKENS,
         cached=(*genai.TOKENS.cached, semconv.OPENLIT_CACHED_TOKENS),
