@@ -114,7 +114,8 @@ def test_a_missing_extra_is_one_sentence(bare, tmp_path):
     asks = {
         "cli": "from agentnet_otel.sources.threshold_file import read_thresholds as f; f('x')",
         "zstd": "from agentnet_otel.sources.compression import decompressed as f; import io;"
-        "f(io.BytesIO(bytes.fromhex('28b52ffd') * 4))",
+        "from agentnet_otel.sources.read_report import ReadReport;"
+        "f(io.BytesIO(bytes.fromhex('28b52ffd') * 4), 'x', ReadReport())",
     }
     for extra, code in asks.items():
         program = f"try:\n    exec({json.dumps(code)})\nexcept Exception as e:\n    print(type(e).__name__, e)"
