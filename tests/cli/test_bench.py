@@ -35,6 +35,10 @@ def quick(model="m"):
     return Agent()
 
 
+def slow():
+    return Agent(pause_s=0.02)
+
+
 class Telling(Agent):
     def generate_reasoning_tree(self, prompt):
         with open("calls", "ab") as file:
