@@ -43,6 +43,8 @@ MAX_RESTART_S: Final = 30.0
 """Between starts of a process that dies: longer each time, up to this."""
 DEATHS: Final = 3
 """Times in a row that it may die at a request before that is set aside."""
+DEATHS_TOGETHER: Final = 10
+"""And times that it was found dead after a start: then all of `serve` was killed, most likely from outside."""
 
 _COMMAND: Final = (sys.executable, "-m", "agentnet_otel.service.understanding")
 
@@ -137,7 +139,7 @@ class Child:
 
     def _keep_running(self) -> None:
         pause_s = RESTART_S
-        self._look_for_culprit()  # the last one may have died with the process that started it
+        self._look_for_culprit(DEATHS_TOGETHER)  # the last one may have died with the process that started it
         while True:
             began = time.monotonic()
             try:
@@ -148,17 +150,17 @@ class Child:
                 return
             self.restarts += 1
             self._down = f"the process that understands {ended}"
-            if self._look_for_culprit() or time.monotonic() - began > MAX_RESTART_S:
+            if self._look_for_culprit(DEATHS) or time.monotonic() - began > MAX_RESTART_S:
                 pause_s = RESTART_S
             self._tell(f"{self._down}; it is started again in {pause_s:g} s. Nothing is lost: it is on the disk")
             if self._finishing.wait(pause_s):
                 return
             pause_s = min(2 * pause_s, MAX_RESTART_S)
 
-    def _look_for_culprit(self) -> bool:
-        """Have the request set aside at which it dies each time; whether that was done."""
+    def _look_for_culprit(self, enough: int) -> bool:
+        """Have the request set aside at which it died so often in a row; whether that was done."""
         deaths = self._died()
-        if deaths is None or deaths.times < DEATHS:
+        if deaths is None or deaths.times < enough:
             return False
         try:
             where = self._set_aside(deaths.place)

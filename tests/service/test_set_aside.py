@@ -14,6 +14,11 @@ from google.protobuf.json_format import MessageToJson
 from test_limits import child_of
 from turn_requests import batch, export, ids
 
+from agentnet_otel.service.child import DEATHS_TOGETHER
+from agentnet_otel.sources.store.raw_log import LogReader
+from agentnet_otel.sources.store.store import LOG
+from agentnet_otel.sources.store.whereabouts import Whereabouts
+
 pytestmark = pytest.mark.slow
 
 DYING = """
@@ -119,6 +124,26 @@ def test_deaths_elsewhere_set_nothing_aside(serve):
             time.sleep(0.05)
     assert not (bridge.store / "aside").exists()
     assert bridge.stop() == 0
+
+
+def test_who_kills_all_of_it_has_no_request_set_aside(serve):
+    """Not before it was found dead at the same one ten times in a row."""
+    bridge = serve()
+    export(bridge.grpc, batch(1).SerializeToString())
+    assert ids(bridge.turns(1)) == ["t1"]
+    assert bridge.stop() == 0
+    place = next(LogReader(bridge.store / LOG).read(0, 1 << 62)).start
+    for times in range(1, DEATHS_TOGETHER + 1):
+        whereabouts = Whereabouts(bridge.store)
+        whereabouts.note(place)
+        if times < DEATHS_TOGETHER - 1:
+            assert whereabouts.died() == (place, times)
+        else:
+            again = serve()
+            assert ids(again.turns(1)) == ["t1"]
+            assert again.stop() == 0
+            assert (bridge.store / "aside").exists() == (times == DEATHS_TOGETHER)
+        whereabouts.close()
 
 
 def test_what_is_set_aside_goes_with_the_rest(serve, dies_at):
