@@ -226,6 +226,9 @@ def _open(path: str) -> AbstractContextManager[BinaryIO]:
             message = "this process has none"
             raise InputError(message)
         return nullcontext(sys.stdin.buffer)
+    if not path:  # a variable that was not set, most likely; to Python it is the current folder
+        message = "the empty text names no file; the current folder is ."
+        raise InputError(message)
     try:
         return Path(path).open("rb", buffering=_BUFFER_BYTES)
     except FileNotFoundError:

@@ -525,7 +525,7 @@ def test_what_is_no_file(tmp_path, file):
         (file(b"") / "below", "Not a directory"),
         (tmp_path / ("x" * 300), "name too long"),
         ("a\0b", "is no path"),
-        ("", "cannot be opened"),
+        ("", "the empty text names no file"),
     ):
         numbers, report = read(source)
         assert (numbers, report.unreadable_sources, report.missing_sources) == ([], 1, 1)
