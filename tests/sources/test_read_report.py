@@ -88,7 +88,7 @@ def test_the_summary_counts_each_kind():
 def test_an_empty_name_is_shown_as_such():
     """An unset variable of a shell gives one; a remark has to begin with its place."""
     (told,) = read("").problems
-    assert told.startswith("'': cannot be ")
+    assert told.startswith("'': the empty text names no file")
 
 
 WORDS = (
